@@ -1,0 +1,99 @@
+/**
+ * Where everything lies in a VM's shared WebAssembly memory. AssemblyScript imports this file too, so it holds nothing
+ * but whole-number constants. Offsets are in bytes from the start of the memory unless the name says otherwise.
+ *
+ *     0x000_0000  guard page: stays zero, so that a null address is seen
+ *     0x000_1000  MACHINE   one block: run state, time, sizes (all harts and the main thread share it)
+ *     0x001_0000  HARTS     HART_SIZE bytes a hart, up to MAX_HARTS
+ *     0x022_0000  DIRTY     one bit a guest page: written since the last dirty-log sync
+ *     0x024_0000  PRESENT   one bit a guest page: content has arrived (all ones outside post-copy)
+ *     0x026_0000  ENGINE    scratch of the migration thread, up to RAM
+ *     0x200_0000  RAM       guest-physical RAM_BASE
+ */
+export const MAX_HARTS = 16;
+export const PAGE_SIZE = 4096;
+export const PAGE_SHIFT = 12;
+/** Guest-physical address of the first byte of RAM, as on QEMU's `virt` board. */
+export const RAM_BASE = 0x8000_0000;
+
+export const MACHINE = 0x1000;
+export const HARTS = 0x1_0000;
+export const HART_SIZE = 0x2_0000;
+export const DIRTY = 0x22_0000;
+export const PRESENT = 0x24_0000;
+export const ENGINE = 0x26_0000;
+export const ENGINE_SIZE = 0x1da_0000;
+export const RAM = 0x200_0000;
+/** Bytes of the DIRTY and PRESENT bitmaps: enough for 4 GiB of guest RAM. */
+export const BITMAP_SIZE = 0x2_0000;
+
+// Fields of the MACHINE block (offsets from MACHINE).
+/** u64: guest RAM in bytes. */
+export const M_RAM_SIZE = 0x00;
+/** i32: number of harts. */
+export const M_HARTS = 0x08;
+/** i32, atomic: 1 while the guest may run, 0 while it is stopped; harts park on it (Atomics.wait, notified on change). */
+export const M_RUNNING = 0x0c;
+/** i32, atomic: how many harts are parked; notified on change. */
+export const M_PARKED = 0x10;
+/** i64, atomic: what to add to the host's monotonic nanoseconds for guest nanoseconds, valid while running. */
+export const M_TIME_OFFSET_NS = 0x18;
+/** i64, atomic: guest nanoseconds at which time stands still, valid while stopped. */
+export const M_TIME_STOPPED_NS = 0x20;
+/** i32, atomic: doorbell of the main thread, incremented and notified by a hart that posted a mailbox request. */
+export const M_DOORBELL = 0x28;
+
+// Fields of a hart's block (offsets from HARTS + hart * HART_SIZE).
+/** 33 x u64: x0..x31 and, at index 32, the sink for writes to x0. */
+export const H_X = 0x000;
+/** u64: program counter. */
+export const H_PC = 0x108;
+/** u32: privilege mode, 0 = U, 1 = S, 3 = M. */
+export const H_PRIV = 0x110;
+/** i32: SBI HSM state: 0 started, 1 stopped, 2 start pending, ... (SBI spec, chapter HSM). */
+export const H_HSM = 0x114;
+/** u64: instructions retired. */
+export const H_INSTRET = 0x118;
+/** u64: address of the LR reservation, all ones if none; u64: the value that was read. */
+export const H_RESERVATION = 0x120;
+export const H_RESERVED_VALUE = 0x128;
+/** i32, atomic: why the hart must leave its run loop (ATTENTION_* bits). */
+export const H_ATTENTION = 0x130;
+/** i32, atomic: incremented and notified to wake a hart that waits in WFI or is parked. */
+export const H_WAKE = 0x134;
+/** i32, atomic: incremented and notified when the hart has served ATTENTION_FLUSH_WRITES or ATTENTION_FENCE. */
+export const H_ACK = 0x138;
+/** i32, atomic: interrupt-pending bits set by others (mip layout); the hart's mip reads as these plus its own. */
+export const H_MIP = 0x13c;
+/** u64, atomic: CLINT mtimecmp in ticks of TICK_NS. */
+export const H_MTIMECMP = 0x140;
+/** u64, atomic: SBI timer (stimecmp) in ticks; all ones = never. */
+export const H_STIMECMP = 0x148;
+/** i64, atomic: nanoseconds of host CPU time that the hart's thread has used for guest code (for CPU load). */
+export const H_BUSY_NS = 0x150;
+/** Mailbox: one device access of this hart, served by the main thread. */
+export const H_MAIL_STATE = 0x180; // i32, atomic: 0 free, 1 posted, 2 answered
+export const H_MAIL_WRITE = 0x184; // i32: 1 = write
+export const H_MAIL_SIZE = 0x188; // i32: bytes, 1, 2, 4 or 8
+export const H_MAIL_ADDR = 0x190; // u64: guest-physical address
+export const H_MAIL_VALUE = 0x198; // u64: value written, or the answer
+/** CSRs: H_CSR + 8 * (index in cpu/csr). Private to the hart module; 0x1000..0x1fff. */
+export const H_CSR = 0x1000;
+/** Software TLBs, private to the hart module: read, write, execute. */
+export const H_TLB_READ = 0x4000;
+export const H_TLB_WRITE = 0x8000;
+export const H_TLB_EXEC = 0xc000;
+
+/** Leave the run loop and look at M_RUNNING. */
+export const ATTENTION_STOP = 1;
+/** Forget the write TLB, so that the next write to each page is logged again; then acknowledge. */
+export const ATTENTION_FLUSH_WRITES = 2;
+/** Forget all TLBs and decoded code (remote SFENCE.VMA, FENCE.I); then acknowledge. */
+export const ATTENTION_FENCE = 4;
+/** An interrupt may be pending. */
+export const ATTENTION_INTERRUPT = 8;
+/** The HSM state was changed from outside. */
+export const ATTENTION_HSM = 16;
+
+/** One tick of mtime: the timebase is 10 MHz, as on QEMU's `virt` board. */
+export const TICK_NS = 100;

@@ -1,0 +1,71 @@
+/**
+ * `npm run build`: TypeScript -> dist/, AssemblyScript (*.as.ts) -> dist/**.wasm, portal -> dist/portal.
+ * Each step is skipped when its sources have not changed since it last succeeded.
+ * `--skip-portal` leaves the portal out.
+ */
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const bin = (name) => join(root, 'node_modules', '.bin', name);
+
+/** All files below `folder` (relative to the root) that `keep` accepts, sorted. */
+function files(folder, keep) {
+  if (!existsSync(join(root, folder))) return [];
+  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)))
+    .filter(keep)
+    .toSorted();
+}
+
+function run(step, command, args) {
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit' });
+  if (status === 0) return;
+  console.error(`build: ${step} failed${error ? `: ${error.message}` : ''}`);
+  process.exit(1);
+}
+
+/** Runs `action` unless the content of `sources` is what it was when the step last succeeded and `output` exists. */
+function step(name, sources, output, action) {
+  const hash = createHash('sha256');
+  for (const file of sources) hash.update(file).update('\0').update(readFileSync(join(root, file)));
+  const digest = hash.digest('hex');
+  const stamp = join(root, 'dist', '.stamps', name.replaceAll('/', '-'));
+  if (existsSync(join(root, output)) && existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) return;
+  action();
+  mkdirSync(dirname(stamp), { recursive: true });
+  writeFileSync(stamp, digest);
+}
+
+const isSource = (file) => /\.(ts|tsx)$/.test(file) && !file.endsWith('.as.ts') && !file.startsWith('apps/portal/');
+const setUp = ['package.json', 'package-lock.json', 'tsconfig.json', 'tools/build.mjs'];
+const code = ['apps', 'libs', 'migrations', 'test', 'tools'].flatMap((folder) => files(folder, isSource));
+step('typescript', [...setUp, ...code], 'dist/libs', () => run('tsc', bin('tsc'), ['-p', 'tsconfig.json']));
+
+// An entry is the .as.ts file that has the name of its folder, or the only one there; the others are its parts.
+const assembly = files('libs', (file) => file.endsWith('.as.ts'));
+for (const folder of new Set(assembly.map((file) => dirname(file)))) {
+  const parts = [...assembly.filter((file) => dirname(file) === folder), ...files(folder, isSource)];
+  const entry = join(folder, `${folder.split('/').at(-1)}.as.ts`);
+  const output = join('dist', folder, `${folder.split('/').at(-1)}.wasm`);
+  const shared = files(dirname(folder), (file) => file.endsWith('layout.ts'));
+  step(`wasm-${folder}`, [...setUp, ...parts, ...shared], output, () =>
+    run(`asc ${entry}`, bin('asc'), [
+      ...[entry, '-o', output, '-t', output.replace(/wasm$/, 'wat'), '--importMemory', '--sharedMemory'],
+      ...['--initialMemory', '513', '--maximumMemory', '65536', '--runtime', 'stub', '--stackSize', '0'],
+      ...['--enable', 'threads', '--enable', 'simd', '--enable', 'bulk-memory', '-O3', '--converge', '--noAssert'],
+      ...['--use', 'abort='],
+    ]),
+  );
+}
+
+if (!process.argv.includes('--skip-portal') && existsSync(join(root, 'apps/portal/index.html'))) {
+  const portal = [...files('apps/portal', () => true), ...files('libs/contracts', isSource), ...files('libs/client', isSource)];
+  step('portal', [...setUp, ...portal], 'dist/portal/index.html', () =>
+    run('vite', bin('vite'), ['build', '--config', 'apps/portal/vite.config.ts', '--logLevel', 'warn']),
+  );
+}
