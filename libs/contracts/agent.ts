@@ -1,0 +1,98 @@
+/** What crosses between controller and agent, and between two agents, besides the queue. */
+import { z } from 'zod';
+import { Id, Timestamp } from './common.js';
+import { Pressure } from './host.js';
+import { DowntimeBreakdown, Iteration, MigrationError, MigrationProgress } from './migration.js';
+import { VmSpec } from './vm.js';
+
+/** POST /agents/enrol, with the host's enrolment token as bearer. */
+export const Enrol = z.object({
+  agentUrl: z.url(),
+  agentVersion: z.string(),
+  /** The agent made it; the controller shows it in direct orders, and signs tickets with it. */
+  agentToken: z.string().min(32).max(200),
+  cpuCores: z.number().positive(),
+  memoryMiB: z.int().positive(),
+});
+export type Enrol = z.infer<typeof Enrol>;
+
+/** How this host's agent, and nobody else, reaches its queue. */
+export const QueueAccess = z.discriminatedUnion('backend', [
+  z.object({ backend: z.literal('postgres'), url: z.string(), schema: z.string(), queue: z.string() }),
+  z.object({ backend: z.literal('redis'), url: z.string(), prefix: z.string(), queue: z.string() }),
+]);
+export type QueueAccess = z.infer<typeof QueueAccess>;
+
+export const Enrolled = z.object({
+  hostId: Id,
+  hostName: z.string(),
+  /** Bearer of all later heartbeats. */
+  heartbeatToken: z.string(),
+  queue: QueueAccess,
+});
+export type Enrolled = z.infer<typeof Enrolled>;
+
+/** State of one VM's process on a host, as the agent sees it. `incoming`: waits for, or receives, a migration. */
+export const VmReport = z.object({
+  vmId: Id,
+  epoch: z.int(),
+  status: z.enum(['starting', 'up', 'paused', 'migrating', 'incoming', 'stopping', 'down', 'failed']),
+  /** For down and failed: how it ended. */
+  exitCode: z.int().nullable(),
+  message: z.string(),
+  cpuUsedCores: z.number(),
+  memoryUsedMiB: z.number(),
+  dirtyRateMiBps: z.number(),
+  consoleTail: z.string().max(4096),
+});
+export type VmReport = z.infer<typeof VmReport>;
+
+/** Told by the source's agent, again and again until the controller says it knows the end. */
+export const MigrationReport = z.object({
+  migrationId: Id,
+  vmId: Id,
+  status: z.enum(['preparing', 'precopy', 'switchover', 'completed', 'failed', 'cancelled']),
+  progress: MigrationProgress.nullable(),
+  iterations: z.array(Iteration),
+  downtimeMs: z.number().nullable(),
+  totalMs: z.number().nullable(),
+  downtimeBreakdown: DowntimeBreakdown.nullable(),
+  error: MigrationError.nullable(),
+});
+export type MigrationReport = z.infer<typeof MigrationReport>;
+
+/** POST /agents/heartbeat, each second, with the heartbeat token as bearer. */
+export const Heartbeat = z.object({
+  sentAt: Timestamp,
+  agentUrl: z.url(),
+  agentVersion: z.string(),
+  cpuCores: z.number().positive(),
+  memoryMiB: z.int().positive(),
+  cpuUsedCores: z.number().nonnegative(),
+  memoryUsedMiB: z.number().nonnegative(),
+  pressure: Pressure.nullable(),
+  vms: z.array(VmReport),
+  migrations: z.array(MigrationReport),
+});
+export type Heartbeat = z.infer<typeof Heartbeat>;
+
+/** What the agent may now forget, because it is stored; and VMs that must not run here (another copy owns them). */
+export const HeartbeatAnswer = z.object({
+  forgetVms: z.array(z.object({ vmId: Id, epoch: z.int() })),
+  forgetMigrations: z.array(Id),
+  /** Copies that lost ownership (a higher epoch runs elsewhere): end them without grace. */
+  destroyVms: z.array(z.object({ vmId: Id, epoch: z.int() })),
+});
+export type HeartbeatAnswer = z.infer<typeof HeartbeatAnswer>;
+
+/** Agent to agent, bearer = ticket. POST /v1/incoming: phase prepare. */
+export const PrepareIncoming = z.object({ migrationId: Id, vmId: Id, epoch: z.int(), spec: VmSpec });
+export type PrepareIncoming = z.infer<typeof PrepareIncoming>;
+export const PreparedIncoming = z.object({ uri: z.string() });
+export type PreparedIncoming = z.infer<typeof PreparedIncoming>;
+/** POST /v1/incoming/{migrationId}/finish, and GET for its state; DELETE gives up before the point of no return. */
+export const IncomingState = z.object({
+  status: z.enum(['waiting', 'loaded', 'running', 'gone']),
+  message: z.string(),
+});
+export type IncomingState = z.infer<typeof IncomingState>;

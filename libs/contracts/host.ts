@@ -1,0 +1,63 @@
+import { z } from 'zod';
+import { Id, Name, PageQuery, Timestamp } from './common.js';
+
+export const HostStatus = z.enum([
+  'installing', // known, its agent has not enrolled yet
+  'up',
+  'preparing_for_maintenance',
+  'maintenance',
+  'non_responsive',
+]);
+export type HostStatus = z.infer<typeof HostStatus>;
+
+/** Linux pressure stall information: percent of the last 10 s in which some task waited. */
+export const Pressure = z.object({
+  cpuSomePercent: z.number(),
+  memorySomePercent: z.number(),
+  ioSomePercent: z.number(),
+});
+export type Pressure = z.infer<typeof Pressure>;
+
+export const HostView = z.object({
+  id: Id,
+  clusterId: Id,
+  name: Name,
+  status: HostStatus,
+  /** Why the host is in the status it is in; empty if that is obvious. */
+  statusReason: z.string(),
+  /** What may be used, declared by the agent or measured; null before enrolment. */
+  cpuCores: z.number().nullable(),
+  memoryMiB: z.int().nullable(),
+  /** Cores in use by VMs, smoothed by nobody: as in the last heartbeat. */
+  cpuUsedCores: z.number().nullable(),
+  /** Memory promised to VMs that run here or are on their way here. */
+  memoryUsedMiB: z.int().nullable(),
+  pressure: Pressure.nullable(),
+  vmCount: z.int(),
+  /** Migrations that leave or arrive now. */
+  migrationCount: z.int(),
+  agentUrl: z.string().nullable(),
+  agentVersion: z.string().nullable(),
+  lastHeartbeatAt: Timestamp.nullable(),
+  createdAt: Timestamp,
+});
+export type HostView = z.infer<typeof HostView>;
+
+export const CreateHost = z.object({ name: Name, clusterId: Id });
+export type CreateHost = z.infer<typeof CreateHost>;
+
+/** The answer to creating a host: the token is shown once; the host's agent enrols with it. */
+export const CreatedHost = HostView.extend({ enrolmentToken: z.string() });
+export type CreatedHost = z.infer<typeof CreatedHost>;
+
+export const DeactivateHost = z.object({
+  reason: z.string().trim().min(1, 'say why, for those who find the host empty').max(500),
+});
+export type DeactivateHost = z.infer<typeof DeactivateHost>;
+
+export const HostQuery = PageQuery.extend({
+  clusterId: Id.optional(),
+  status: HostStatus.optional(),
+  name: Name.optional(),
+});
+export type HostQuery = z.infer<typeof HostQuery>;

@@ -1,0 +1,10 @@
+/** All that crosses a process: REST, job payloads, heartbeats. Zod only: no Nest, no I/O. */
+export * from './agent.js';
+export * from './cluster.js';
+export * from './common.js';
+export * from './event.js';
+export * from './host.js';
+export * from './job.js';
+export * from './migration.js';
+export * from './plan.js';
+export * from './vm.js';

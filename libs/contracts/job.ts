@@ -1,0 +1,38 @@
+import { z } from 'zod';
+import { Id } from './common.js';
+import { VmSpec } from './vm.js';
+
+/** Where a migration goes: the destination's agent, and the ticket that it will ask for. */
+export const Destination = z.object({
+  hostId: Id,
+  hostName: z.string(),
+  agentUrl: z.url(),
+  /** base64url(HMAC-SHA256(destination agent's token, "migrationId:vmId:epoch")): valid for this migration alone. */
+  ticket: z.string(),
+});
+export type Destination = z.infer<typeof Destination>;
+
+/**
+ * Orders to a host, one queue for each host. A job that comes twice must do no harm: the agent compares `epoch` (and
+ * `migrationId`) with what it has.
+ */
+export const HostJob = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('start'), vmId: Id, epoch: z.int(), spec: VmSpec }),
+  z.object({ kind: z.literal('stop'), vmId: Id, epoch: z.int(), mode: z.enum(['shutdown', 'power_off']) }),
+  z.object({ kind: z.literal('pause'), vmId: Id, epoch: z.int() }),
+  z.object({ kind: z.literal('resume'), vmId: Id, epoch: z.int() }),
+  z.object({
+    kind: z.literal('migrate'),
+    migrationId: Id,
+    vmId: Id,
+    /** Epoch of the copy that leaves, and of the one that arrives. */
+    sourceEpoch: z.int(),
+    epoch: z.int(),
+    spec: VmSpec,
+    destination: Destination,
+    downtimeLimitMs: z.int(),
+    bandwidthMiBps: z.number().nullable(),
+    timeoutSeconds: z.int(),
+  }),
+]);
+export type HostJob = z.infer<typeof HostJob>;

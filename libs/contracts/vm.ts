@@ -1,0 +1,89 @@
+import { z } from 'zod';
+import { Id, Name, PageQuery, Timestamp } from './common.js';
+
+export const VmStatus = z.enum(['down', 'starting', 'up', 'paused', 'migrating', 'stopping', 'unknown']);
+export type VmStatus = z.infer<typeof VmStatus>;
+
+/** Name of a guest image in the hosts' image folder, without extension. */
+const Image = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, "name an image in the hosts' image folder, such as pager or hello");
+
+/** What an agent needs to build the machine. */
+export const VmSpec = z.object({
+  name: Name,
+  vcpus: z.int().min(1).max(16),
+  memoryMiB: z.int().min(16).max(3584),
+  image: Image,
+  /** Kernel command line (device tree bootargs). */
+  append: z.string().max(2000),
+});
+export type VmSpec = z.infer<typeof VmSpec>;
+
+export const VmView = VmSpec.extend({
+  id: Id,
+  clusterId: Id,
+  hostId: Id.nullable(),
+  status: VmStatus,
+  statusReason: z.string(),
+  /** Grows with each start and each move; the copy with the highest one owns the VM. */
+  epoch: z.int(),
+  /** Cores in use, memory resident, pages written: as in the last heartbeat. */
+  cpuUsedCores: z.number().nullable(),
+  memoryUsedMiB: z.number().nullable(),
+  dirtyRateMiBps: z.number().nullable(),
+  /** The last lines on its console. */
+  consoleTail: z.string(),
+  /** Exit status of the guest's last run, if it ended by itself. */
+  exitCode: z.int().nullable(),
+  migrationPolicyId: Id.nullable(),
+  /** How often it has ever been migrated. */
+  migrationCount: z.int(),
+  /** Until when policies leave it where it is. */
+  cooldownUntil: Timestamp.nullable(),
+  createdAt: Timestamp,
+  startedAt: Timestamp.nullable(),
+});
+export type VmView = z.infer<typeof VmView>;
+
+export const CreateVm = z.object({
+  name: Name,
+  clusterId: Id,
+  vcpus: z.int().min(1).max(16).default(1),
+  memoryMiB: z.int().min(16).max(3584).default(128),
+  image: Image,
+  append: z.string().max(2000).default(''),
+  migrationPolicyId: Id.nullable().default(null),
+  /** Where to start it first; null lets the scheduler choose. */
+  hostId: Id.nullable().default(null),
+  start: z.boolean().default(true),
+});
+export type CreateVm = z.infer<typeof CreateVm>;
+
+export const StartVm = z.object({ hostId: Id.nullable().default(null) });
+export type StartVm = z.infer<typeof StartVm>;
+
+/** `shutdown` asks the guest and falls back to power-off after a while; `power_off` ends it at once. */
+export const StopVm = z.object({ mode: z.enum(['shutdown', 'power_off']).default('shutdown') });
+export type StopVm = z.infer<typeof StopVm>;
+
+export const MigrateVm = z.object({
+  destinationHostId: Id.nullable().default(null),
+  reason: z.string().max(500).optional(),
+});
+export type MigrateVm = z.infer<typeof MigrateVm>;
+
+export const VmQuery = PageQuery.extend({
+  clusterId: Id.optional(),
+  hostId: Id.optional(),
+  status: VmStatus.optional(),
+  name: Name.optional(),
+});
+export type VmQuery = z.infer<typeof VmQuery>;
+
+/** Console output from `offset` (bytes since the VM's process began) on; `next` is the offset to ask for next. */
+export const ConsoleQuery = z.object({ offset: z.coerce.number().int().min(0).default(0) });
+export const ConsoleView = z.object({ offset: z.int(), next: z.int(), text: z.string() });
+export type ConsoleView = z.infer<typeof ConsoleView>;
+export const ConsoleInput = z.object({ text: z.string().min(1).max(4096) });
+export type ConsoleInput = z.infer<typeof ConsoleInput>;

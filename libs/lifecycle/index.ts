@@ -1,0 +1,37 @@
+/** Transition tables of host, VM and migration. */
+import type { HostStatus, MigrationStatus, VmStatus } from '#contracts';
+import type { Transitions } from './transition.js';
+
+export { IllegalTransition, allows, transition } from './transition.js';
+
+export const HOST_TRANSITIONS: Transitions<HostStatus> = {
+  installing: ['up', 'maintenance'],
+  up: ['preparing_for_maintenance', 'non_responsive'],
+  preparing_for_maintenance: ['maintenance', 'up', 'non_responsive'],
+  maintenance: ['up', 'non_responsive'],
+  non_responsive: ['up', 'preparing_for_maintenance', 'maintenance'],
+};
+
+export const VM_TRANSITIONS: Transitions<VmStatus> = {
+  down: ['starting', 'unknown'],
+  starting: ['up', 'paused', 'down', 'stopping', 'unknown'],
+  up: ['migrating', 'paused', 'stopping', 'down', 'unknown'],
+  paused: ['up', 'stopping', 'down', 'unknown'],
+  migrating: ['up', 'paused', 'down', 'unknown'],
+  stopping: ['down', 'unknown'],
+  unknown: ['starting', 'up', 'paused', 'migrating', 'stopping', 'down'],
+};
+
+/** Until switchover a migration may fail or be cancelled; after that its only end is what the destination says. */
+export const MIGRATION_TRANSITIONS: Transitions<MigrationStatus> = {
+  planned: ['queued', 'cancelled', 'failed'],
+  queued: ['preparing', 'precopy', 'switchover', 'completed', 'failed', 'cancelled'],
+  preparing: ['precopy', 'switchover', 'completed', 'failed', 'cancelled'],
+  precopy: ['switchover', 'completed', 'failed', 'cancelled'],
+  switchover: ['completed', 'failed', 'cancelled'],
+  completed: [],
+  failed: [],
+  cancelled: [],
+};
+
+export const hasEnded = (status: MigrationStatus): boolean => MIGRATION_TRANSITIONS[status].length === 0;
