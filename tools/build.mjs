@@ -32,7 +32,11 @@ function run(step, command, args) {
 /** Runs `action` unless the content of `sources` is what it was when the step last succeeded and `output` exists. */
 function step(name, sources, output, action) {
   const hash = createHash('sha256');
-  for (const file of sources) hash.update(file).update('\0').update(readFileSync(join(root, file)));
+  for (const file of sources)
+    hash
+      .update(file)
+      .update('\0')
+      .update(readFileSync(join(root, file)));
   const digest = hash.digest('hex');
   const stamp = join(root, 'dist', '.stamps', name.replaceAll('/', '-'));
   if (existsSync(join(root, output)) && existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) return;
@@ -64,7 +68,11 @@ for (const folder of new Set(assembly.map((file) => dirname(file)))) {
 }
 
 if (!process.argv.includes('--skip-portal') && existsSync(join(root, 'apps/portal/index.html'))) {
-  const portal = [...files('apps/portal', () => true), ...files('libs/contracts', isSource), ...files('libs/client', isSource)];
+  const portal = [
+    ...files('apps/portal', () => true),
+    ...files('libs/contracts', isSource),
+    ...files('libs/client', isSource),
+  ];
   step('portal', [...setUp, ...portal], 'dist/portal/index.html', () =>
     run('vite', bin('vite'), ['build', '--config', 'apps/portal/vite.config.ts', '--logLevel', 'warn']),
   );
