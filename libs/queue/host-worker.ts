@@ -1,4 +1,5 @@
 import { createPostgresBackend, type Job, UnrecoverableError, withBackend, Worker } from 'bullmq';
+import { Redis } from 'ioredis';
 import { HostJob, type QueueAccess } from '#contracts';
 
 export interface HostWorker {
@@ -28,6 +29,7 @@ export async function openHostWorker(
     if (!job.success) throw new UnrecoverableError(`not an order: ${job.error.message}`);
     await handler(job.data);
   };
+  if (access.backend === 'redis') await assertRedisAnswers(access.url);
   // A dead agent's orders are taken up again within seconds of its restart.
   const options = { concurrency, lockDuration: 10_000, stalledInterval: 5_000, maxStalledCount: 3 };
   const worker = openWorker(access, process, options);
@@ -58,6 +60,21 @@ function openWorker(
   const { Worker: PostgresWorker } = withBackend(createPostgresBackend);
   const connection = { connectionString: access.url, schema: access.schema, max: 1 };
   return new PostgresWorker(access.queue, process, { ...options, connection }) as unknown as Worker<unknown, void>;
+}
+
+/** Rejects if it is away or the password is wrong: a worker would only try again and again, and not say so. */
+async function assertRedisAnswers(url: string): Promise<void> {
+  const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null });
+  let cause: Error | undefined;
+  client.on('error', (error) => (cause = error));
+  try {
+    await client.connect();
+    await client.ping();
+  } catch (error) {
+    throw cause ?? error;
+  } finally {
+    client.disconnect();
+  }
 }
 
 /** BullMQ wants the parts of a Redis address rather than its URL. */

@@ -5,12 +5,11 @@ import { QUEUE_PREFIX, queueName } from './names.js';
  * Commands that a BullMQ worker sends, and those that its scripts call: everything on keys, scripts, and what a
  * connection needs to introduce itself. None of them reaches beyond the keys that the user may touch.
  */
-const COMMANDS = [
-  '-@all',
-  ...['+@keyspace', '+@string', '+@list', '+@hash', '+@set', '+@sortedset', '+@stream', '+@scripting', '+@blocking'],
-  ...['-@dangerous', '-@admin', '+sort', '+info', '+ping', '+auth', '+hello', '+select', '+time'],
-  ...['+client|setname', '+client|setinfo', '+client|id', '-script|flush', '-script|kill', '-function'],
-];
+const COMMANDS = `
+  -@all +@keyspace +@string +@list +@hash +@set +@sortedset +@stream +@scripting +@blocking -@dangerous -@admin
+  +sort +info +ping +auth +hello +select +time +client|setname +client|id -script|flush -script|kill -function`
+  .trim()
+  .split(/\s+/);
 
 /** The users of agents on a Redis: each reaches the keys of its own host's queue and nothing else. */
 export class RedisAccess {

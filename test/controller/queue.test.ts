@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
-import pg from 'pg';
+import { Client } from 'pg';
 import { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { HostJob, QueueAccess } from '#contracts';
@@ -17,6 +17,8 @@ const startJob = (epoch = 1): HostJob => ({
   epoch,
   spec: { name: 'web-1', vcpus: 1, memoryMiB: 64, image: 'pager', append: '' },
 });
+
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
 /** Errors that a test did not expect fail it. */
 const rethrow = (error: Error) => {
@@ -82,7 +84,9 @@ function workAndGiveOrders(queues: () => HostQueues, accessOf: (hostId: string) 
     const url = new URL(access.url);
     url.password = 'wrong';
     const options = { concurrency: 1, onError: () => undefined };
-    await expect(openHostWorker({ ...access, url: url.href }, async () => undefined, options)).rejects.toThrow();
+    await expect(openHostWorker({ ...access, url: url.href }, async () => undefined, options)).rejects.toThrow(
+      /password|WRONGPASS/,
+    );
   });
 }
 
@@ -124,7 +128,7 @@ describe('on PostgreSQL', () => {
     await db.query('CREATE TABLE drover.secret (word text)');
     await queues.add(hostA, startJob());
     await queues.add(hostB, startJob());
-    const agent = new pg.Client(accessOf(hostA).url);
+    const agent = new Client(accessOf(hostA).url);
     await agent.connect();
     const { rows } = await agent.query('SELECT DISTINCT queue FROM queue.job');
     expect(rows).toEqual([{ queue: queueName(hostA) }]);
@@ -139,7 +143,7 @@ describe('on PostgreSQL', () => {
       'SELECT rolpassword FROM pg_authid',
     ];
     for (const statement of forbidden)
-      await expect(agent.query(statement), statement).rejects.toThrow(/permission denied|row-level security/);
+      await expect(agent.query(statement)).rejects.toThrow(/permission denied|row-level security/);
     await agent.end();
   });
 
@@ -168,7 +172,6 @@ describe.skipIf(!hasRedis)('on Redis', () => {
   beforeAll(async () => {
     redis = await startTestRedis();
     queues = await HostQueues.open({ backend: 'redis', url: redis.url }, (error) => errors.push(error));
-    const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
     access = new RedisAccess(
       redis.url,
       async () => {
@@ -177,10 +180,8 @@ describe.skipIf(!hasRedis)('on Redis', () => {
       (error) => errors.push(error),
     );
     await vi.waitFor(async () => {
-      const agent = new Redis(accessOf(hostB).url, { lazyConnect: true, retryStrategy: () => null });
-      agent.on('error', () => undefined);
-      await agent.connect();
-      agent.disconnect();
+      const probe = await openHostWorker(accessOf(hostB), async () => undefined, { concurrency: 1, onError: rethrow });
+      await probe.close();
     }, 20_000);
   }, 60_000);
 
@@ -207,10 +208,10 @@ describe.skipIf(!hasRedis)('on Redis', () => {
       () => agent.flushall(),
       () => agent.acl('LIST'),
       () => agent.config('GET', '*'),
-      () => agent.monitor(),
       () => agent.publish('any', 'thing'),
     ];
-    for (const attempt of forbidden) await expect(attempt()).rejects.toThrow(/NOPERM|ACL|permission/i);
+    for (const attempt of forbidden)
+      await expect(attempt()).rejects.toThrow(/NOPERM|can't access at least one of the keys/);
     agent.disconnect();
   });
 
