@@ -1,2 +1,3 @@
 /** All SQL of the controller. */
 export { AgentRoles } from './agent-roles.js';
+export { openDataSource } from './data-source.js';
