@@ -234,11 +234,11 @@ const HISTORY = [
   'CREATE INDEX event_host_id_idx ON event (host_id)',
   'CREATE INDEX event_vm_id_idx ON event (vm_id)',
   `CREATE TABLE idempotency_key (
-     key            text PRIMARY KEY,
-     request_sha256 text NOT NULL,
-     status         integer,
-     response       jsonb,
-     created_at     timestamptz(3) NOT NULL DEFAULT now()
+     key                text PRIMARY KEY,
+     request_sha256     text NOT NULL,
+     status             integer,
+     response_encrypted bytea,
+     created_at         timestamptz(3) NOT NULL DEFAULT now()
    )`,
   'CREATE INDEX idempotency_key_created_at_idx ON idempotency_key (created_at)',
 ];

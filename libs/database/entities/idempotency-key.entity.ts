@@ -1,5 +1,5 @@
 import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
-import { CREATED, JSON_VALUE, TEXT } from './columns.js';
+import { CREATED, TEXT } from './columns.js';
 
 /** A POST that carried an Idempotency-Key, and how it was answered; status is null while it is being carried out. */
 @Entity('idempotency_key')
@@ -14,8 +14,9 @@ export class IdempotencyKey {
   @Column({ type: 'integer', nullable: true })
   status!: number | null;
 
-  @Column({ ...JSON_VALUE, nullable: true })
-  response!: unknown;
+  /** Encrypted by the controller: an answer may hold a token. */
+  @Column({ type: 'bytea', nullable: true })
+  responseEncrypted!: Buffer | null;
 
   @Index()
   @Column(CREATED)
