@@ -9,8 +9,8 @@ import { type Room, explainBusy, explainObstacle, isBusy, obstacleTo } from './r
 import { ROUNDING, loadOf, percent, points } from './words.js';
 
 /**
- * The best single move, again and again: first away from over-utilized hosts until they are not, then away from any
- * host until imbalance is at the threshold. A move that would gain less than MinimumGain is not made, not even to
+ * The best single move, again and again: away from over-utilized hosts as long as there are any, then away from
+ * any host until imbalance is at the threshold. A move that would gain less than MinimumGain is not made, not even to
  * relieve a host: it would only carry the problem elsewhere. Since every move lowers the imbalance by a least amount,
  * plans come to an end and no VM is sent back and forth while loads stay as they are.
  */
@@ -27,15 +27,11 @@ export function balance(
   const { eligible, refusals } = sortOut(state, nowMs);
   const search = new BestMoves(state, eligible, room, parameters.MinimumGain);
   const moves: Move[] = [];
-  const make = (candidate: Candidate) => {
-    moves.push(makeMove(state, candidate, whyOverUtilized(candidate.source, parameters, nowMs)));
-    search.moved(candidate);
-  };
-  for (let next = search.next(isOver); next; next = search.next(isOver)) make(next);
-  while (isUneven()) {
-    const next = search.next(() => true);
+  for (;;) {
+    const next = search.next(isOver) ?? (isUneven() ? search.next(() => true) : null);
     if (!next) break;
-    make(next);
+    moves.push(makeMove(state, next, whyOverUtilized(next.source, parameters, nowMs)));
+    search.moved(next);
   }
 
   const isStillWanted = isUneven() ? () => true : isOver;

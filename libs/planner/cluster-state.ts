@@ -63,9 +63,10 @@ export class ClusterState {
     this.hosts = facts.hosts.toSorted(byName).map((host, index) => new HostState(host, index));
     this.hostsUp = this.hosts.filter((host) => host.isUp);
     this.#hostsById = new Map(this.hosts.map((host) => [host.id, host]));
-    const vms = facts.vms.filter((vm) => vm.status !== 'down').toSorted(byName);
+    const vms = facts.vms.toSorted(byName);
     this.#vmsById = new Map(vms.map((vm) => [vm.id, vm]));
     for (const vm of vms) {
+      if (vm.status === 'down') continue;
       const host = this.host(vm.hostId);
       host.vms.push(vm);
       host.memoryUsedMiB += vm.memoryMiB;
@@ -122,12 +123,13 @@ export class ClusterState {
     destination.migrations++;
     this.#moving.add(vmId);
     const vm = this.#vmsById.get(vmId);
-    if (!vm) return; // It ended on the way; its migration has yet to notice.
+    if (!vm) return;
     if (vm.hostId === destinationHostId) {
       source.memoryHeldMiB += vm.memoryMiB; // The destination owns it; the source has yet to let go.
       return;
     }
     destination.memoryHeldMiB += vm.memoryMiB;
+    if (vm.status === 'down') return; // It ended on the way; the destination has yet to let go.
     source.cpuUsedCores -= vm.cpuUsedCores;
     source.memoryUsedMiB -= vm.memoryMiB;
     destination.cpuUsedCores += vm.cpuUsedCores;
