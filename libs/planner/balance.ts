@@ -96,7 +96,7 @@ function makeMove(state: ClusterState, candidate: Candidate, overUtilized: strin
 /** The best move away from each host that has to wait because one of its ends takes part in enough migrations. */
 function deferredMoves(
   state: ClusterState,
-  eligible: readonly (readonly VmFacts[])[],
+  eligible: readonly VmFacts[][],
   room: Room,
   parameters: EvenlyDistributedParameters,
   isWanted: (host: HostState) => boolean,
@@ -111,9 +111,10 @@ function deferredMoves(
   });
 }
 
+const excess = (host: HostState): number => Math.max(host.cpuDeviation, host.memoryDeviation);
+
 /** Over-utilized hosts, and the one furthest above the average if the cluster is uneven. */
 function hostsToExplain(state: ClusterState, isOver: (host: HostState) => boolean, isUneven: boolean): HostState[] {
-  const excess = (host: HostState) => Math.max(host.cpuDeviation, host.memoryDeviation);
   const busiest = state.hostsUp.reduce<HostState | null>(
     (first, host) => (first && excess(first) >= excess(host) - ROUNDING ? first : host),
     null,
@@ -131,9 +132,8 @@ function explainStaying(
 ): Refusal[] {
   const others = state.hostsUp.filter((host) => host !== source);
   return vms.flatMap((vm) => {
-    if (state.isMoving(vm)) return [];
     const cheapest = others.toSorted((a, b) => costOfJoining(a, vm) - costOfJoining(b, vm))[0];
-    if (!cheapest) return { vmId: vm.id, hostId: null, reason: `there is no other host that is up` };
+    if (!cheapest) return { vmId: vm.id, hostId: null, reason: 'there is no other host that is up' };
     const gain = gainOf(source, cheapest, reliefOfLeaving(source, vm) - costOfJoining(cheapest, vm));
     const obstacle = obstacleTo(cheapest, vm, room);
     const reason =

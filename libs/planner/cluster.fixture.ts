@@ -2,9 +2,11 @@
 import { EvenlyDistributedParameters, type SchedulingPolicy } from '#contracts';
 import type { ClusterFacts, HostFacts, Limits, Move, VmFacts } from './index.js';
 
+type EvenlyDistributed = Extract<SchedulingPolicy, { name: 'evenly_distributed' }>;
+
 export const NOW = 1_000_000_000;
 
-export const evenly = (parameters: Partial<EvenlyDistributedParameters> = {}): SchedulingPolicy => ({
+export const evenly = (parameters: Partial<EvenlyDistributedParameters> = {}): EvenlyDistributed => ({
   name: 'evenly_distributed',
   parameters: EvenlyDistributedParameters.parse(parameters),
 });

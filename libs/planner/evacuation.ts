@@ -62,8 +62,8 @@ const evacuationMove = (vm: VmFacts, source: HostState, destination: HostState):
 });
 
 function explainNoDestination(vm: VmFacts, source: HostState, refused: RefusedHost[], room: Room): Refusal[] {
-  const explained = [...refused]
-    .sort((a, b) => Number(b.host.isUp) - Number(a.host.isUp))
+  const explained = refused
+    .toSorted((a, b) => Number(b.host.isUp) - Number(a.host.isUp))
     .slice(0, HOSTS_EXPLAINED_PER_VM);
   const whole =
     refused.length === 0

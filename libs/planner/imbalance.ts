@@ -40,6 +40,21 @@ export function costOfJoining(host: HostState, demand: Demand): number {
   return (cpu * (2 * host.cpuDeviation + cpu) + memory * (2 * host.memoryDeviation + memory)) / 2;
 }
 
+/** How much each core (each MiB) that joins the host costs, but for the square of its own size. Lowest is best. */
+export const cpuPull = (host: HostState): number => host.cpuDeviation * host.percentPerCore;
+export const memoryPull = (host: HostState): number => host.memoryDeviation * host.percentPerMiB;
+
+/** No host costs less to join whose pulls are at least those of these two. */
+export const leastCostOfJoining = (leastCpu: HostState, leastMemory: HostState, demand: Demand): number =>
+  demand.cpuUsedCores * cpuPull(leastCpu) + demand.memoryMiB * memoryPull(leastMemory);
+
+/** No move relieves more than one that takes all that one host is above the average to fill what the other is below. */
+export function mostRelief(source: HostState, destination: HostState): number {
+  const above = Math.max(0, source.cpuDeviation) ** 2 + Math.max(0, source.memoryDeviation) ** 2;
+  const below = Math.min(0, destination.cpuDeviation) ** 2 + Math.min(0, destination.memoryDeviation) ** 2;
+  return (above + below) / 2;
+}
+
 /** Points by which the imbalance of two hosts falls when the sum of their squared deviations falls by `relief`. */
 export function gainOf(source: HostState, destination: HostState, relief: number): number {
   const before = squaredDeviation(source) + squaredDeviation(destination);

@@ -10,6 +10,8 @@ const refusalsOf = (made: Plan, name: string) =>
 const perHost = (facts: ClusterFacts) =>
   facts.hosts.map((host) => facts.vms.filter((each) => each.hostId === host.id).length);
 
+const eager = (HighUtilization: number) => evenly({ HighUtilization, ImbalanceThreshold: 1, MinimumGain: 0.1 });
+
 const six = (hostId: string) => ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => vm(name, hostId));
 const sixOnOne = () => cluster({ h1: {}, h2: {}, h3: {} }, six('h1'));
 
@@ -114,9 +116,8 @@ describe('evenly_distributed', () => {
       vm('b', 'h1', { cpuUsedCores: 0.9 }),
       vm('c', 'h1', { cpuUsedCores: 0.9 }),
     ]);
-    const policy = (HighUtilization: number) => evenly({ HighUtilization, ImbalanceThreshold: 1, MinimumGain: 0.1 });
-    expect(routes(plan(facts, policy(90), limits(2), NOW))).toEqual(['a>h2']);
-    const made = plan(facts, policy(89), limits(2), NOW);
+    expect(routes(plan(facts, eager(90), limits(2), NOW))).toEqual(['a>h2']);
+    const made = plan(facts, eager(89), limits(2), NOW);
     expect(made.moves).toEqual([]);
     expect(refusalsOf(made, 'a')[0]).toBe('h2 would run at CPU 90 %, over 89 %');
   });
@@ -272,14 +273,15 @@ describe('evacuation', () => {
     expect(made.summary).toMatch(/^3 VMs kept in place for the reasons given/);
   });
 
+  const leavingWith = (cpuUsedCores: number) =>
+    cluster({ h1: leaving, h2: { cpuCores: 2 } }, [
+      vm('a', 'h1', { cpuUsedCores }),
+      vm('b', 'h2', { cpuUsedCores: 1.5 }),
+    ]);
+
   test('may use a host up to its last core, but no further', () => {
-    const facts = (cores: number) =>
-      cluster({ h1: leaving, h2: { cpuCores: 2 } }, [
-        vm('a', 'h1', { cpuUsedCores: cores }),
-        vm('b', 'h2', { cpuUsedCores: 1.5 }),
-      ]);
-    expect(routes(plan(facts(0.5), evenly(), limits(2), NOW))).toEqual(['a>h2']);
-    expect(refusalsOf(plan(facts(0.6), evenly(), limits(2), NOW), 'a')).toContain(
+    expect(routes(plan(leavingWith(0.5), evenly(), limits(2), NOW))).toEqual(['a>h2']);
+    expect(refusalsOf(plan(leavingWith(0.6), evenly(), limits(2), NOW), 'a')).toContain(
       'h2 would run at CPU 105 %, over 100 %',
     );
   });

@@ -7,6 +7,8 @@ const VMS = 20_000;
 const REPEATS = 5;
 const NOW = 1_000_000_000;
 
+const evenly = { name: 'evenly_distributed', parameters: EvenlyDistributedParameters.parse({}) } as const;
+
 /** Numbers in [0, 1) from a seed: the minimal standard generator with the multiplier 48271 (Park and Miller, 1993). */
 function dice(seed: number): () => number {
   const modulus = 2 ** 31 - 1;
@@ -55,11 +57,6 @@ function randomCluster(seed: number, skew: number): ClusterFacts {
   return { hosts, vms, inFlight: [] };
 }
 
-const cases = {
-  'spread at random': randomCluster(1, 1),
-  'crowded on some hosts': randomCluster(2, 2),
-};
-
 export interface Figure {
   readonly name: string;
   readonly value: number;
@@ -68,6 +65,7 @@ export interface Figure {
 
 /** Median time of a plan, and what it does. */
 export function benchPlanner(): Figure[] {
+  const cases = { 'spread at random': randomCluster(1, 1), 'crowded on some hosts': randomCluster(2, 2) };
   return Object.entries(cases).flatMap(([name, facts]) => {
     const times: number[] = [];
     let made: Plan | undefined;
@@ -86,5 +84,3 @@ export function benchPlanner(): Figure[] {
     ];
   });
 }
-
-const evenly = { name: 'evenly_distributed', parameters: EvenlyDistributedParameters.parse({}) } as const;
