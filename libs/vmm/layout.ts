@@ -7,7 +7,8 @@
  *     0x001_0000  HARTS     HART_SIZE bytes a hart, up to MAX_HARTS
  *     0x022_0000  DIRTY     one bit a guest page: written since the last dirty-log sync
  *     0x024_0000  PRESENT   one bit a guest page: content has arrived (all ones outside post-copy)
- *     0x026_0000  ENGINE    scratch of the migration thread, up to RAM
+ *     0x026_0000  ENGINE    scratch of the migration thread, up to EXPANSIONS
+ *     0x1fc_0000  EXPANSIONS  what each compressed instruction stands for; the harts write and read it
  *     0x200_0000  RAM       guest-physical RAM_BASE
  */
 export const MAX_HARTS = 16;
@@ -22,7 +23,9 @@ export const HART_SIZE = 0x2_0000;
 export const DIRTY = 0x22_0000;
 export const PRESENT = 0x24_0000;
 export const ENGINE = 0x26_0000;
-export const ENGINE_SIZE = 0x1da_0000;
+export const ENGINE_SIZE = 0x1d6_0000;
+/** 65,536 x u32: the 32-bit instruction of each 16-bit one (cpu/compressed). The same for all harts. */
+export const EXPANSIONS = 0x1fc_0000;
 export const RAM = 0x200_0000;
 /** Bytes of the DIRTY and PRESENT bitmaps: enough for 4 GiB of guest RAM. */
 export const BITMAP_SIZE = 0x2_0000;
