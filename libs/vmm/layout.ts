@@ -50,10 +50,6 @@ export const M_TIME_STOPPED = 0x2c;
 export const M_DIRTIED_PAGES = 0x30;
 /** i32, atomic: 1 while somebody moves bits out of DIRTY; see dirty-log.ts. */
 export const M_DIRTY_LOCK = 0x4c;
-/** u64: the boot parameters that a hart starts with: entry, address of the device tree, 1 = S-mode with our SBI. */
-export const M_BOOT_ENTRY = 0x38;
-export const M_BOOT_DTB = 0x40;
-export const M_BOOT_SBI = 0x48; // i32
 
 // Fields of a hart's block (offsets from HARTS + hart * HART_SIZE).
 /** 33 x u64: x0..x31 and, at index 32, the sink for writes to x0. */
