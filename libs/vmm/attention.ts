@@ -1,7 +1,7 @@
 /**
  * Asking harts for attention, from any thread, over the shared memory alone. A requester sets the bits, draws a ticket
- * from H_REQUEST and waits until H_ACK has reached it, or until the hart is quiet: a quiet hart runs no guest code and
- * serves its attention bits before it runs any, so what was asked for is as good as done.
+ * from H_REQUEST and waits until H_ACK has reached it, or until the hart is quiet: such a hart runs no guest code, and
+ * will serve the bits in its H_QUIET before it runs any, so what was asked for is as good as done.
  */
 import { ATTENTION_FENCE, ATTENTION_FLUSH_WRITES, H_ACK, H_ATTENTION, H_QUIET, H_REQUEST } from './layout.js';
 import { add32, exchange32, hartBlock, load32, notify, or32, store32, wait, wakeHart, type Shared } from './shared.js';
@@ -9,7 +9,7 @@ import { add32, exchange32, hartBlock, load32, notify, or32, store32, wait, wake
 /** Upper bound on sleeping through a hart that falls quiet at the wrong moment, and on not serving one's own requests. */
 const RECHECK_MS = 1;
 
-/** Sets attention bits of a hart and wakes it; does not wait. Returns the ticket for `isServed`. */
+/** Sets attention bits of a hart and wakes it for those that cannot wait; does not wait itself. Returns the ticket. */
 export function requestAttention(shared: Shared, hart: number, bits: number): number {
   const block = hartBlock(hart);
   or32(shared, block + H_ATTENTION, bits); // before the ticket: whoever sees the ticket sees the bits
@@ -19,9 +19,10 @@ export function requestAttention(shared: Shared, hart: number, bits: number): nu
 }
 
 /** True once what was asked for with this ticket can no longer be outrun by guest code of that hart. */
-export function isServed(shared: Shared, hart: number, ticket: number): boolean {
+function isServed(shared: Shared, hart: number, ticket: number, bits: number): boolean {
   const block = hartBlock(hart);
-  return ((load32(shared, block + H_ACK) - ticket) | 0) >= 0 || load32(shared, block + H_QUIET) === 1;
+  const acknowledged = ((load32(shared, block + H_ACK) - ticket) | 0) >= 0;
+  return acknowledged || (load32(shared, block + H_QUIET) & bits) === bits;
 }
 
 /**
@@ -34,7 +35,7 @@ export function demandAttention(shared: Shared, harts: readonly number[], bits: 
     const at = hartBlock(hart) + H_ACK;
     for (;;) {
       const seen = load32(shared, at);
-      if (isServed(shared, hart, ticket)) break;
+      if (isServed(shared, hart, ticket, bits)) break;
       meanwhile?.();
       wait(shared, at, seen, RECHECK_MS);
     }

@@ -8,7 +8,8 @@
  *     0x022_0000  DIRTY     one bit a guest page: written since the last dirty-log sync
  *     0x024_0000  PRESENT   one bit a guest page: content has arrived (all ones outside post-copy)
  *     0x026_0000  ENGINE    scratch of the migration thread
- *     0x1fe_0000  COUNTED   one bit a guest page: taken out of DIRTY to be counted, still to be seen by a migration
+ *     0x1fa_0000  COUNTED   one bit a guest page: taken out of DIRTY to be counted, still to be seen by a migration
+ *     0x1fc_0000  EXPANSIONS  what each compressed instruction stands for; the harts write and read it
  *     0x200_0000  RAM       guest-physical RAM_BASE
  */
 export const MAX_HARTS = 16;
@@ -23,8 +24,10 @@ export const HART_SIZE = 0x2_0000;
 export const DIRTY = 0x22_0000;
 export const PRESENT = 0x24_0000;
 export const ENGINE = 0x26_0000;
-export const ENGINE_SIZE = 0x1d8_0000;
-export const COUNTED = 0x1fe_0000;
+export const ENGINE_SIZE = 0x1d4_0000;
+export const COUNTED = 0x1fa_0000;
+/** 65,536 x u32: the 32-bit instruction of each 16-bit one (cpu/compressed). The same for all harts. */
+export const EXPANSIONS = 0x1fc_0000;
 export const RAM = 0x200_0000;
 /** Bytes of the DIRTY, PRESENT and COUNTED bitmaps: enough for 4 GiB of guest RAM. */
 export const BITMAP_SIZE = 0x2_0000;
@@ -81,7 +84,7 @@ export const H_STIMECMP = 0x148;
 export const H_BUSY_NS = 0x150;
 /** i32, atomic: incremented by whoever asks for attention, after setting the bits; H_ACK follows it. */
 export const H_REQUEST = 0x158;
-/** i32, atomic: 1 while the hart runs no guest code and is bound to serve H_ATTENTION before it does. */
+/** i32, atomic: ATTENTION_* bits that the hart, which waits, is bound to serve before it runs guest code again. */
 export const H_QUIET = 0x15c;
 /** u64: where HSM hart_start lets the hart begin, and what it then finds in a1; valid while start is pending. */
 export const H_START_PC = 0x160;
