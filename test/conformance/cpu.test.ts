@@ -107,13 +107,14 @@ const ILLEGAL = [
   0x0000_4023, // reserved store
 ].map((bits) => bits >>> 0);
 
+const isBase = (register: number) => register in BASES;
+
 /** True if a 16-bit instruction neither jumps nor touches the bases nor accesses memory but through them. */
 function isTame(c: number): boolean {
   const funct3 = c >> 13;
   const low = ((c >> 2) & 7) + 8;
   const high = ((c >> 7) & 7) + 8;
   const rd = (c >> 7) & 31;
-  const isBase = (register: number) => register in BASES;
   switch (c & 3) {
     case 0:
       if (funct3 === 0) return !isBase(low);

@@ -146,6 +146,8 @@ export function runOnHart(program: Program): string[] {
 /** Extensions that our hart does not have. */
 const CPU = 'rv64,f=false,d=false,h=false,v=false,zba=false,zbb=false,zbc=false,zbs=false,sstc=false';
 
+const BOARD = `-M virt -cpu ${CPU} -m 16M -smp 2 -bios none -display none -monitor none`.split(' ');
+
 /** What the program prints on QEMU's virt board, line by line. */
 export function runOnQemu(program: Program): string[] {
   const folder = mkdtempSync(join(tmpdir(), 'drover-cpu-'));
@@ -155,25 +157,7 @@ export function runOnQemu(program: Program): string[] {
     writeFileSync(image, link(program));
     const { status, stderr, error } = spawnSync(
       'qemu-system-riscv64',
-      [
-        ...[
-          '-M',
-          'virt',
-          '-cpu',
-          CPU,
-          '-m',
-          '16M',
-          '-smp',
-          '2',
-          '-bios',
-          'none',
-          '-display',
-          'none',
-          '-monitor',
-          'none',
-        ],
-        ...['-serial', `file:${serial}`, '-device', `loader,file=${image},addr=0x${START.toString(16)},force-raw=on`],
-      ],
+      [...BOARD, '-serial', `file:${serial}`, '-device', `loader,file=${image},addr=${START},force-raw=on`],
       { encoding: 'utf8', timeout: 60_000 },
     );
     if (status !== 0) throw new Error(`qemu-system-riscv64: ${error?.message ?? stderr}`);

@@ -1,5 +1,5 @@
 /** Integer instructions against a reference in BigInt. */
-import fc from 'fast-check';
+import { assert, bigInt, constantFrom, integer, oneof, property } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { IMMEDIATE_OPERATIONS, REGISTER_OPERATIONS, SHIFTS, i, r, shift } from './assembler.js';
 import { TestMachine } from './machine.js';
@@ -52,12 +52,12 @@ const expected = (name: string, a: bigint, b: bigint) =>
   unsigned(isWord(name) ? wordReference(name, a, b) : REFERENCE[name]!(a, b));
 
 const EDGES = [0n, 1n, 2n, 31n, 32n, 63n, 64n, 2n ** 31n - 1n, 2n ** 31n, 2n ** 32n - 1n, 2n ** 32n, 2n ** 63n - 1n];
-const operand = fc.oneof(
-  fc.constantFrom(...EDGES, ...EDGES.map((edge) => unsigned(-edge)), 2n ** 63n),
-  fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
-  fc.bigInt({ min: -1000n, max: 1000n }).map((value) => unsigned(value)),
+const operand = oneof(
+  constantFrom(...EDGES, ...EDGES.map((edge) => unsigned(-edge)), 2n ** 63n),
+  bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+  bigInt({ min: -1000n, max: 1000n }).map((value) => unsigned(value)),
 );
-const immediate = fc.oneof(fc.constantFrom(-2048, -1, 0, 1, 2047), fc.integer({ min: -2048, max: 2047 }));
+const immediate = oneof(constantFrom(-2048, -1, 0, 1, 2047), integer({ min: -2048, max: 2047 }));
 
 describe('integer instructions compute what BigInt computes', () => {
   const machine = new TestMachine();
@@ -68,17 +68,15 @@ describe('integer instructions compute what BigInt computes', () => {
     return machine.hart.x(7);
   };
 
-  for (const name of Object.keys(REGISTER_OPERATIONS) as (keyof typeof REGISTER_OPERATIONS)[]) {
-    it(name, () => {
-      fc.assert(
-        fc.property(operand, operand, (a, b) => {
-          expect(run(r(name, 7, 5, 6), a, b)).toBe(expected(name, a, b));
-        }),
-      );
-    });
-  }
+  it.each(Object.keys(REGISTER_OPERATIONS) as (keyof typeof REGISTER_OPERATIONS)[])('%s', (name) => {
+    assert(
+      property(operand, operand, (a, b) => {
+        expect(run(r(name, 7, 5, 6), a, b)).toBe(expected(name, a, b));
+      }),
+    );
+  });
 
-  for (const [name, base] of [
+  it.each([
     ['addi', 'add'],
     ['slti', 'slt'],
     ['sltiu', 'sltu'],
@@ -86,26 +84,21 @@ describe('integer instructions compute what BigInt computes', () => {
     ['ori', 'or'],
     ['andi', 'and'],
     ['addiw', 'addw'],
-  ] as const satisfies [keyof typeof IMMEDIATE_OPERATIONS, string][]) {
-    it(name, () => {
-      fc.assert(
-        fc.property(operand, immediate, (a, imm) => {
-          expect(run(i(name, 7, 5, imm), a)).toBe(expected(base, a, unsigned(BigInt(imm))));
-        }),
-      );
-    });
-  }
+  ] as const satisfies [keyof typeof IMMEDIATE_OPERATIONS, string][])('%s', (name, base) => {
+    assert(
+      property(operand, immediate, (a, imm) => {
+        expect(run(i(name, 7, 5, imm), a)).toBe(expected(base, a, unsigned(BigInt(imm))));
+      }),
+    );
+  });
 
-  for (const name of Object.keys(SHIFTS) as (keyof typeof SHIFTS)[]) {
-    it(name, () => {
-      fc.assert(
-        fc.property(operand, fc.integer({ min: 0, max: SHIFTS[name][3] === 6 ? 63 : 31 }), (a, amount) => {
-          const base = name.replace('i', '');
-          expect(run(shift(name, 7, 5, amount), a)).toBe(expected(base, a, BigInt(amount)));
-        }),
-      );
-    });
-  }
+  it.each(Object.keys(SHIFTS) as (keyof typeof SHIFTS)[])('%s', (name) => {
+    assert(
+      property(operand, integer({ min: 0, max: SHIFTS[name][3] === 6 ? 63 : 31 }), (a, amount) => {
+        expect(run(shift(name, 7, 5, amount), a)).toBe(expected(name.replace('i', ''), a, BigInt(amount)));
+      }),
+    );
+  });
 
   it('reads and writes of x0 give zero', () => {
     machine.hart.setX(5, 7n);
