@@ -31,7 +31,7 @@ export function decodeSnapshot(bytes: Uint8Array): MachineSnapshot {
   if (!Array.isArray(harts)) throw new RangeError('machine state: harts is not a list');
   if (!isObject(uart)) throw new RangeError('machine state: uart is missing');
   if (!isObject(plic)) throw new RangeError('machine state: plic is missing');
-  return { guestNs, ramBytes, harts, uart, plic } as MachineSnapshot;
+  return { guestNs, ramBytes, harts, uart, plic } as unknown as MachineSnapshot;
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
