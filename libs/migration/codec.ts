@@ -1,7 +1,6 @@
 /** The engine's WebAssembly module (codec/codec.as.ts), bound to one VM's memory. Addresses are byte offsets there. */
 export interface Codec {
-  /** Moves every set bit of the dirty log `from` into `to`, atomically for the harts. `words` counts 64-bit words. */
-  moveBits(from: number, to: number, words: number): void;
+  /** How many bits of `words` 64-bit words are set. */
   countBits(bitmap: number, words: number): number;
   /** Clears up to `most` bits from word `first` on and lists their numbers (u32) at `list`; returns how many. */
   takeBits(bitmap: number, words: number, first: number, list: number, most: number): number;

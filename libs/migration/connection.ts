@@ -1,3 +1,4 @@
+import type { GuestMemory } from '#vmm';
 import { until } from './abort.js';
 import type { Codec } from './codec.js';
 import { MigrationError, asMigrationError } from './errors.js';
@@ -12,7 +13,7 @@ const GRACE_MS = 1000;
 
 export interface ConnectionOptions {
   readonly channel: Channel;
-  readonly memory: WebAssembly.Memory;
+  readonly memory: GuestMemory;
   readonly codec: Codec;
   readonly clock: Clock;
   /** Name of the other side in messages. */
@@ -36,7 +37,7 @@ export class Connection {
     const { channel, memory, codec, peer, onBatch } = options;
     const reader = new FrameReader(memory, codec, (type, payload, bytes) => {
       if (type === RAM_FRAME) onBatch(payload, bytes);
-      else this.receive(decodeMessage(type, new Uint8Array(memory.buffer, payload, bytes).slice()));
+      else this.receive(decodeMessage(type, memory.bytes.slice(payload, payload + bytes)));
     });
     this.writer = new FrameWriter(memory, codec, channel);
     channel.open(

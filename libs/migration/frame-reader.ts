@@ -1,3 +1,4 @@
+import type { GuestMemory } from '#vmm';
 import type { Codec } from './codec.js';
 import { MigrationError } from './errors.js';
 import { FRAME_HEADER_BYTES, MAX_PAYLOAD_BYTES, OPENING_BYTES, checkOpening } from './protocol.js';
@@ -8,7 +9,7 @@ export type OnFrame = (type: number, payload: number, bytes: number) => void;
 
 /** Puts chunks together to frames. `push` throws MigrationError at the first byte that cannot be right. */
 export class FrameReader {
-  private readonly memory: Uint8Array;
+  private readonly bytes: Uint8Array;
   private readonly view: DataView;
   private readonly opening = new Uint8Array(OPENING_BYTES);
   private opened = 0;
@@ -16,12 +17,12 @@ export class FrameReader {
   private sequence = 0;
 
   constructor(
-    memory: WebAssembly.Memory,
+    memory: GuestMemory,
     private readonly codec: Codec,
     private readonly onFrame: OnFrame,
   ) {
-    this.memory = new Uint8Array(memory.buffer);
-    this.view = new DataView(memory.buffer);
+    this.bytes = memory.bytes;
+    this.view = memory.view;
   }
 
   /** True between two frames. */
@@ -34,7 +35,7 @@ export class FrameReader {
     while (rest.length > 0) {
       const missing = this.frameBytes - this.filled;
       const part = rest.subarray(0, missing);
-      this.memory.set(part, RECEIVE + this.filled);
+      this.bytes.set(part, RECEIVE + this.filled);
       this.filled += part.length;
       rest = rest.subarray(part.length);
       if (this.filled === this.frameBytes) this.complete();
@@ -60,7 +61,7 @@ export class FrameReader {
   }
 
   private complete(): void {
-    const bytes = this.filled - FRAME_HEADER_BYTES;
+    const payloadBytes = this.filled - FRAME_HEADER_BYTES;
     if (!this.codec.isIntact(RECEIVE, this.filled - 8, this.sequence)) {
       throw new MigrationError(
         'checksum',
@@ -69,6 +70,6 @@ export class FrameReader {
     }
     this.sequence += 1;
     this.filled = 0;
-    this.onFrame(this.view.getUint32(RECEIVE + 12, true), RECEIVE + FRAME_HEADER_BYTES, bytes);
+    this.onFrame(this.view.getUint32(RECEIVE + 12, true), RECEIVE + FRAME_HEADER_BYTES, payloadBytes);
   }
 }

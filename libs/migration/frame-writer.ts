@@ -1,3 +1,4 @@
+import type { GuestMemory } from '#vmm';
 import { until } from './abort.js';
 import type { Codec } from './codec.js';
 import { MigrationError } from './errors.js';
@@ -18,7 +19,7 @@ export class FrameWriter {
   private sequence = 0;
 
   constructor(
-    private readonly memory: WebAssembly.Memory,
+    private readonly memory: GuestMemory,
     private readonly codec: Codec,
     private readonly channel: Channel,
   ) {}
@@ -32,7 +33,7 @@ export class FrameWriter {
     if (payload.length > MAX_PAYLOAD_BYTES) {
       throw new MigrationError('machine', `${type} comes to ${payload.length} bytes, the most is ${MAX_PAYLOAD_BYTES}`);
     }
-    new Uint8Array(this.memory.buffer).set(payload, CONTROL + FRAME_HEADER_BYTES);
+    this.memory.bytes.set(payload, CONTROL + FRAME_HEADER_BYTES);
     const frame = this.seal(CONTROL, frameType, payload.length);
     void this.write(frame.slice());
   }
@@ -70,11 +71,11 @@ export class FrameWriter {
   }
 
   private seal(frame: number, type: number, payloadBytes: number): Uint8Array {
-    const view = new DataView(this.memory.buffer, frame);
-    view.setUint32(8, payloadBytes, true);
-    view.setUint32(12, type, true);
+    const { view, bytes } = this.memory;
+    view.setUint32(frame + 8, payloadBytes, true);
+    view.setUint32(frame + 12, type, true);
     this.codec.seal(frame, FRAME_HEADER_BYTES - 8 + payloadBytes, this.sequence);
     this.sequence += 1;
-    return new Uint8Array(this.memory.buffer, frame, FRAME_HEADER_BYTES + payloadBytes);
+    return bytes.subarray(frame, frame + FRAME_HEADER_BYTES + payloadBytes);
   }
 }

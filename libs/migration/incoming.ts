@@ -1,11 +1,11 @@
 /** The destination of a migration: takes pages and state, and starts the guest when the source has let go of it. */
-import { PAGE_SIZE, RAM } from '#vmm';
+import { layout } from '#vmm';
 import type { Codec } from './codec.js';
 import { Connection } from './connection.js';
 import { MigrationError, asMigrationError } from './errors.js';
 import type { Channel, Clock, DestinationMachine } from './ports.js';
 import type { Messages } from './protocol.js';
-import { checkMachine } from './protocol.js';
+import { BATCH_HEADER_BYTES, checkMachine, describeMachine } from './protocol.js';
 
 /** How long a caller may take to say who it is. */
 const OPENING_PATIENCE_MS = 5_000;
@@ -83,7 +83,7 @@ export class IncomingMigration {
     } catch (thrown) {
       const error = asMigrationError(thrown, 'machine');
       connection.fail(error);
-      if (this.current.pages > 0) codec.clearPages(RAM, machine.description.ramBytes / PAGE_SIZE);
+      if (this.current.pages > 0) codec.clearPages(layout.RAM, machine.memory.ramPages);
       this.change({ status: 'failed', isConnected: false, error: { code: error.code, message: error.message } });
       return { kind: 'failed', error };
     } finally {
@@ -121,7 +121,7 @@ export class IncomingMigration {
     { migrationId, epoch, machine: source }: Messages['HELLO'],
   ): Promise<void> {
     const { machine, clock } = this.options;
-    checkMachine(source, machine.description);
+    checkMachine(source, describeMachine(machine.memory, machine.boardVersion));
     if (epoch <= this.current.epoch) {
       const text = `the stream is for epoch ${epoch} of the VM, but epoch ${this.current.epoch} is known here already`;
       throw new MigrationError('stale_epoch', text);
@@ -144,7 +144,7 @@ export class IncomingMigration {
   }
 
   /** All passes up to END. */
-  private async takePasses(connection: Connection): Promise<Messages['STATE']> {
+  private async takePasses(connection: Connection): Promise<{ running: boolean; state: Uint8Array }> {
     let pass = { pages: 0, zeroPages: 0 };
     for (;;) {
       const message = await connection.next();
@@ -156,8 +156,9 @@ export class IncomingMigration {
         this.change({ iteration: iteration + 1 });
         connection.send('RECEIVED', { iteration });
       } else if (message.type === 'STATE') {
-        checkTotals('the stream', { pages, zeroPages }, await connection.expect('END'));
-        return message.body;
+        const { running, ...totals } = await connection.expect('END');
+        checkTotals('the stream', { pages, zeroPages }, totals);
+        return { running, state: message.body };
       } else {
         throw new MigrationError('malformed', `the source sent ${message.type} in the middle of the pages`);
       }
@@ -185,10 +186,10 @@ export class IncomingMigration {
     const { codec, machine } = this.options;
     const { iteration, pages, zeroPages } = this.current;
     if (!this.takesPages) throw new MigrationError('malformed', 'pages came where none were due');
-    const full = codec.checkBatch(payload, bytes, iteration, machine.description.ramBytes / PAGE_SIZE);
+    const full = codec.checkBatch(payload, bytes, iteration, machine.memory.ramPages);
     if (full < 0) throw new MigrationError('malformed', `a batch of pages of iteration ${iteration} is malformed`);
-    codec.unpackPages(RAM, payload);
-    const count = (bytes - 8 - full * PAGE_SIZE) / 4;
+    codec.unpackPages(layout.RAM, payload);
+    const count = (bytes - BATCH_HEADER_BYTES - full * layout.PAGE_SIZE) / 4;
     this.current = { ...this.current, pages: pages + count, zeroPages: zeroPages + count - full };
   }
 

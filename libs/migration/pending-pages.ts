@@ -1,51 +1,40 @@
-import { BITMAP_SIZE, DIRTY, PAGE_SIZE, RAM } from '#vmm';
+import { bitmapWords, layout, syncDirtyLog } from '#vmm';
+import type { GuestMemory } from '#vmm';
 import type { Codec } from './codec.js';
-import type { SourceMachine } from './ports.js';
-import { BATCH_PAGES } from './protocol.js';
+import { BATCH_HEADER_BYTES, BATCH_PAGES } from './protocol.js';
 import { LIST, PENDING } from './scratch.js';
 
 /** The pages that the destination does not have as they are: filled from the dirty log, emptied batch by batch. */
 export class PendingPages {
-  readonly total: number;
   /** Pages that are still to be sent. */
-  count = 0;
-  private readonly words: number;
+  count: number;
+  private readonly bitmap: Uint32Array;
   private readonly list: Uint32Array;
+  private readonly words: number;
   private word = 0;
 
   constructor(
-    private readonly machine: SourceMachine,
+    private readonly memory: GuestMemory,
     private readonly codec: Codec,
   ) {
-    this.total = machine.description.ramBytes / PAGE_SIZE;
-    this.words = Math.ceil(this.total / 64);
-    this.list = new Uint32Array(machine.memory.buffer, LIST, BATCH_PAGES);
+    const { buffer } = memory.memory;
+    this.count = memory.ramPages;
+    this.words = Math.ceil(memory.ramPages / 64);
+    this.bitmap = new Uint32Array(buffer, PENDING, 2 * this.words);
+    this.list = new Uint32Array(buffer, LIST, BATCH_PAGES);
   }
 
-  /** Everything is to be sent; what was written before is no news any more. */
-  async markAll(): Promise<void> {
-    await this.readDirtyLog();
-    const bitmap = new Uint8Array(this.machine.memory.buffer, PENDING, BITMAP_SIZE).fill(0);
-    bitmap.fill(0xff, 0, this.total >> 3);
-    if (this.total & 7) bitmap[this.total >> 3] = (1 << (this.total & 7)) - 1;
-    this.count = this.total;
+  /** Everything is to be sent; what was written before now is no news any more. */
+  markAll(): void {
+    syncDirtyLog(this.memory, this.bitmap);
+    this.bitmap.fill(0).fill(0xffff_ffff, 0, bitmapWords(this.memory)); // RAM is whole MiB: no word is used in part
+    this.rewind();
   }
 
-  /**
-   * Adds what the guest has written since the last time. The order matters: first the log is swapped, then every hart
-   * forgets which pages it may write unlogged, and only then may pages be read. A write before the hart forgot is in
-   * the page when it is read; a later one is in the next log.
-   */
-  async readDirtyLog(): Promise<void> {
-    this.moveDirtyLog();
-    await this.machine.flushWrites();
-  }
-
-  /** The same while the machine is stopped, and nothing can write. */
-  moveDirtyLog(): void {
-    this.codec.moveBits(DIRTY, PENDING, this.words);
-    this.count = this.codec.countBits(PENDING, this.words);
-    this.word = 0;
+  /** Adds what was written since the last time; pages may be read from now on. */
+  addDirty(): void {
+    syncDirtyLog(this.memory, this.bitmap);
+    this.rewind();
   }
 
   /** Takes the next pages, in rising order, for `pack`; returns how many, 0 when none is left. */
@@ -56,10 +45,15 @@ export class PendingPages {
     return count;
   }
 
-  /** Writes the batch that was taken to `payload`, as the pages are now. */
+  /** Writes the `count` pages that were taken to `payload`, as they are now. */
   pack(count: number, iteration: number, payload: number): { bytes: number; zeroPages: number } {
-    const bytes = this.codec.packPages(RAM, LIST, count, iteration, payload);
-    const fullPages = (bytes - 8 - 4 * count) / PAGE_SIZE;
+    const bytes = this.codec.packPages(layout.RAM, LIST, count, iteration, payload);
+    const fullPages = (bytes - BATCH_HEADER_BYTES - 4 * count) / layout.PAGE_SIZE;
     return { bytes, zeroPages: count - fullPages };
+  }
+
+  private rewind(): void {
+    this.count = this.codec.countBits(PENDING, this.words);
+    this.word = 0;
   }
 }

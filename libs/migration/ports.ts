@@ -1,5 +1,5 @@
 /** What the engine needs from outside. Its own code reads no clock, opens no socket and knows no threads. */
-import type { MachineDescription } from './protocol.js';
+import type { GuestMemory } from '#vmm';
 
 /** One connection between source and destination: bytes in order, with backpressure. */
 export interface Channel {
@@ -21,27 +21,25 @@ export interface Clock {
 }
 
 interface Machine {
-  readonly description: MachineDescription;
-  /** Guest RAM and dirty log lie in it as layout.ts says. */
-  readonly memory: WebAssembly.Memory;
+  readonly memory: GuestMemory;
+  /** Of the device models: a destination takes over from the same version only. */
+  readonly boardVersion: number;
 }
 
 /** The machine that is to leave. */
 export interface SourceMachine extends Machine {
-  /** Has every hart forget which pages it may write unlogged; resolves when all have. */
-  flushWrites(): Promise<void>;
   /** Stops harts and guest time. Resolves, when nothing writes to RAM any more, with whether the guest had been running. */
   stop(): Promise<{ running: boolean }>;
   /** Undoes `stop`: the guest goes on if it was running. */
   resume(): Promise<void>;
-  /** Harts and devices of the stopped machine, as JSON. */
-  saveState(): Promise<object>;
+  /** Harts, devices and guest time of the stopped machine. */
+  saveState(): Promise<Uint8Array>;
 }
 
 /** The machine that is to take over; nothing in it runs before `start`. */
 export interface DestinationMachine extends Machine {
   /** Takes over what saveState gave at the source; throws if it does not fit. */
-  restoreState(state: object): Promise<void>;
+  restoreState(state: Uint8Array): Promise<void>;
   /** The VM belongs to this machine now; the guest goes on if `running`. */
   start(running: boolean): Promise<void>;
 }

@@ -8,6 +8,7 @@ import { BandwidthLimiter } from './limiter.js';
 import { PendingPages } from './pending-pages.js';
 import type { Channel, Clock, SourceMachine } from './ports.js';
 import { Progress } from './progress.js';
+import { describeMachine } from './protocol.js';
 
 /** How long the destination may keep silent while the guest runs, and while it is stopped. */
 const PATIENCE_MS = 60_000;
@@ -49,8 +50,8 @@ export class PrecopySource {
     const { migrationId, epoch, clock, parameters, machine, codec } = options;
     this.parameters = parameters;
     this.limiter = new BandwidthLimiter(clock, parameters.maxBandwidth);
-    this.pending = new PendingPages(machine, codec);
-    this.progress = new Progress(() => clock.now(), { migrationId, epoch, ramBytes: machine.description.ramBytes });
+    this.pending = new PendingPages(machine.memory, codec);
+    this.progress = new Progress(() => clock.now(), { migrationId, epoch, ramBytes: machine.memory.ramBytes });
   }
 
   get figures(): MigrationFigures {
@@ -100,7 +101,7 @@ export class PrecopySource {
     const { memory } = machine;
     const connection = new Connection({ channel, memory, codec, clock, peer: 'destination', onBatch: refuseBatch });
     this.connection = connection;
-    connection.send('HELLO', { migrationId, epoch, machine: machine.description });
+    connection.send('HELLO', { migrationId, epoch, machine: describeMachine(memory, machine.boardVersion) });
     await connection.expect('READY', PATIENCE_MS);
     this.progress.setUp();
     return connection;
@@ -110,7 +111,7 @@ export class PrecopySource {
   private async iterate(connection: Connection): Promise<number> {
     const { clock, onChange } = this.options;
     this.advance(connection, 'active');
-    await this.pending.markAll();
+    this.pending.markAll();
     let syncedAtMs = clock.now();
     for (let iteration = 1; ; iteration++) {
       const startedAtMs = clock.now();
@@ -122,7 +123,7 @@ export class PrecopySource {
       const durationMs = clock.now() - startedAtMs;
       const bytes = connection.writer.bytes - bytesBefore;
 
-      await this.pending.readDirtyLog();
+      this.pending.addDirty();
       const sinceSyncMs = clock.now() - syncedAtMs;
       syncedAtMs = clock.now();
       const pass = { iteration, ...sent, bytes, durationMs, dirtyPages: this.pending.count, sinceSyncMs };
@@ -141,13 +142,13 @@ export class PrecopySource {
     const { running } = await machine.stop();
     const stopMs = lapMs();
     this.advance(connection, 'device');
-    this.pending.moveDirtyLog();
+    this.pending.addDirty();
     const finalSyncMs = lapMs();
     await this.sendPending(connection, iteration, STOPPED_PATIENCE_MS);
     const finalPagesMs = lapMs();
-    connection.send('STATE', { running, state: await machine.saveState() });
+    connection.send('STATE', await machine.saveState());
     const { pages, zeroPages } = this.figures;
-    connection.send('END', { pages, zeroPages });
+    connection.send('END', { running, pages, zeroPages });
     const deviceStateMs = lapMs();
     await connection.drained(STOPPED_PATIENCE_MS);
     const { loadMs: destinationLoadMs } = await connection.expect('LOADED', STOPPED_PATIENCE_MS);
@@ -164,12 +165,11 @@ export class PrecopySource {
       const { resumeMs } = await connection.expect('RUNNING', STOPPED_PATIENCE_MS);
       const destination = { loadMs: destinationLoadMs, resumeMs };
       this.progress.confirmed({ ...laps, resumeMs: lapMs(), destination });
-      await connection.close();
     } catch (error) {
       this.progress.unconfirmed(asMigrationError(error, 'machine'));
-      await connection.close();
     }
     this.enter('completed');
+    await connection.close();
   }
 
   /** Sends every pending page; returns how many there were. */

@@ -1,4 +1,4 @@
-import { PAGE_SIZE } from '#vmm';
+import { layout } from '#vmm';
 import type { MigrationError } from './errors.js';
 import type { DowntimeBreakdown, Iteration, MigrationFigures, MigrationStatus } from './figures.js';
 import { appendIteration, mebibytes } from './figures.js';
@@ -50,7 +50,7 @@ export class Progress {
       remainingBytes: identity.ramBytes,
       pages: 0,
       zeroPages: 0,
-      pageBytes: PAGE_SIZE,
+      pageBytes: layout.PAGE_SIZE,
       dirtySyncs: 0,
       iterations: [],
       reason: '',
@@ -92,7 +92,7 @@ export class Progress {
       pages: current.pages + pages,
       zeroPages: current.zeroPages + zeroPages,
       transferredBytes,
-      remainingBytes: remainingPages * PAGE_SIZE,
+      remainingBytes: remainingPages * layout.PAGE_SIZE,
     };
   }
 
@@ -101,7 +101,7 @@ export class Progress {
     const { iteration, pages, zeroPages, bytes, durationMs } = pass;
     this.measures.push({ bytes, durationMs });
     if (this.measures.length > MEASURES_KEPT) this.measures.shift();
-    const remainingBytes = pass.dirtyPages * PAGE_SIZE;
+    const remainingBytes = pass.dirtyPages * layout.PAGE_SIZE;
     const decision = decide({ remainingBytes, bytesPerMs: measureBandwidth(this.measures), downtimeLimitMs });
     const figures: Iteration = {
       iteration,

@@ -9,7 +9,7 @@
  *       |  RAM RAM ...     ITERATION {2, pages}  ------------>  |
  *       |       ... until the rest fits the downtime limit;     |
  *       |           then the guest stops ...                    |
- *       |  RAM ... STATE {harts, devices} END {totals}  ----->  |   everything is restored, nothing runs
+ *       |  RAM ... STATE (harts, devices) END {totals}  ----->  |   everything is restored, nothing runs
  *       |  <------------------------------------------- LOADED  |
  *       |  COMMIT  =========================================>   |   the guest runs here, and never again there
  *       |  <------------------------------------------ RUNNING  |
@@ -23,9 +23,10 @@
  *
  * The checksum is XXH64 over length, type and payload; its seed is the number of the frame in its direction, from 0, so
  * that a frame that is lost, doubled or out of place is seen as well. The payload of RAM is a batch of pages (see
- * codec/codec.as.ts); every other payload is a JSON object (see Messages).
+ * codec/codec.as.ts), that of STATE the machine's own snapshot; every other payload is a JSON object (see Messages).
  */
-import { PAGE_SIZE } from '#vmm';
+import { layout } from '#vmm';
+import type { GuestMemory } from '#vmm';
 import { MigrationError } from './errors.js';
 
 export const STREAM_VERSION = 1;
@@ -33,8 +34,8 @@ export const OPENING_BYTES = 8;
 export const FRAME_HEADER_BYTES = 16;
 /** Most pages in a batch: 1 MiB of content to a frame. */
 export const BATCH_PAGES = 256;
-/** Longest payload: a full batch, or a STATE message. */
-export const MAX_PAYLOAD_BYTES = 8 + BATCH_PAGES * (4 + PAGE_SIZE);
+export const BATCH_HEADER_BYTES = 8;
+export const MAX_PAYLOAD_BYTES = BATCH_HEADER_BYTES + BATCH_PAGES * (4 + layout.PAGE_SIZE);
 
 /** What must be equal at both ends for a guest to notice nothing. */
 export interface MachineDescription {
@@ -52,10 +53,10 @@ export interface Messages {
   /** End of a pass over the dirty log, with what it sent. */
   ITERATION: { iteration: number; pages: number; zeroPages: number };
   RECEIVED: { iteration: number };
-  /** Harts, devices, timers: what the machine's snapshot says. `running`: the guest ran when the migration stopped it. */
-  STATE: { running: boolean; state: object };
-  /** Pages of the whole stream. */
-  END: { pages: number; zeroPages: number };
+  /** Harts, devices and guest time, as MachineControl.saveState gave them. */
+  STATE: Uint8Array;
+  /** Pages of the whole stream. `running`: the guest ran when the migration stopped it. */
+  END: { running: boolean; pages: number; zeroPages: number };
   LOADED: { loadMs: number };
   COMMIT: object;
   RUNNING: { resumeMs: number };
@@ -79,15 +80,14 @@ const FRAME_TYPES: Record<MessageType, number> = {
 };
 const MESSAGE_TYPES = new Map(Object.entries(FRAME_TYPES).map(([type, number]) => [number, type as MessageType]));
 
-type Shape = { readonly [field: string]: 'string' | 'count' | 'number' | 'boolean' | 'object' | Shape };
+type Shape = { readonly [field: string]: 'string' | 'count' | 'number' | 'boolean' | Shape };
 const MACHINE: Shape = { ramBytes: 'count', harts: 'count', pageBytes: 'count', boardVersion: 'count' };
-const SHAPES: Record<MessageType, Shape> = {
+const SHAPES: Record<Exclude<MessageType, 'STATE'>, Shape> = {
   HELLO: { migrationId: 'string', epoch: 'count', machine: MACHINE },
   READY: {},
   ITERATION: { iteration: 'count', pages: 'count', zeroPages: 'count' },
   RECEIVED: { iteration: 'count' },
-  STATE: { running: 'boolean', state: 'object' },
-  END: { pages: 'count', zeroPages: 'count' },
+  END: { running: 'boolean', pages: 'count', zeroPages: 'count' },
   LOADED: { loadMs: 'number' },
   COMMIT: {},
   RUNNING: { resumeMs: 'number' },
@@ -123,13 +123,15 @@ export function checkOpening(bytes: Uint8Array): void {
 
 /** Frame type and payload of a message. */
 export function encodeMessage<T extends MessageType>(type: T, body: Messages[T]) {
-  return { frameType: FRAME_TYPES[type], payload: new TextEncoder().encode(JSON.stringify(body)) };
+  const payload = body instanceof Uint8Array ? body : new TextEncoder().encode(JSON.stringify(body));
+  return { frameType: FRAME_TYPES[type], payload };
 }
 
-/** The message in a frame; throws MigrationError `malformed` if it is none. */
+/** The message in a frame, which may keep `payload`; throws MigrationError `malformed` if it is none. */
 export function decodeMessage(frameType: number, payload: Uint8Array): Message {
   const type = MESSAGE_TYPES.get(frameType);
   if (!type) throw new MigrationError('malformed', `frame of unknown type ${frameType}`);
+  if (type === 'STATE') return { type, body: payload };
   let body: unknown;
   try {
     body = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload));
@@ -150,7 +152,6 @@ function expectShape(path: string, value: unknown, shape: Shape): void {
 
 function isOfKind(value: unknown, kind: string): boolean {
   if (kind === 'count') return Number.isSafeInteger(value) && (value as number) >= 0;
-  if (kind === 'object') return isObject(value);
   return typeof value === kind;
 }
 
@@ -164,6 +165,14 @@ function printable(bytes: Uint8Array): string {
   );
   return `"${shown.join('')}"`;
 }
+
+/** The machine to which a memory belongs. */
+export const describeMachine = (memory: GuestMemory, boardVersion: number): MachineDescription => ({
+  ramBytes: memory.ramBytes,
+  harts: memory.harts,
+  pageBytes: layout.PAGE_SIZE,
+  boardVersion,
+});
 
 /** Throws MigrationError `config` that names every difference between the source's machine and this one. */
 export function checkMachine(source: MachineDescription, here: MachineDescription): void {

@@ -7,8 +7,10 @@
  *     0x14_0000  RECEIVE  room for one frame that comes in
  *     0x26_0000  SLOTS    frames on their way out
  */
-import { BITMAP_SIZE, ENGINE, ENGINE_SIZE } from '#vmm';
+import { layout } from '#vmm';
 import { FRAME_HEADER_BYTES, MAX_PAYLOAD_BYTES } from './protocol.js';
+
+const { BITMAP_SIZE, ENGINE, ENGINE_SIZE } = layout;
 
 export const PENDING = ENGINE;
 export const LIST = PENDING + BITMAP_SIZE;

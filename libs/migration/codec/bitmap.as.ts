@@ -1,12 +1,4 @@
-/** Bitmaps of pages: bit n of the little-endian bit string is page n, as in the dirty log. `words` counts 64-bit words. */
-
-/** Moves every set bit of `from` into `to`, a word at a time and atomically: the harts go on setting bits in `from`. */
-export function moveBits(from: usize, to: usize, words: u32): void {
-  for (const end = from + ((words as usize) << 3); from < end; from += 8, to += 8) {
-    if (load<u64>(from) == 0) continue;
-    store<u64>(to, load<u64>(to) | atomic.xchg<u64>(from, 0));
-  }
-}
+/** Bitmaps of pages, as in the dirty log: bit n & 63 of 64-bit word n >> 6 is page n. */
 
 /** How many bits are set. */
 export function countBits(bitmap: usize, words: u32): u32 {

@@ -9,7 +9,7 @@
 import { PAGE_SHIFT, PAGE_SIZE } from '../../vmm/layout';
 import { xxh64 } from './xxh64.as';
 
-export { countBits, moveBits, takeBits } from './bitmap.as';
+export { countBits, takeBits } from './bitmap.as';
 export { xxh64 };
 
 const ZERO_PAGE: u32 = 0x8000_0000;
