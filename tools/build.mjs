@@ -22,17 +22,21 @@ function files(folder, keep) {
     .toSorted();
 }
 
-function run(step, command, args) {
+function run(what, command, args) {
   const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit' });
   if (status === 0) return;
-  console.error(`build: ${step} failed${error ? `: ${error.message}` : ''}`);
+  console.error(`build: ${what} failed${error ? `: ${error.message}` : ''}`);
   process.exit(1);
 }
 
 /** Runs `action` unless the content of `sources` is what it was when the step last succeeded and `output` exists. */
 function step(name, sources, output, action) {
   const hash = createHash('sha256');
-  for (const file of sources) hash.update(file).update('\0').update(readFileSync(join(root, file)));
+  for (const file of sources)
+    hash
+      .update(file)
+      .update('\0')
+      .update(readFileSync(join(root, file)));
   const digest = hash.digest('hex');
   const stamp = join(root, 'dist', '.stamps', name.replaceAll('/', '-'));
   if (existsSync(join(root, output)) && existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) return;
@@ -54,17 +58,24 @@ for (const folder of new Set(assembly.map((file) => dirname(file)))) {
   const output = join('dist', folder, `${folder.split('/').at(-1)}.wasm`);
   const shared = files(dirname(folder), (file) => file.endsWith('layout.ts'));
   step(`wasm-${folder}`, [...setUp, ...parts, ...shared], output, () =>
-    run(`asc ${entry}`, bin('asc'), [
-      ...[entry, '-o', output, '-t', output.replace(/wasm$/, 'wat'), '--importMemory', '--sharedMemory'],
-      ...['--initialMemory', '513', '--maximumMemory', '65536', '--runtime', 'stub', '--stackSize', '0'],
-      ...['--enable', 'threads', '--enable', 'simd', '--enable', 'bulk-memory', '-O3', '--converge', '--noAssert'],
-      ...['--use', 'abort='],
-    ]),
+    run(
+      `asc ${entry}`,
+      bin('asc'),
+      [
+        `${entry} -o ${output} -t ${output.replace(/wasm$/, 'wat')} --importMemory --sharedMemory`,
+        '--initialMemory 513 --maximumMemory 65536 --runtime stub --stackSize 0 --noAssert --use abort=',
+        '--enable threads --enable simd --enable bulk-memory -O3 --converge',
+      ].flatMap((options) => options.split(' ')),
+    ),
   );
 }
 
 if (!process.argv.includes('--skip-portal') && existsSync(join(root, 'apps/portal/index.html'))) {
-  const portal = [...files('apps/portal', () => true), ...files('libs/contracts', isSource), ...files('libs/client', isSource)];
+  const portal = [
+    ...files('apps/portal', () => true),
+    ...files('libs/contracts', isSource),
+    ...files('libs/client', isSource),
+  ];
   step('portal', [...setUp, ...portal], 'dist/portal/index.html', () =>
     run('vite', bin('vite'), ['build', '--config', 'apps/portal/vite.config.ts', '--logLevel', 'warn']),
   );
