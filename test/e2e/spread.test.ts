@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type SmallDatacenter, eventually, startSmallDatacenter } from './small-datacenter.js';
-import { redisIsInstalled, startRedis } from '../redis.js';
+import { hasRedis, startTestRedis } from '../redis.js';
 
 /** What `npm start` shows: VMs that all run on one host spread by live migration, and no guest notices. */
 const spread = (name: string, redisUrl?: () => Promise<string>) =>
@@ -41,10 +41,10 @@ const spread = (name: string, redisUrl?: () => Promise<string>) =>
 
 spread('on the PostgreSQL queue');
 
-describe.skipIf(!redisIsInstalled)('with Redis', () => {
-  let redis: Awaited<ReturnType<typeof startRedis>>;
+describe.skipIf(!hasRedis)('with Redis', () => {
+  let redis: Awaited<ReturnType<typeof startTestRedis>>;
   spread('on the Redis queue', async () => {
-    redis = await startRedis();
+    redis = await startTestRedis();
     return redis.url;
   });
   afterAll(() => redis?.stop());
