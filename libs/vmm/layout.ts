@@ -7,7 +7,9 @@
  *     0x001_0000  HARTS     HART_SIZE bytes a hart, up to MAX_HARTS
  *     0x022_0000  DIRTY     one bit a guest page: written since the last dirty-log sync
  *     0x024_0000  PRESENT   one bit a guest page: content has arrived (all ones outside post-copy)
- *     0x026_0000  ENGINE    scratch of the migration thread, up to RAM
+ *     0x026_0000  ENGINE    scratch of the migration thread
+ *     0x1fa_0000  COUNTED   one bit a guest page: taken out of DIRTY to be counted, still to be seen by a migration
+ *     0x1fc_0000  EXPANSIONS  what each compressed instruction stands for; the harts write and read it
  *     0x200_0000  RAM       guest-physical RAM_BASE
  */
 export const MAX_HARTS = 16;
@@ -22,9 +24,12 @@ export const HART_SIZE = 0x2_0000;
 export const DIRTY = 0x22_0000;
 export const PRESENT = 0x24_0000;
 export const ENGINE = 0x26_0000;
-export const ENGINE_SIZE = 0x1da_0000;
+export const ENGINE_SIZE = 0x1d4_0000;
+export const COUNTED = 0x1fa_0000;
+/** 65,536 x u32: the 32-bit instruction of each 16-bit one (cpu/compressed). The same for all harts. */
+export const EXPANSIONS = 0x1fc_0000;
 export const RAM = 0x200_0000;
-/** Bytes of the DIRTY and PRESENT bitmaps: enough for 4 GiB of guest RAM. */
+/** Bytes of the DIRTY, PRESENT and COUNTED bitmaps: enough for 4 GiB of guest RAM. */
 export const BITMAP_SIZE = 0x2_0000;
 
 // Fields of the MACHINE block (offsets from MACHINE).
@@ -32,16 +37,22 @@ export const BITMAP_SIZE = 0x2_0000;
 export const M_RAM_SIZE = 0x00;
 /** i32: number of harts. */
 export const M_HARTS = 0x08;
-/** i32, atomic: 1 while the guest may run, 0 while it is stopped; harts park on it (Atomics.wait, notified on change). */
+/** i32, atomic: 1 while the guest may run, 0 while it is stopped; whoever changes it wakes every hart (H_WAKE). */
 export const M_RUNNING = 0x0c;
 /** i32, atomic: how many harts are parked; notified on change. */
 export const M_PARKED = 0x10;
-/** i64, atomic: what to add to the host's monotonic nanoseconds for guest nanoseconds, valid while running. */
+/** i64, atomic: what to add to the host's monotonic nanoseconds for guest nanoseconds, valid while time runs. */
 export const M_TIME_OFFSET_NS = 0x18;
-/** i64, atomic: guest nanoseconds at which time stands still, valid while stopped. */
+/** i64, atomic: guest nanoseconds at which time stands still, valid while M_TIME_STOPPED is 1. */
 export const M_TIME_STOPPED_NS = 0x20;
 /** i32, atomic: doorbell of the main thread, incremented and notified by a hart that posted a mailbox request. */
 export const M_DOORBELL = 0x28;
+/** i32, atomic: 1 while guest time stands still: from the moment that all harts are parked until they go on. */
+export const M_TIME_STOPPED = 0x2c;
+/** i64, atomic: pages that were taken out of DIRTY since the VMM started (the same page may count many times). */
+export const M_DIRTIED_PAGES = 0x30;
+/** i32, atomic: 1 while somebody moves bits out of DIRTY; see dirty-log.ts. */
+export const M_DIRTY_LOCK = 0x4c;
 
 // Fields of a hart's block (offsets from HARTS + hart * HART_SIZE).
 /** 33 x u64: x0..x31 and, at index 32, the sink for writes to x0. */
@@ -59,9 +70,9 @@ export const H_RESERVATION = 0x120;
 export const H_RESERVED_VALUE = 0x128;
 /** i32, atomic: why the hart must leave its run loop (ATTENTION_* bits). */
 export const H_ATTENTION = 0x130;
-/** i32, atomic: incremented and notified to wake a hart that waits in WFI or is parked. */
+/** i32, atomic: incremented and notified to wake the hart, whatever it waits for: it waits nowhere else. */
 export const H_WAKE = 0x134;
-/** i32, atomic: incremented and notified when the hart has served ATTENTION_FLUSH_WRITES or ATTENTION_FENCE. */
+/** i32, atomic: the newest H_REQUEST whose attention bits the hart has served; notified on change. */
 export const H_ACK = 0x138;
 /** i32, atomic: interrupt-pending bits set by others (mip layout); the hart's mip reads as these plus its own. */
 export const H_MIP = 0x13c;
@@ -71,12 +82,28 @@ export const H_MTIMECMP = 0x140;
 export const H_STIMECMP = 0x148;
 /** i64, atomic: nanoseconds of host CPU time that the hart's thread has used for guest code (for CPU load). */
 export const H_BUSY_NS = 0x150;
-/** Mailbox: one device access of this hart, served by the main thread. */
-export const H_MAIL_STATE = 0x180; // i32, atomic: 0 free, 1 posted, 2 answered
-export const H_MAIL_WRITE = 0x184; // i32: 1 = write
-export const H_MAIL_SIZE = 0x188; // i32: bytes, 1, 2, 4 or 8
-export const H_MAIL_ADDR = 0x190; // u64: guest-physical address
-export const H_MAIL_VALUE = 0x198; // u64: value written, or the answer
+/** i32, atomic: incremented by whoever asks for attention, after setting the bits; H_ACK follows it. */
+export const H_REQUEST = 0x158;
+/** i32, atomic: ATTENTION_* bits that the hart, which waits, is bound to serve before it runs guest code again. */
+export const H_QUIET = 0x15c;
+/** u64: where HSM hart_start lets the hart begin, and what it then finds in a1; valid while start is pending. */
+export const H_START_PC = 0x160;
+export const H_START_OPAQUE = 0x168;
+/** Mailbox: one request of this hart, served by the main thread. */
+export const H_MAIL_STATE = 0x180; // i32, atomic: MAIL_* below
+export const H_MAIL_WRITE = 0x184; // i32: what is asked, MAIL_READ, ...
+export const H_MAIL_SIZE = 0x188; // i32: bytes: 1, 2, 4 or 8 for a device access, any for the console
+export const H_MAIL_ADDR = 0x190; // u64: guest-physical address of a device register, or of a console buffer in RAM
+export const H_MAIL_VALUE = 0x198; // u64: value written, or the answer (for the console: bytes done)
+export const MAIL_FREE = 0;
+export const MAIL_POSTED = 1;
+export const MAIL_ANSWERED = 2;
+/** Nothing is at that address: the hart raises an access fault. */
+export const MAIL_FAULT = 3;
+export const MAIL_READ = 0;
+export const MAIL_WRITE = 1;
+export const MAIL_CONSOLE_WRITE = 2;
+export const MAIL_CONSOLE_READ = 3;
 /** CSRs: H_CSR + 8 * (index in cpu/csr). Private to the hart module; 0x1000..0x1fff. */
 export const H_CSR = 0x1000;
 /** Software TLBs, private to the hart module: read, write, execute. */
@@ -94,6 +121,8 @@ export const ATTENTION_FENCE = 4;
 export const ATTENTION_INTERRUPT = 8;
 /** The HSM state was changed from outside. */
 export const ATTENTION_HSM = 16;
+/** The hart's block was written anew (boot, reset, incoming state): begin from it. */
+export const ATTENTION_RELOAD = 32;
 
 /** One tick of mtime: the timebase is 10 MHz, as on QEMU's `virt` board. */
 export const TICK_NS = 100;

@@ -1,0 +1,42 @@
+/**
+ * Entry of the hart module: RV64IMAC, Zicsr, Zifencei, privileged M, S and U, Sv39. One instance for each hart, all on
+ * the VM's shared memory. Imports from `env`: memory, time, mmio_read, mmio_write. What the host calls is exported here;
+ * libs/vmm/hart.ts documents it.
+ */
+import { H_CSR, H_INSTRET, H_PC, H_PRIV, H_RESERVATION, H_X } from '../layout';
+import { fillExpansions } from './compressed.as';
+import { flushAll } from './mmu.as';
+import { MACHINE_MODE, XL64, setStatus, updateContexts } from './privilege.as';
+import { bind, hart, setDiverted } from './registers.as';
+import { SLOTS } from './slots';
+import { NO_RESERVATION } from './trap.as';
+
+export { csrExists, readCsr, writeCsr } from './csr.as';
+export { run } from './execute.as';
+export { nothingThere } from './memory.as';
+export { flushAll, flushWrites } from './mmu.as';
+
+/** Binds this instance to a hart's block. Must come before all else, with the MACHINE block filled in. */
+export function init(id: i32): void {
+  bind(id);
+  fillExpansions();
+  resume();
+}
+
+/** Own state to its reset values: registers zero, M-mode, all CSRs zero but the fixed fields. */
+export function reset(): void {
+  memory.fill(hart + H_X, 0, 33 * 8);
+  memory.fill(hart + H_CSR, 0, SLOTS * 8);
+  store<u64>(hart, 0, H_PC);
+  store<u64>(hart, 0, H_INSTRET);
+  setStatus(XL64, MACHINE_MODE);
+  resume();
+}
+
+/** Takes up state that was written into the hart's block from outside. */
+export function resume(): void {
+  store<u64>(hart, NO_RESERVATION, H_RESERVATION);
+  setDiverted(false);
+  updateContexts();
+  flushAll();
+}

@@ -1,0 +1,298 @@
+/**
+ * One hart (RV64IMAC + Zicsr + Zifencei, M/S/U, Sv39): a WebAssembly instance of cpu/ on the VM's shared memory. Whoever
+ * drives it, a worker thread as a rule, calls `run` slice after slice and serves the reason for which it returns.
+ * Instances share nothing but the memory; all that is the hart's state lies in its block there (see layout.ts).
+ */
+import {
+  EXIT_ATTENTION,
+  EXIT_BUDGET,
+  EXIT_SBI,
+  EXIT_WFI,
+  MCOUNTEREN,
+  MEDELEG,
+  MIDELEG,
+  SBI,
+  SCOUNTEREN,
+  SLOTS,
+} from './cpu/slots.js';
+import * as slots from './cpu/slots.js';
+import {
+  HARTS,
+  HART_SIZE,
+  H_CSR,
+  H_HSM,
+  H_INSTRET,
+  H_MIP,
+  H_MTIMECMP,
+  H_PC,
+  H_PRIV,
+  H_STIMECMP,
+  H_X,
+  MACHINE,
+  MAX_HARTS,
+  M_RAM_SIZE,
+  PAGE_SIZE,
+  RAM,
+} from './layout.js';
+
+/** What a hart asks of its surroundings while it runs; called synchronously from inside `run`. */
+export interface HartPorts {
+  /** The `time` CSR: guest time in ticks of TICK_NS. */
+  timeTicks(): bigint;
+  /** Reads `size` bytes (1, 2, 4, 8) from a device at a physical address outside RAM; undefined = nothing is there. */
+  mmioRead(address: number, size: number): bigint | undefined;
+  /** Writes `value`, which has `size` bytes; false = nothing is there. Absence raises an access fault in the guest. */
+  mmioWrite(address: number, size: number, value: bigint): boolean;
+}
+
+/**
+ * Why `run` returned. `budget`: the slice is over. `wfi`: the guest waits for an interrupt, none that is enabled in mie
+ * is pending; pc is past the WFI. `sbi`: an ECALL from S-mode to be answered (extension in x17, function in x16,
+ * arguments from x10); pc is past the ECALL, so put error and value into x10 and x11 and run on. `attention`:
+ * H_ATTENTION was not zero when the slice began; nothing has been executed, serve and clear its bits first.
+ */
+export type HartExit = 'budget' | 'wfi' | 'sbi' | 'attention';
+
+/** Where a hart begins. `S`: as an SBI implementation hands a hart over (delegation set up, ECALL exits with `sbi`). */
+export interface HartStart {
+  readonly mode: 'M' | 'S';
+  readonly pc: bigint;
+  readonly a0: bigint;
+  readonly a1: bigint;
+}
+
+/** All of a hart that a migration or a snapshot carries; 64-bit values as hexadecimal strings, to survive JSON. */
+export interface HartState {
+  readonly version: 1;
+  readonly privilege: 'U' | 'S' | 'M';
+  readonly pc: string;
+  /** x0 to x31. */
+  readonly x: readonly string[];
+  /** Stored CSRs by lower-case name; `sbi` and `mcycle_offset` are the module's own. */
+  readonly csrs: Readonly<Record<string, string>>;
+  readonly instret: string;
+  /** Interrupt-pending bits set from outside (H_MIP), in the layout of mip. */
+  readonly pending: number;
+  readonly mtimecmp: string;
+  readonly stimecmp: string;
+  /** SBI HSM state number. */
+  readonly hsm: number;
+}
+
+interface CpuExports {
+  init(hartId: number): void;
+  reset(): void;
+  resume(): void;
+  run(budget: number): number;
+  flushWrites(): void;
+  flushAll(): void;
+  readCsr(number: number): bigint;
+  writeCsr(number: number, value: bigint): void;
+  csrExists(number: number): number;
+  nothingThere: WebAssembly.Global<'i32'>;
+}
+
+const EXITS: Readonly<Record<number, HartExit>> = {
+  [EXIT_BUDGET]: 'budget',
+  [EXIT_WFI]: 'wfi',
+  [EXIT_SBI]: 'sbi',
+  [EXIT_ATTENTION]: 'attention',
+};
+const PRIVILEGES = ['U', 'S', undefined, 'M'] as const;
+
+/** Exceptions that an SBI implementation leaves to S-mode: all but ECALL from S and M, as OpenSBI delegates them. */
+const SBI_MEDELEG = 0xb1ffn;
+/** Supervisor software, timer and external interrupt. */
+const SBI_MIDELEG = 0x222n;
+/** cycle, time and instret may be read. */
+const ALL_COUNTERS = 7n;
+
+/** Name in HartState of every stored CSR, by slot. */
+const CSR_NAMES: readonly string[] = nameSlots();
+
+export class Hart {
+  private readonly cpu: CpuExports;
+  private readonly view: DataView;
+  private readonly base: number;
+
+  /**
+   * `module` is the compiled cpu.wasm. `memory` is the VM's, big enough for its RAM, with the MACHINE block's M_RAM_SIZE
+   * set. State that is already in the hart's block is kept; a new hart needs `reset` or `restore`.
+   */
+  constructor(
+    module: WebAssembly.Module,
+    memory: WebAssembly.Memory,
+    readonly hartId: number,
+    ports: HartPorts,
+  ) {
+    if (!Number.isInteger(hartId) || hartId < 0 || hartId >= MAX_HARTS) {
+      throw new RangeError(`hartId ${hartId}: a VM has harts 0 to ${MAX_HARTS - 1}`);
+    }
+    this.base = HARTS + hartId * HART_SIZE;
+    this.view = new DataView(memory.buffer);
+    const ramSize = this.view.getBigUint64(MACHINE + M_RAM_SIZE, true);
+    if (ramSize === 0n || ramSize % BigInt(PAGE_SIZE) !== 0n || BigInt(RAM) + ramSize > memory.buffer.byteLength) {
+      throw new RangeError(`M_RAM_SIZE is ${ramSize} bytes: whole pages that the memory can hold are wanted`);
+    }
+    const answered = (found: boolean) => {
+      this.cpu.nothingThere.value = found ? 0 : 1;
+    };
+    const env = {
+      memory,
+      time: () => ports.timeTicks(),
+      mmio_read: (address: bigint, size: number) => {
+        const value = ports.mmioRead(Number(BigInt.asUintN(64, address)), size);
+        answered(value !== undefined);
+        return value ?? 0n;
+      },
+      mmio_write: (address: bigint, size: number, value: bigint) => {
+        answered(ports.mmioWrite(Number(BigInt.asUintN(64, address)), size, BigInt.asUintN(8 * size, value)));
+      },
+    };
+    this.cpu = new WebAssembly.Instance(module, { env }).exports as unknown as CpuExports;
+    this.cpu.init(hartId);
+  }
+
+  /**
+   * Puts the hart's own state to its reset values and sets where it begins. Leaves alone what others write: H_MIP,
+   * H_ATTENTION, the timers (H_MTIMECMP, H_STIMECMP: all ones = never) and H_HSM.
+   */
+  reset({ mode, pc, a0, a1 }: HartStart): void {
+    this.cpu.reset();
+    this.pc = pc;
+    this.setX(10, a0);
+    this.setX(11, a1);
+    if (mode === 'S') {
+      this.setSlot(SBI, 1n);
+      this.setSlot(MEDELEG, SBI_MEDELEG);
+      this.setSlot(MIDELEG, SBI_MIDELEG);
+      this.setSlot(MCOUNTEREN, ALL_COUNTERS);
+      this.setSlot(SCOUNTEREN, ALL_COUNTERS);
+      this.view.setUint32(this.base + H_PRIV, 1, true);
+    }
+    this.cpu.resume();
+  }
+
+  /** Executes up to `budget` instructions; see HartExit. Pending interrupts are taken first. */
+  run(budget: number): HartExit {
+    const exit = EXITS[this.cpu.run(budget)];
+    if (!exit) throw new Error('cpu.wasm returned an unknown exit reason: it does not belong to this build');
+    return exit;
+  }
+
+  /** Integer register i (0 to 31), unsigned. */
+  x(i: number): bigint {
+    return this.view.getBigUint64(this.base + H_X + 8 * i, true);
+  }
+
+  /** Sets integer register i; x0 stays zero. */
+  setX(i: number, value: bigint): void {
+    if (i > 0) this.view.setBigUint64(this.base + H_X + 8 * i, value, true);
+  }
+
+  get pc(): bigint {
+    return this.view.getBigUint64(this.base + H_PC, true);
+  }
+
+  set pc(value: bigint) {
+    this.view.setBigUint64(this.base + H_PC, value, true);
+  }
+
+  /** Instructions retired since reset (minstret). */
+  get instret(): bigint {
+    return this.view.getBigUint64(this.base + H_INSTRET, true);
+  }
+
+  /** The CSR with that number (Privileged spec, chapter 2), whatever the current privilege. Throws if there is none. */
+  csr(number: number): bigint {
+    this.checkCsr(number);
+    return BigInt.asUintN(64, this.cpu.readCsr(number));
+  }
+
+  /** Writes a CSR as an instruction in M-mode would: fields that are read-only or take no such value keep theirs. */
+  setCsr(number: number, value: bigint): void {
+    this.checkCsr(number);
+    this.cpu.writeCsr(number, value);
+  }
+
+  /** Forgets the write TLB, so that the next store to each page sets the dirty log again. */
+  flushWrites(): void {
+    this.cpu.flushWrites();
+  }
+
+  /** Forgets all translations and fetched code, as SFENCE.VMA and FENCE.I do (remote fences, memory loaded anew). */
+  fence(): void {
+    this.cpu.flushAll();
+  }
+
+  /** The hart's state, between two calls of `run`. A reservation (LR) is not part of it: the next SC fails. */
+  save(): HartState {
+    const { view, base } = this;
+    const privilege = PRIVILEGES[view.getUint32(base + H_PRIV, true)];
+    if (!privilege) throw new Error(`hart ${this.hartId}: the privilege mode in its block is not one`);
+    return {
+      version: 1,
+      privilege,
+      pc: hex(this.pc),
+      x: Array.from({ length: 32 }, (_, i) => hex(this.x(i))),
+      csrs: Object.fromEntries(CSR_NAMES.map((name, slot) => [name, hex(this.slot(slot))])),
+      instret: hex(this.instret),
+      pending: view.getUint32(base + H_MIP, true),
+      mtimecmp: hex(view.getBigUint64(base + H_MTIMECMP, true)),
+      stimecmp: hex(view.getBigUint64(base + H_STIMECMP, true)),
+      hsm: view.getInt32(base + H_HSM, true),
+    };
+  }
+
+  /** Becomes the hart that was saved. Throws on another version and on a CSR that is missing or unknown. */
+  restore(state: HartState): void {
+    if (state.version !== 1) throw new RangeError(`hart state: version ${String(state.version)}, this build reads 1`);
+    const privilege = PRIVILEGES.indexOf(state.privilege);
+    if (privilege < 0) throw new RangeError(`hart state: privilege ${String(state.privilege)} is not U, S or M`);
+    if (state.x.length !== 32) throw new RangeError(`hart state: x has ${state.x.length} registers instead of 32`);
+    const unknown = Object.keys(state.csrs).find((name) => !CSR_NAMES.includes(name));
+    if (unknown) throw new RangeError(`hart state: csr ${unknown} is unknown to this build`);
+    const csrs = CSR_NAMES.map((name) => {
+      const value = state.csrs[name];
+      if (value === undefined) throw new RangeError(`hart state: csr ${name} is missing`);
+      return BigInt(value);
+    });
+
+    const { view, base } = this;
+    this.cpu.reset();
+    this.pc = BigInt(state.pc);
+    state.x.forEach((value, i) => this.setX(i, BigInt(value)));
+    csrs.forEach((value, slot) => this.setSlot(slot, value));
+    view.setUint32(base + H_PRIV, privilege, true);
+    view.setBigUint64(base + H_INSTRET, BigInt(state.instret), true);
+    view.setUint32(base + H_MIP, state.pending, true);
+    view.setBigUint64(base + H_MTIMECMP, BigInt(state.mtimecmp), true);
+    view.setBigUint64(base + H_STIMECMP, BigInt(state.stimecmp), true);
+    view.setInt32(base + H_HSM, state.hsm, true);
+    this.cpu.resume();
+  }
+
+  private slot(slot: number): bigint {
+    return this.view.getBigUint64(this.base + H_CSR + 8 * slot, true);
+  }
+
+  private setSlot(slot: number, value: bigint): void {
+    this.view.setBigUint64(this.base + H_CSR + 8 * slot, value, true);
+  }
+
+  private checkCsr(number: number): void {
+    if (!this.cpu.csrExists(number)) throw new RangeError(`hart ${this.hartId} has no CSR 0x${number.toString(16)}`);
+  }
+}
+
+const hex = (value: bigint) => `0x${value.toString(16)}`;
+
+/** Slot names from the constants themselves, so that a CSR cannot be stored without being saved. */
+function nameSlots(): string[] {
+  const { PMPADDR0, ...named } = slots;
+  const names = Array.from({ length: SLOTS }, (_, slot) => `pmpaddr${slot - PMPADDR0}`);
+  for (const [name, slot] of Object.entries(named)) {
+    if (name !== 'SLOTS' && !name.startsWith('EXIT_')) names[slot] = name.toLowerCase();
+  }
+  return names;
+}
