@@ -51,7 +51,7 @@ module.exports = {
     tsConfig: { fileName: 'tsconfig.json' },
     enhancedResolveOptions: {
       extensions: ['.ts', '.tsx', '.js'],
-      conditionNames: ['source', 'import', 'node', 'default'],
+      conditionNames: ['drover-source', 'import', 'node', 'default'],
     },
   },
 };

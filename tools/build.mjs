@@ -58,12 +58,15 @@ for (const folder of new Set(assembly.map((file) => dirname(file)))) {
   const output = join('dist', folder, `${folder.split('/').at(-1)}.wasm`);
   const shared = files(dirname(folder), (file) => file.endsWith('layout.ts'));
   step(`wasm-${folder}`, [...setUp, ...parts, ...shared], output, () =>
-    run(`asc ${entry}`, bin('asc'), [
-      ...[entry, '-o', output, '-t', output.replace(/wasm$/, 'wat'), '--importMemory', '--sharedMemory'],
-      ...['--initialMemory', '513', '--maximumMemory', '65536', '--runtime', 'stub', '--stackSize', '0'],
-      ...['--enable', 'threads', '--enable', 'simd', '--enable', 'bulk-memory', '-O3', '--converge', '--noAssert'],
-      ...['--use', 'abort='],
-    ]),
+    run(
+      `asc ${entry}`,
+      bin('asc'),
+      [
+        `${entry} -o ${output} -t ${output.replace(/wasm$/, 'wat')} --importMemory --sharedMemory`,
+        '--initialMemory 513 --maximumMemory 65536 --runtime stub --stackSize 0 --noAssert --use abort=',
+        '--enable threads --enable simd --enable bulk-memory -O3 --converge',
+      ].flatMap((options) => options.split(' ')),
+    ),
   );
 }
 

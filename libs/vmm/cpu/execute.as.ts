@@ -354,6 +354,7 @@ export function run(budget: i32): i32 {
     page = pc + PAGE;
   }
 
+  store<u64>(base, 0, H_X);
   store<u64>(base, pc, H_PC);
   retire(base, counted - left);
   return EXIT_BUDGET;

@@ -1,0 +1,100 @@
+/** The controller's REST API, typed by the contracts. */
+import type * as c from '#contracts';
+import { type Connection, pathOf, request } from './http.js';
+import { type StreamOptions, streamOf } from './stream.js';
+
+/** What callers write: zod's defaults may be left out. */
+type Input<S extends { _zod: { input: unknown } }> = S['_zod']['input'];
+type Filter<Q> = Partial<Omit<Q, 'limit'>> & { limit?: number };
+
+export class DroverClient {
+  constructor(private readonly connection: Connection) {}
+
+  private send<T>(method: string, path: string, body?: unknown): Promise<T> {
+    return request<T>(this.connection, method, pathOf(path), body);
+  }
+
+  private page<T>(path: string, query: object): Promise<c.Page<T>> {
+    return request<c.Page<T>>(this.connection, 'GET', pathOf(path, { ...query }));
+  }
+
+  /** Checks address and token. */
+  me = () => this.send<{ name: string }>('GET', '/me');
+
+  clusters = {
+    list: (query: Filter<c.PageQuery> = {}) => this.page<c.ClusterView>('/clusters', query),
+    get: (id: string) => this.send<c.ClusterView>('GET', `/clusters/${id}`),
+    create: (body: Input<typeof c.CreateCluster>) => this.send<c.ClusterView>('POST', '/clusters', body),
+    update: (id: string, body: Input<typeof c.UpdateCluster>) =>
+      this.send<c.ClusterView>('PATCH', `/clusters/${id}`, body),
+    remove: (id: string) => this.send<void>('DELETE', `/clusters/${id}`),
+    /** A dry run: what the policy would do now, and why. */
+    plan: (id: string, body: Input<typeof c.CreatePlan> = {}) =>
+      this.send<c.PlanView>('POST', `/clusters/${id}/plan`, body),
+  };
+
+  hosts = {
+    list: (query: Filter<c.HostQuery> = {}) => this.page<c.HostView>('/hosts', query),
+    get: (id: string) => this.send<c.HostView>('GET', `/hosts/${id}`),
+    create: (body: c.CreateHost) => this.send<c.CreatedHost>('POST', '/hosts', body),
+    remove: (id: string) => this.send<void>('DELETE', `/hosts/${id}`),
+    deactivate: (id: string, body: c.DeactivateHost) => this.send<c.HostView>('POST', `/hosts/${id}/deactivate`, body),
+    activate: (id: string) => this.send<c.HostView>('POST', `/hosts/${id}/activate`, {}),
+  };
+
+  vms = {
+    list: (query: Filter<c.VmQuery> = {}) => this.page<c.VmView>('/vms', query),
+    get: (id: string) => this.send<c.VmView>('GET', `/vms/${id}`),
+    create: (body: Input<typeof c.CreateVm>) => this.send<c.VmView>('POST', '/vms', body),
+    remove: (id: string) => this.send<void>('DELETE', `/vms/${id}`),
+    start: (id: string, body: Input<typeof c.StartVm> = {}) => this.send<c.VmView>('POST', `/vms/${id}/start`, body),
+    stop: (id: string, body: Input<typeof c.StopVm> = {}) => this.send<c.VmView>('POST', `/vms/${id}/stop`, body),
+    pause: (id: string) => this.send<c.VmView>('POST', `/vms/${id}/pause`, {}),
+    resume: (id: string) => this.send<c.VmView>('POST', `/vms/${id}/resume`, {}),
+    migrate: (id: string, body: Input<typeof c.MigrateVm> = {}) =>
+      this.send<c.MigrationView>('POST', `/vms/${id}/migrate`, body),
+    /** Console output since `offset`. */
+    console: (id: string, offset = 0) =>
+      request<c.ConsoleView>(this.connection, 'GET', pathOf(`/vms/${id}/console`, { offset })),
+    type: (id: string, body: c.ConsoleInput) => this.send<void>('POST', `/vms/${id}/console`, body),
+  };
+
+  migrations = {
+    list: (query: Filter<c.MigrationQuery> = {}) => this.page<c.MigrationView>('/migrations', query),
+    get: (id: string) => this.send<c.MigrationDetail>('GET', `/migrations/${id}`),
+    cancel: (id: string) => this.send<c.MigrationView>('POST', `/migrations/${id}/cancel`, {}),
+    setParameters: (id: string, body: c.MigrationParameters) =>
+      this.send<c.MigrationView>('PATCH', `/migrations/${id}/parameters`, body),
+  };
+
+  migrationPolicies = {
+    list: (query: Filter<c.PageQuery> = {}) => this.page<c.MigrationPolicyView>('/migration-policies', query),
+    get: (id: string) => this.send<c.MigrationPolicyView>('GET', `/migration-policies/${id}`),
+    create: (body: Input<typeof c.CreateMigrationPolicy>) =>
+      this.send<c.MigrationPolicyView>('POST', '/migration-policies', body),
+    update: (id: string, body: Input<typeof c.UpdateMigrationPolicy>) =>
+      this.send<c.MigrationPolicyView>('PATCH', `/migration-policies/${id}`, body),
+    remove: (id: string) => this.send<void>('DELETE', `/migration-policies/${id}`),
+  };
+
+  plans = {
+    list: (query: Filter<c.PlanQuery> = {}) => this.page<c.PlanView>('/plans', query),
+    get: (id: string) => this.send<c.PlanView>('GET', `/plans/${id}`),
+  };
+
+  events = {
+    list: (query: Filter<c.EventQuery> = {}) => this.page<c.EventView>('/events', query),
+    /** The state now, then every change; reconnects until `signal` ends it. */
+    stream: (options: StreamOptions) => streamOf(this.connection, options),
+  };
+}
+
+/** All items of a list, page after page: `for await (const vm of allOf((cursor) => client.vms.list({ cursor })))`. */
+export async function* allOf<T>(list: (cursor: string | undefined) => Promise<c.Page<T>>): AsyncGenerator<T> {
+  for (let cursor: string | undefined; ;) {
+    const { items, nextCursor } = await list(cursor);
+    yield* items;
+    if (nextCursor === null) return;
+    cursor = nextCursor;
+  }
+}

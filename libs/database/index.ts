@@ -1,0 +1,2 @@
+/** All SQL of the controller. */
+export { AgentRoles } from './agent-roles.js';

@@ -1,0 +1,125 @@
+/** The demo datacenter of `npm start`: three hosts, six VMs, all on the first host until the policy spreads them. */
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { DroverClient } from '#client';
+import type { ClusterView, HostView, VmView } from '#contracts';
+import { Datacenter, type HostSettings } from './datacenter.js';
+
+const HOSTS: readonly HostSettings[] = ['host-1', 'host-2', 'host-3'].map((name) => ({
+  name,
+  cpuCores: 2,
+  memoryMiB: 1024,
+}));
+/** MiB/s that each VM writes, and percent of a CPU that it burns beside. */
+const VMS = [
+  { rate: 1, cpu: 2 },
+  { rate: 2, cpu: 10 },
+  { rate: 4, cpu: 2 },
+  { rate: 1, cpu: 8 },
+  { rate: 2, cpu: 2 },
+  { rate: 4, cpu: 5 },
+];
+const CLUSTER = 'demo';
+
+const say = (line: string) => console.error(`drover: ${line}`);
+
+async function waitFor<T>(what: string, probe: () => Promise<T | undefined>, timeoutMs = 60_000): Promise<T> {
+  for (const end = Date.now() + timeoutMs; Date.now() < end;) {
+    const found = await probe();
+    if (found !== undefined) return found;
+    await new Promise((done) => setTimeout(done, 250));
+  }
+  throw new Error(`${what} did not happen within ${timeoutMs / 1000} s; see the logs below .drover/log`);
+}
+
+const upHosts = async (client: DroverClient): Promise<HostView[] | undefined> => {
+  const { items } = await client.hosts.list({});
+  return items.filter((host) => host.status !== 'installing').length >= HOSTS.length ? items : undefined;
+};
+
+/** Six VMs on the first host, then the policy: what the first start of the demo makes. */
+async function populate(client: DroverClient, cluster: ClusterView): Promise<void> {
+  const hosts = await waitFor('the enrolment of the hosts', () => upHosts(client));
+  const first = hosts.find((host) => host.name === HOSTS[0]!.name)!;
+  say(`starting ${VMS.length} VMs on ${first.name} ...`);
+  for (const [index, { rate, cpu }] of VMS.entries()) {
+    await client.vms.create({
+      name: `vm-${index + 1}`,
+      clusterId: cluster.id,
+      vcpus: 1,
+      memoryMiB: 128,
+      image: 'pager',
+      append: `region=64 rate=${rate} cpu=${cpu}`,
+      hostId: first.id,
+    });
+  }
+  await waitFor('the start of the VMs', async () => {
+    const { items } = await client.vms.list({ status: 'up' });
+    return items.length >= VMS.length ? items : undefined;
+  });
+  await client.clusters.update(cluster.id, {
+    schedulingPolicy: { name: 'evenly_distributed', parameters: {} as never },
+  });
+}
+
+/** Starts again the VMs that ran when the demo was stopped. */
+async function resume(client: DroverClient, file: string): Promise<void> {
+  if (!existsSync(file)) return;
+  await waitFor('the return of the hosts', () => upHosts(client));
+  const names = JSON.parse(readFileSync(file, 'utf8')) as string[];
+  for (const name of names) {
+    const vm = (await client.vms.list({ name })).items[0];
+    if (vm?.status === 'down') await client.vms.start(vm.id, { hostId: vm.hostId });
+  }
+  rmSync(file);
+}
+
+const isRunning = (vm: VmView) => !['down', 'stopping'].includes(vm.status);
+
+/** Runs until Ctrl-C or SIGTERM; a second one ends it at once. */
+export async function runDemo(): Promise<void> {
+  const dir = join(process.cwd(), '.drover');
+  const runningFile = join(dir, 'running-vms.json');
+  const port = Number(process.env.DROVER_PORT ?? 7410);
+  try {
+    if (!Number.isInteger(port) || port < 1 || port > 65_535)
+      throw new Error(`DROVER_PORT=${process.env.DROVER_PORT} is not a port; use a number from 1 to 65535.`);
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    say('starting PostgreSQL and the controller ...');
+    const datacenter = await Datacenter.start({
+      dir,
+      port,
+      databaseUrl: process.env.DATABASE_URL,
+      redisUrl: process.env.REDIS_URL,
+      say,
+    });
+    let stopping = false;
+    const stop = async () => {
+      if (stopping) process.exit(130);
+      stopping = true;
+      say('stopping (Ctrl-C again ends it at once) ...');
+      const { items } = await datacenter.client.vms.list({}).catch(() => ({ items: [] as VmView[] }));
+      writeFileSync(runningFile, JSON.stringify(items.filter(isRunning).map((vm) => vm.name)));
+      await datacenter.stop();
+      say('stopped');
+      process.exit(0);
+    };
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop());
+
+    const { client } = datacenter;
+    const known = (await client.clusters.list({})).items.find((cluster) => cluster.name === CLUSTER);
+    const cluster =
+      known ??
+      (await client.clusters.create({ name: CLUSTER, description: 'The demo datacenter', cooldownSeconds: 60 }));
+    for (const host of HOSTS) await datacenter.startHost(host, cluster.id);
+    writeFileSync(join(dir, 'url'), datacenter.url);
+    console.log(
+      `Drover runs at ${datacenter.url}/#token=${datacenter.token} (token: ${datacenter.token}, also in .drover/admin-token)`,
+    );
+    const { items } = await client.vms.list({});
+    await (items.length === 0 ? populate(client, cluster) : resume(client, runningFile));
+  } catch (error) {
+    say((error as Error).message);
+    process.exit(1);
+  }
+}

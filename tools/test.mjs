@@ -1,0 +1,71 @@
+/**
+ * `npm test`: sets up what is missing, then runs all tests. Arguments go to Vitest; `--soak` runs the long tests instead.
+ * The last line counts: N passed, N failed, N skipped.
+ */
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { root, setUp } from './set-up.mjs';
+
+/** Programs that only some tests need: without them those tests are skipped. */
+const PROGRAMS = {
+  'qemu-system-riscv64': 'qemu-system-misc',
+  'redis-server': 'redis-server',
+  chromium: 'chromium',
+  'riscv64-linux-gnu-gcc': 'gcc-riscv64-linux-gnu',
+};
+
+function isInstalled(program) {
+  return (process.env.PATH ?? '').split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+function installPrograms() {
+  const missing = Object.keys(PROGRAMS).filter((program) => !isInstalled(program));
+  if (missing.length === 0) return;
+  if (process.getuid?.() === 0 && isInstalled('apt-get')) {
+    console.error(`drover: installing ${missing.map((program) => PROGRAMS[program]).join(', ')} (apt-get) ...`);
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+    const options = { stdio: ['ignore', 'ignore', 'inherit'], env };
+    spawnSync('apt-get', ['update', '-qq'], options);
+    const packages = missing.map((program) => PROGRAMS[program]);
+    spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], options);
+  }
+  for (const program of missing.filter((name) => !isInstalled(name)))
+    console.error(
+      `drover: ${program} is not installed (Debian package ${PROGRAMS[program]}); the tests that need it are skipped.`,
+    );
+}
+
+setUp();
+installPrograms();
+
+const soak = process.argv.includes('--soak');
+const folder = mkdtempSync(join(tmpdir(), 'drover-test-'));
+const report = join(folder, 'report.json');
+const { status } = spawnSync(
+  join(root, 'node_modules', '.bin', 'vitest'),
+  [
+    'run',
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+    ...process.argv.slice(2).filter((argument) => argument !== '--soak'),
+  ],
+  {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, ...(soak ? { DROVER_SOAK: '1' } : {}) },
+  },
+);
+const { numPassedTests, numFailedTests, numPendingTests, success } = JSON.parse(readFileSync(report, 'utf8'));
+rmSync(folder, { recursive: true });
+console.log(`${numPassedTests} passed, ${numFailedTests} failed, ${numPendingTests} skipped`);
+process.exit(status === 0 && success ? 0 : 1);
