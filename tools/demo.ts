@@ -58,7 +58,7 @@ async function populate(client: DroverClient, cluster: ClusterView): Promise<voi
     return items.length >= VMS.length ? items : undefined;
   });
   await client.clusters.update(cluster.id, {
-    schedulingPolicy: { name: 'evenly_distributed', parameters: {} as never },
+    schedulingPolicy: { name: 'evenly_distributed' },
   });
 }
 
