@@ -1,8 +1,9 @@
 /** Whatever happens to the bytes of a migration: never two running guests, never none, never a wrong page, always a reason. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
 import { IncomingMigration, PrecopySource } from '#migration';
-import type { IncomingOutcome, MigrationFigures } from '#migration';
+import type { IncomingOutcome, MigrationError, MigrationFigures } from '#migration';
+import { layout } from '#vmm';
 import { checkOpening, decodeMessage, encodeMessage, opening } from '../../libs/migration/protocol.js';
 import { ReceivingMachine, WritingMachine, channelPair, codecOf, ramHash, realClock } from './support.js';
 import type { MemoryChannel, Tamper } from './support.js';
@@ -23,7 +24,8 @@ interface Ending {
 /** Moves a small machine that stands still, with `tamper` on the bytes of one direction. */
 async function migrate(direction: 'out' | 'back', tamper: Tamper, chunkBytes = 65_536): Promise<Ending> {
   const from = new WritingMachine(1);
-  for (const page of [0, 7, 31, 32, 200, 255]) from.memory.view.setUint32(layoutRam(page), page + 1, true);
+  for (const page of [0, 7, 31, 32, 200, 255])
+    from.memory.view.setUint32(layout.RAM + page * layout.PAGE_SIZE, page + 1, true);
   await from.resume();
   const to = new ReceivingMachine(1);
   const [near, far] = channelPair(chunkBytes);
@@ -53,21 +55,17 @@ async function migrate(direction: 'out' | 'back', tamper: Tamper, chunkBytes = 6
   return { source: figures, destination, outcome, from, to, bytes };
 }
 
-const layoutRam = (page: number) => 0x200_0000 + page * 4096;
+const isConfirmed = ({ source }: Ending): boolean => source.status === 'completed' && source.confirmed === true;
 
-/** What must hold at the end of every migration. */
+/** What must hold at the end of every migration: the guest is here, or there, in full. */
 function expectOneGuest({ source, destination, outcome, from, to }: Ending): void {
-  if (source.status === 'completed') {
-    expect(from.running).toBe(false);
-    expect(['loaded', 'running']).toContain(destination.figures.status);
-    expect(ramHash(to.memory)).toBe(from.hashesAtStop.at(-1));
-  } else {
-    expect(source.status).toBe('failed');
-    expect(source.error!.message).not.toBe('');
-    expect(from.running).toBe(true);
-    expect(to.started).toEqual([]);
-    expect(['failed', 'stranger', undefined]).toContain(outcome?.kind);
-  }
+  const there = source.status === 'completed';
+  expect(there ? source.status : source.error).not.toBeNull();
+  expect(from.running).toBe(!there);
+  expect(to.started.length).toBeLessThanOrEqual(there ? 1 : 0);
+  expect(there ? ['loaded', 'running'] : ['failed', 'loaded', 'waiting']).toContain(destination.figures.status);
+  expect(there ? [undefined, 'running'] : [undefined, 'failed', 'stranger']).toContain(outcome?.kind);
+  expect(there && ramHash(to.memory)).toBe(there && from.hashesAtStop.at(-1));
 }
 
 const flipAt =
@@ -97,7 +95,7 @@ test.each(['out', 'back'] as const)('a flipped bit anywhere on the way %s', { ti
     fc.asyncProperty(fc.nat(bytes - 1), fc.nat(7), async (position, bit) => {
       const ending = await migrate(direction, flipAt(position, bit));
       expectOneGuest(ending);
-      if (ending.source.status === 'completed') expect(ending.source.confirmed).toBe(false);
+      expect(isConfirmed(ending)).toBe(position >= ending.bytes);
     }),
     {
       numRuns: 60,
@@ -124,7 +122,7 @@ test.each(['out', 'back'] as const)('cut off anywhere on the way %s', { timeout:
     fc.asyncProperty(fc.nat(bytes - 1), async (position) => {
       const ending = await migrate(direction, cutAt(position), 512);
       expectOneGuest(ending);
-      if (ending.source.status === 'completed') expect(ending.source.confirmed).toBe(false);
+      expect(isConfirmed(ending)).toBe(position >= ending.bytes);
     }),
     { numRuns: 60 },
   );
@@ -138,7 +136,7 @@ test('garbage instead of a stream, or instead of an answer, is named', async () 
   const called = await migrate('out', say('GET / HTTP/1.1\r\n\r\n'));
   expect(called.outcome).toMatchObject({
     kind: 'stranger',
-    error: { code: 'not_drover', message: expect.stringContaining('"GET / HTTP/1.1\\x0d\\x0a"') },
+    error: { code: 'not_drover', message: expect.stringContaining('"GET / HT"') },
   });
   expect(called.source.error!.code).toBe('remote_not_drover');
   const answered = await migrate('back', say('{"QMP": {"version": {}}}\r\n'));
@@ -155,10 +153,22 @@ test('another version of the stream is named on both sides', async () => {
 
 test('an opening is refused at its first wrong byte', () => {
   fc.assert(
-    fc.property(fc.uint8Array({ minLength: 1, maxLength: 8 }), (bytes) => {
-      const isPrefix = bytes.every((byte, i) => byte === opening()[i]);
-      if (isPrefix) expect(() => checkOpening(bytes)).not.toThrow();
-      else if (bytes.some((byte, i) => i < 6 && byte !== opening()[i])) expect(() => checkOpening(bytes)).toThrow();
+    fc.property(fc.uint8Array({ maxLength: 8 }), (bytes) => {
+      const expected = opening();
+      const firstWrong = bytes.findIndex((byte, i) => byte !== expected[i]);
+      const isRefused = (part: Uint8Array) => {
+        try {
+          checkOpening(part);
+          return false;
+        } catch {
+          return true;
+        }
+      };
+      // the last two bytes are the version, judged when both are there
+      const refusedAt = firstWrong < 0 ? Infinity : firstWrong < 6 ? firstWrong + 1 : 8;
+      for (let length = 0; length <= bytes.length; length++) {
+        expect(isRefused(bytes.subarray(0, length))).toBe(length >= refusedAt);
+      }
     }),
   );
 });
@@ -173,12 +183,14 @@ test('messages survive the way; anything else is refused with its field', () => 
   expect(() => decode('{')).toThrow('HELLO is not JSON');
   fc.assert(
     fc.property(fc.nat(20), fc.uint8Array({ maxLength: 100 }), (type, bytes) => {
-      if (type === 6) return; // STATE is the machine's own
+      const isMachineState = type === 6;
+      let error: unknown = null;
       try {
         decodeMessage(type, bytes);
-      } catch (error) {
-        expect(error).toMatchObject({ name: 'MigrationError', code: 'malformed' });
+      } catch (thrown) {
+        error = thrown;
       }
+      expect(isMachineState ? error : (error as MigrationError).code).toBe(isMachineState ? null : 'malformed');
     }),
   );
 });
