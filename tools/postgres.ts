@@ -8,7 +8,7 @@ import { chownSync, cpSync, existsSync, mkdirSync, readFileSync, realpathSync, s
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import pg from 'pg';
+import { Client } from 'pg';
 
 const execute = promisify(execFile);
 
@@ -163,7 +163,7 @@ export async function startPostgres({ dir, port, durable = true }: Options): Pro
   const actualPort = storedPort()!;
   const urlOf = (database: string) => `postgres://drover:${password}@127.0.0.1:${actualPort}/${database}`;
 
-  const client = new pg.Client(urlOf('postgres'));
+  const client = new Client(urlOf('postgres'));
   await client.connect();
   const { rowCount } = await client.query("SELECT 1 FROM pg_database WHERE datname = 'drover'");
   if (!rowCount) await client.query('CREATE DATABASE drover');
