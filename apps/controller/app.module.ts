@@ -87,24 +87,24 @@ const http: FactoryProvider[] = [
   },
 ];
 
+// oxlint-disable-next-line typescript/no-extraneous-class -- Nest wants a class to hang a module on
 @Module({})
-export class AppModule {
-  static with(config: Config, log: Log, { database, queues, access, feed }: Backends): DynamicModule {
-    return {
-      module: AppModule,
-      imports: [ScheduleModule.forRoot()],
-      controllers,
-      providers: [
-        { provide: CONFIG, useValue: config },
-        { provide: LOG, useValue: log },
-        { provide: Database, useValue: database },
-        { provide: HostQueues, useValue: queues },
-        { provide: AgentAccess, useValue: access },
-        { provide: ChangeFeed, useValue: feed },
-        { provide: SecretBox, useValue: new SecretBox(config.secret) },
-        ...http,
-        ...services,
-      ],
-    };
-  }
-}
+class AppModule {}
+
+/** The controller, standing on servers that are connected already. */
+export const appModule = (config: Config, log: Log, { database, queues, access, feed }: Backends): DynamicModule => ({
+  module: AppModule,
+  imports: [ScheduleModule.forRoot()],
+  controllers,
+  providers: [
+    { provide: CONFIG, useValue: config },
+    { provide: LOG, useValue: log },
+    { provide: Database, useValue: database },
+    { provide: HostQueues, useValue: queues },
+    { provide: AgentAccess, useValue: access },
+    { provide: ChangeFeed, useValue: feed },
+    { provide: SecretBox, useValue: new SecretBox(config.secret) },
+    ...http,
+    ...services,
+  ],
+});

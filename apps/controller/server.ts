@@ -1,7 +1,7 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
-import { AppModule } from './app.module.js';
+import { appModule } from './app.module.js';
 import { type Backends, openBackends } from './backends.js';
 import { type Config, ConfigError } from './config.js';
 import type { Request } from './http/messages.js';
@@ -37,7 +37,7 @@ export async function startServer(config: Config, log: Log): Promise<Server> {
 }
 
 async function createApp(config: Config, log: Log, backends: Backends): Promise<NestExpressApplication> {
-  const app = await NestFactory.create<NestExpressApplication>(AppModule.with(config, log, backends), {
+  const app = await NestFactory.create<NestExpressApplication>(appModule(config, log, backends), {
     logger: new NestLog(log),
     bodyParser: false,
     forceCloseConnections: true,

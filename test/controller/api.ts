@@ -11,9 +11,16 @@ const SECRET = randomBytes(32);
 export const startController = (databaseUrl: string, redisUrl?: string, more: Partial<Config> = {}): Promise<Server> =>
   startServer(
     {
-      ...{ databaseUrl, redisUrl, bind: '127.0.0.1', port: 0, adminToken: ADMIN_TOKEN, secret: SECRET },
-      ...{ policyIntervalMs: 300, hostTimeoutMs: 2000, portalDir: undefined },
-      ...{ logLevel: process.env.DROVER_LOG_LEVEL ?? 'fatal' },
+      databaseUrl,
+      redisUrl,
+      bind: '127.0.0.1',
+      port: 0,
+      adminToken: ADMIN_TOKEN,
+      secret: SECRET,
+      policyIntervalMs: 300,
+      hostTimeoutMs: 2e3,
+      portalDir: undefined,
+      logLevel: process.env.DROVER_LOG_LEVEL ?? 'fatal',
       ...more,
     },
     createLog(process.env.DROVER_LOG_LEVEL ?? 'fatal'),
@@ -53,6 +60,7 @@ export class Api {
     return vi.waitFor(
       async () => {
         const body = await this.get(path);
+        // oxlint-disable-next-line vitest/no-standalone-expect
         expect(body).toMatchObject(expected as object);
         return body;
       },

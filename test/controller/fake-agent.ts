@@ -41,7 +41,9 @@ export class FakeAgent {
   ) {
     this.http = createServer((request, response) => {
       this.answer(request)
-        .then(({ status, body }) => response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body)))
+        .then(({ status, body }) =>
+          response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body)),
+        )
         .catch((error: unknown) => response.writeHead(500).end(String(error)));
     });
   }
@@ -96,8 +98,15 @@ export class FakeAgent {
 
   report(vmId: string, epoch: number, status: VmReport['status'], more: Partial<VmReport> = {}): void {
     this.copies.set(vmId, {
-      ...{ vmId, epoch, status, exitCode: null, message: '' },
-      ...{ cpuUsedCores: this.cpuOf(vmId), memoryUsedMiB: 50, dirtyRateMiBps: 1, consoleTail: `beat\0 \ud800 ${epoch}` },
+      vmId,
+      epoch,
+      status,
+      exitCode: null,
+      message: '',
+      cpuUsedCores: this.cpuOf(vmId),
+      memoryUsedMiB: 50,
+      dirtyRateMiBps: 1,
+      consoleTail: `beat\0 \ud800 ${epoch}`,
       ...more,
     });
   }
@@ -105,8 +114,14 @@ export class FakeAgent {
   heartbeat(): Heartbeat {
     const vms = [...this.copies.values()].map((copy) => ({ ...copy, cpuUsedCores: this.cpuOf(copy.vmId) }));
     return {
-      ...{ sentAt: new Date().toISOString(), agentUrl: this.url, agentVersion: '0.0.0', ...this.size },
-      ...{ cpuUsedCores: vms.reduce((sum, vm) => sum + vm.cpuUsedCores, 0), memoryUsedMiB: 0, pressure: null, vms },
+      sentAt: new Date().toISOString(),
+      agentUrl: this.url,
+      agentVersion: '0.0.0',
+      ...this.size,
+      cpuUsedCores: vms.reduce((sum, vm) => sum + vm.cpuUsedCores, 0),
+      memoryUsedMiB: 0,
+      pressure: null,
+      vms,
       migrations: [...this.migrations.values()].map(({ report }) => report),
     };
   }
@@ -139,7 +154,10 @@ export class FakeAgent {
     } else if (job.kind === 'migrate') {
       if (this.migrations.has(job.migrationId)) return;
       const { migrationId, vmId } = job;
-      this.migrations.set(migrationId, { job, report: { migrationId, vmId, status: 'preparing', error: null, ...NO_PROGRESS } });
+      this.migrations.set(migrationId, {
+        job,
+        report: { migrationId, vmId, status: 'preparing', error: null, ...NO_PROGRESS },
+      });
     } else if (copy?.epoch === job.epoch) {
       const status = { stop: 'down', pause: 'paused', resume: 'up' } as const;
       this.report(job.vmId, job.epoch, status[job.kind], { exitCode: job.kind === 'stop' ? 0 : null });
@@ -151,19 +169,33 @@ export class FakeAgent {
     const { job, report } = migration;
     const peer = this.peers.find(({ url }) => url === job.destination.agentUrl)!;
     if (report.status === 'preparing') {
-      const ticket = createHmac('sha256', peer.token).update(`${job.migrationId}:${job.vmId}:${job.epoch}`).digest('base64url');
+      const ticket = createHmac('sha256', peer.token)
+        .update(`${job.migrationId}:${job.vmId}:${job.epoch}`)
+        .digest('base64url');
       if (ticket !== job.destination.ticket) throw new Error('wrong ticket');
       peer.report(job.vmId, job.epoch, 'incoming');
       this.report(job.vmId, job.sourceEpoch, 'migrating');
       report.status = 'precopy';
       report.progress = {
-        ...{ totalBytes: 100, transferredBytes: 40, remainingBytes: 60, bandwidthMiBps: 100, dirtyRateMiBps: 1 },
-        ...{ iteration: 1, expectedDowntimeMs: 5 },
+        totalBytes: 100,
+        transferredBytes: 40,
+        remainingBytes: 60,
+        bandwidthMiBps: 100,
+        dirtyRateMiBps: 1,
+        iteration: 1,
+        expectedDowntimeMs: 5,
       };
       report.iterations = [
         {
-          ...{ iteration: 1, pages: 10, zeroPages: 2, bytes: 40_960, durationMs: 10, bandwidthMiBps: 4, dirtyRateMiBps: 1 },
-          ...{ remainingBytes: 60, expectedDowntimeMs: 5 },
+          iteration: 1,
+          pages: 10,
+          zeroPages: 2,
+          bytes: 40960,
+          durationMs: 10,
+          bandwidthMiBps: 4,
+          dirtyRateMiBps: 1,
+          remainingBytes: 60,
+          expectedDowntimeMs: 5,
         },
       ];
     } else if (report.status === 'precopy' && !this.holdMigrations) {
@@ -174,12 +206,20 @@ export class FakeAgent {
       report.status = 'completed';
       report.downtimeMs = 12;
       report.totalMs = 345;
-      report.downtimeBreakdown = { stopMs: 1, finalSyncMs: 2, finalPagesMs: 3, deviceStateMs: 2, loadMs: 3, resumeMs: 1 };
+      report.downtimeBreakdown = {
+        stopMs: 1,
+        finalSyncMs: 2,
+        finalPagesMs: 3,
+        deviceStateMs: 2,
+        loadMs: 3,
+        resumeMs: 1,
+      };
     }
   }
 
   private async answer(request: IncomingMessage): Promise<{ status: number; body: unknown }> {
-    if (request.headers.authorization !== `Bearer ${this.token}`) return { status: 401, body: { detail: 'wrong token' } };
+    if (request.headers.authorization !== `Bearer ${this.token}`)
+      return { status: 401, body: { detail: 'wrong token' } };
     const { pathname, searchParams } = new URL(request.url!, this.url);
     const body = await text(request);
     const [, , resource, id = '', action] = pathname.split('/');

@@ -61,13 +61,13 @@ export class Planning {
     result: Plan,
     now: Date,
   ): Promise<Order[]> {
-    const plan = named(result, facts, cluster, cluster.schedulingPolicy, 'applied', now);
-    if (plan.moves.length === 0) {
+    const answer = named(result, facts, cluster, cluster.schedulingPolicy, 'applied', now);
+    if (answer.moves.length === 0) {
       const last = await tx.plans.lastApplied(cluster.id);
-      if (sameRefusals(last?.refusals ?? [], plan.refusals)) return [];
+      if (sameRefusals(last?.refusals ?? [], answer.refusals)) return [];
     }
-    const planId = await tx.plans.create(plan);
-    this.log.info({ clusterId: cluster.id, planId, moves: plan.moves.length, summary: plan.summary }, 'plan');
+    const planId = await tx.plans.create(answer);
+    this.log.info({ clusterId: cluster.id, planId, moves: answer.moves.length, summary: answer.summary }, 'plan');
     const orders: Order[] = [];
     for (const [position, move] of result.moves.entries()) {
       const vm = await tx.vms.lock(move.vmId);
@@ -83,11 +83,11 @@ export class Planning {
       await tx.plans.link(planId, position, migration.id);
       orders.push(await this.orders.migrateOrder(tx, migration, vm));
     }
-    if (plan.moves.length > 0)
+    if (answer.moves.length > 0)
       await tx.events.add(
         'info',
         'plan.applied',
-        `${cluster.name}: ${plan.summary}`,
+        `${cluster.name}: ${answer.summary}`,
         { clusterId: cluster.id, planId },
         now,
       );
@@ -150,15 +150,30 @@ function named(
   const hostName = (id: string) => hostNames.get(id) ?? id;
   const vmName = (id: string) => vmNames.get(id) ?? id;
   return {
-    ...{ clusterId: cluster.id, kind, policy, imbalanceBefore, imbalanceAfter, summary, createdAt },
+    clusterId: cluster.id,
+    kind,
+    policy,
+    imbalanceBefore,
+    imbalanceAfter,
+    summary,
+    createdAt,
     moves: moves.map(({ vmId, sourceHostId, destinationHostId, reason, gain }): PlannedMove => ({
-      ...{ vmId, vmName: vmName(vmId), reason, gain, migrationId: null },
-      ...{ sourceHostId, sourceHostName: hostName(sourceHostId) },
-      ...{ destinationHostId, destinationHostName: hostName(destinationHostId) },
+      vmId,
+      vmName: vmName(vmId),
+      reason,
+      gain,
+      migrationId: null,
+      sourceHostId,
+      sourceHostName: hostName(sourceHostId),
+      destinationHostId,
+      destinationHostName: hostName(destinationHostId),
     })),
     refusals: refusals.map(({ vmId, hostId, reason }): Refusal => ({
-      ...{ vmId, vmName: vmName(vmId), reason },
-      ...{ hostId, hostName: hostId === null ? null : hostName(hostId) },
+      vmId,
+      vmName: vmName(vmId),
+      reason,
+      hostId,
+      hostName: hostId === null ? null : hostName(hostId),
     })),
   };
 }
