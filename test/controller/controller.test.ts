@@ -168,7 +168,7 @@ for (const backend of ['PostgreSQL', 'Redis'] as const)
 
     test('evenly_distributed spreads VMs, explains each move, and its dry run moves nothing', async () => {
       const host = agents[0]!.hostId;
-      const vms = [];
+      const vms: { id: string }[] = [];
       for (const name of ['load-1', 'load-2', 'load-3']) vms.push(await createVm(name, { hostId: host }));
       for (const agent of agents) agent.cpuOf = (vmId) => (vms.some(({ id }) => id === vmId) ? 1 : 0.01);
       await api.until(`/hosts/${host}`, { cpuUsedCores: expect.any(Number) });
