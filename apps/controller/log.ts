@@ -11,25 +11,25 @@ export const createLog = (level: string): Log =>
 
 /** Nest's own messages, in the same format. */
 export class NestLog implements LoggerService {
-  constructor(private readonly pino: Log) {}
+  constructor(private readonly sink: Log) {}
 
   log(message: unknown, context?: string): void {
-    this.pino.debug({ context }, String(message)); // which route is mapped where interests nobody but developers
+    this.sink.debug({ context }, String(message)); // which route is mapped where interests nobody but developers
   }
 
   error(message: unknown, ...details: unknown[]): void {
-    this.pino.error({ details }, String(message));
+    this.sink.error({ details }, String(message));
   }
 
   warn(message: unknown, context?: string): void {
-    this.pino.warn({ context }, String(message));
+    this.sink.warn({ context }, String(message));
   }
 
   debug(message: unknown, context?: string): void {
-    this.pino.debug({ context }, String(message));
+    this.sink.debug({ context }, String(message));
   }
 
   fatal(message: unknown, context?: string): void {
-    this.pino.fatal({ context }, String(message));
+    this.sink.fatal({ context }, String(message));
   }
 }

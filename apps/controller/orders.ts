@@ -49,8 +49,16 @@ export class Orders {
     return {
       hostId: migration.sourceHostId,
       job: {
-        ...{ kind: 'migrate', migrationId, vmId, sourceEpoch, epoch, spec: vmSpec(vm), destination },
-        ...{ downtimeLimitMs, bandwidthMiBps, timeoutSeconds },
+        kind: 'migrate',
+        migrationId,
+        vmId,
+        sourceEpoch,
+        epoch,
+        spec: vmSpec(vm),
+        destination,
+        downtimeLimitMs,
+        bandwidthMiBps,
+        timeoutSeconds,
       },
     };
   }

@@ -46,7 +46,13 @@ export class HeartbeatService {
     const cpuSmoothedCores = smooth(host.cpuSmoothedCores, beat.cpuUsedCores, weight);
     const { agentUrl, agentVersion, cpuCores, memoryMiB, cpuUsedCores, pressure } = beat;
     const values = {
-      ...{ agentUrl, agentVersion, cpuCores, memoryMiB, cpuUsedCores, pressure, cpuSmoothedCores },
+      agentUrl,
+      agentVersion,
+      cpuCores,
+      memoryMiB,
+      cpuUsedCores,
+      pressure,
+      cpuSmoothedCores,
       overUtilizedSince: overUtilizedSince(host.overUtilizedSince, cpuSmoothedCores / cpuCores, schedulingPolicy, now),
       lastHeartbeatAt: now,
     };

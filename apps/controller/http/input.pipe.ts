@@ -10,7 +10,7 @@ export class InputPipe extends StandardSchemaValidationPipe {
     const given = metadata.type === 'body' ? (value ?? {}) : value; // no body at all is an empty one
     this.stripProtoKeys(given);
     const result = await this.validate<T>(given, schema);
-    if (!result.issues) return result.value;
+    if (!result.issues) return storable(result.value) as T;
     throw new BadInput(
       result.issues.map(({ path = [], message }) => ({
         field:
@@ -19,4 +19,12 @@ export class InputPipe extends StandardSchemaValidationPipe {
       })),
     );
   }
+}
+
+/** Without what PostgreSQL does not take in text: NUL, and halves of characters, as a cut-off console may end with. */
+function storable(value: unknown): unknown {
+  if (typeof value === 'string') return value.toWellFormed().replaceAll('\0', '');
+  if (Array.isArray(value)) return value.map(storable);
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, storable(item)]));
 }

@@ -1,6 +1,7 @@
 /** Beginning and end of a migration, as rows; each within the caller's transaction. */
 import type { MigrationError, MigrationReport, MigrationTrigger } from '#contracts';
 import type { Host, Migration, Repositories, Vm } from '#database';
+import { allows, VM_TRANSITIONS } from '#lifecycle';
 
 interface Beginning {
   readonly vm: Vm;
@@ -21,10 +22,21 @@ export async function beginMigration(tx: Repositories, beginning: Beginning, now
   const { downtimeLimitMs, bandwidthMiBps, timeoutSeconds } = await tx.migrationPolicies.get(policyId);
   const planned = await tx.migrations.create(
     {
-      ...{ clusterId: vm.clusterId, vmId: vm.id, vmName: vm.name },
-      ...{ sourceHostId: source.id, sourceHostName: source.name },
-      ...{ destinationHostId: destination.id, destinationHostName: destination.name },
-      ...{ trigger, reason, planId, sourceEpoch: vm.epoch, epoch, downtimeLimitMs, bandwidthMiBps, timeoutSeconds },
+      clusterId: vm.clusterId,
+      vmId: vm.id,
+      vmName: vm.name,
+      sourceHostId: source.id,
+      sourceHostName: source.name,
+      destinationHostId: destination.id,
+      destinationHostName: destination.name,
+      trigger,
+      reason,
+      planId,
+      sourceEpoch: vm.epoch,
+      epoch,
+      downtimeLimitMs,
+      bandwidthMiBps,
+      timeoutSeconds,
     },
     now,
   );
@@ -54,9 +66,11 @@ export async function completeMigration(
 ): Promise<void> {
   const { cooldownSeconds } = await tx.clusters.get(migration.clusterId);
   const vm = await tx.vms.lock(migration.vmId);
+  // Somebody may have ordered it to stop meanwhile: that order holds at the destination too.
+  const status = allows(VM_TRANSITIONS, vm.status, to) ? to : vm.status === 'down' ? 'unknown' : vm.status;
   await tx.vms.changeStatus(
     vm.id,
-    to,
+    status,
     {
       hostId: migration.destinationHostId,
       epoch: migration.epoch,

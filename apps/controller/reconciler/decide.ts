@@ -4,6 +4,7 @@
  * again until there is nothing left to do.
  */
 import type { HostStatus, MigrationStatus, VmReport, VmStatus } from '#contracts';
+import { allows, VM_TRANSITIONS } from '#lifecycle';
 
 /** Times in milliseconds. */
 export interface VmFacts {
@@ -100,7 +101,7 @@ export function decide(situation: Situation, now: number): Decision | null {
 /** A copy with a higher epoch runs somewhere: it owns the VM, whatever the row says. */
 function decideNewOwner(owner: CopyFacts, { vm, host, migration }: Situation, now: number): Decision | null {
   const { name } = host(owner.hostId);
-  if (migration?.epoch !== owner.epoch) {
+  if (migration?.epoch !== owner.epoch || migration.destinationHostId !== owner.hostId) {
     const reason = `${name} runs it in epoch ${owner.epoch}, the row was at ${vm.epoch}`;
     return { action: 'follow', hostId: owner.hostId, epoch: owner.epoch, reason };
   }
@@ -130,7 +131,8 @@ function decideAlive(
   }
   if (vm.status === 'migrating' && (reported === 'migrating' || reported === 'stopping')) return null; // winding down
   const to = statusOf(reported);
-  return to === vm.status ? null : { action: 'set_status', to, reason: '' };
+  const isNews = to !== vm.status && allows(VM_TRANSITIONS, vm.status, to);
+  return isNews ? { action: 'set_status', to, reason: '' } : null;
 }
 
 /** The copy that the row speaks of is not there, or its host does not answer. */

@@ -82,7 +82,7 @@ export class VmRepository extends BaseRepository<Vm> {
        FROM jsonb_to_recordset($2::jsonb)
             AS r("vmId" uuid, epoch int, "cpuUsedCores" float8, "memoryUsedMiB" float8, "dirtyRateMiBps" float8, "consoleTail" text)
        WHERE vm.id = r."vmId" AND vm.host_id = $1 AND vm.epoch = r.epoch`,
-      [hostId, JSON.stringify(reports).replaceAll('\\u0000', ''), weight], // PostgreSQL takes no NUL in text
+      [hostId, JSON.stringify(reports), weight],
     );
   }
 
