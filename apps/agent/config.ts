@@ -76,7 +76,9 @@ export function readConfig(env: Environment, projectDir: string): AgentConfig {
   const bind = env.DROVER_AGENT_BIND || '127.0.0.1';
   const url = env.DROVER_AGENT_URL ? httpUrl('DROVER_AGENT_URL', env.DROVER_AGENT_URL) : null;
   if (!url && WILDCARDS.includes(bind))
-    throw new ConfigError(`DROVER_AGENT_BIND=${bind} is no address to call; set DROVER_AGENT_URL to one that others can.`);
+    throw new ConfigError(
+      `DROVER_AGENT_BIND=${bind} is no address to call; set DROVER_AGENT_URL to one that others can.`,
+    );
   const logLevel = env.DROVER_LOG_LEVEL || 'info';
   if (!LOG_LEVELS.includes(logLevel))
     throw new ConfigError(`DROVER_LOG_LEVEL=${logLevel} is none of ${LOG_LEVELS.join(', ')}.`);
@@ -125,6 +127,7 @@ export function readEnrolmentToken({ enrolmentTokenFile }: AgentConfig): string 
       `DROVER_ENROLMENT_TOKEN_FILE: there is no file ${enrolmentTokenFile}; put this host's enrolment token there.`,
     );
   const token = readFileSync(enrolmentTokenFile, 'utf8').trim();
-  if (!token) throw new ConfigError(`DROVER_ENROLMENT_TOKEN_FILE: ${enrolmentTokenFile} is empty; put the token there.`);
+  if (!token)
+    throw new ConfigError(`DROVER_ENROLMENT_TOKEN_FILE: ${enrolmentTokenFile} is empty; put the token there.`);
   return token;
 }

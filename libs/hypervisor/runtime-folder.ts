@@ -11,7 +11,9 @@ export const MAX_SOCKET_PATH_BYTES = 107;
 export function checkSocketPath(path: string): string {
   const bytes = Buffer.byteLength(path);
   if (bytes > MAX_SOCKET_PATH_BYTES)
-    throw new Error(`the socket path ${path} has ${bytes} bytes, more than ${MAX_SOCKET_PATH_BYTES}; use a shorter folder`);
+    throw new Error(
+      `the socket path ${path} has ${bytes} bytes, more than ${MAX_SOCKET_PATH_BYTES}; use a shorter folder`,
+    );
   return path;
 }
 

@@ -34,6 +34,11 @@ export class MigrationError extends Error {
     super(message, options);
     this.name = 'MigrationError';
   }
+
+  /** The other side said so: it has given up, and knows why. */
+  get isFromPeer(): boolean {
+    return this.code.startsWith('remote_');
+  }
 }
 
 /** `error` as a MigrationError; what is none already becomes one with `code`. */

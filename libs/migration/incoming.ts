@@ -166,15 +166,16 @@ export class IncomingMigration {
   }
 
   /**
-   * Waits for COMMIT. True when it came; false when the source was lost, which may have committed or gone on, and
-   * `finish` was called. Rejects when the source said that it goes on.
+   * Waits for COMMIT. True when it came. Rejects when the source said that it goes on. Whatever else comes, or nothing,
+   * leaves open what the source did: then it waits for `finish` and gives false.
    */
   private async committed(connection: Connection): Promise<boolean> {
     try {
       await connection.expect('COMMIT');
       return true;
     } catch (error) {
-      if (!(error instanceof MigrationError) || error.code !== 'connection_lost') throw error;
+      if (!(error instanceof MigrationError) || error.isFromPeer) throw error;
+      connection.fail(error);
       const told = new Promise<void>((resolve) => (this.finished = resolve));
       this.change({ isConnected: false, error: { code: error.code, message: error.message } });
       await told;

@@ -2,7 +2,8 @@ import type { Clock } from './ports.js';
 
 /** How much may be sent at once after a pause: a tenth of a second's worth, as in QEMU (migration/migration.c). */
 const BURST_MS = 100;
-/** Longest wait before looking at the rate again, so that a change takes effect soon. */
+/** Shortest wait, and the longest one before looking at the rate again, so that a change takes effect soon. */
+const TICK_MS = 1;
 const LOOK_AGAIN_MS = 50;
 
 /**
@@ -32,7 +33,7 @@ export class BandwidthLimiter {
       this.fill();
       if (this.bytesPerSecond === 0 || this.balanceBytes >= 0) return;
       const owedMs = (-this.balanceBytes / this.bytesPerSecond) * 1000;
-      await this.clock.sleep(Math.min(owedMs, LOOK_AGAIN_MS), signal);
+      await this.clock.sleep(Math.min(Math.max(owedMs, TICK_MS), LOOK_AGAIN_MS), signal);
     }
   }
 

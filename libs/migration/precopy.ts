@@ -10,9 +10,13 @@ import type { Channel, Clock, SourceMachine } from './ports.js';
 import { Progress } from './progress.js';
 import { describeMachine } from './protocol.js';
 
-/** How long the destination may keep silent while the guest runs, and while it is stopped. */
-const PATIENCE_MS = 60_000;
-const STOPPED_PATIENCE_MS = 10_000;
+/** How long the destination may keep silent. */
+export interface Patience {
+  readonly runningMs: number;
+  /** While the guest is stopped. */
+  readonly stoppedMs: number;
+}
+const PATIENCE: Patience = { runningMs: 60_000, stoppedMs: 10_000 };
 /** Batches after which others get their turn, even if the connection takes everything at once. */
 const BATCHES_PER_BREATH = 8;
 
@@ -31,6 +35,7 @@ export interface PrecopyOptions {
   readonly machine: SourceMachine;
   readonly codec: Codec;
   readonly clock: Clock;
+  readonly patience?: Patience;
   readonly connect: (signal: AbortSignal) => Promise<Channel>;
   /** Called at every change of status and after every pass. */
   readonly onChange: (figures: MigrationFigures) => void;
@@ -43,12 +48,14 @@ export class PrecopySource {
   private readonly connecting = new AbortController();
   private connection: Connection | null = null;
   private parameters: PrecopyParameters;
+  private readonly patience: Patience;
   private isStopped = false;
   private isCommitted = false;
 
   constructor(private readonly options: PrecopyOptions) {
     const { migrationId, epoch, clock, parameters, machine, codec } = options;
     this.parameters = parameters;
+    this.patience = options.patience ?? PATIENCE;
     this.limiter = new BandwidthLimiter(clock, parameters.maxBandwidth);
     this.pending = new PendingPages(machine.memory, codec);
     this.progress = new Progress(() => clock.now(), { migrationId, epoch, ramBytes: machine.memory.ramBytes });
@@ -102,7 +109,7 @@ export class PrecopySource {
     const connection = new Connection({ channel, memory, codec, clock, peer: 'destination', onBatch: refuseBatch });
     this.connection = connection;
     connection.send('HELLO', { migrationId, epoch, machine: describeMachine(memory, machine.boardVersion) });
-    await connection.expect('READY', PATIENCE_MS);
+    await connection.expect('READY', this.patience.runningMs);
     this.progress.setUp();
     return connection;
   }
@@ -116,10 +123,10 @@ export class PrecopySource {
     for (let iteration = 1; ; iteration++) {
       const startedAtMs = clock.now();
       const bytesBefore = connection.writer.bytes;
-      const sent = await this.sendPending(connection, iteration, PATIENCE_MS);
+      const sent = await this.sendPending(connection, iteration, this.patience.runningMs);
       connection.send('ITERATION', { iteration, ...sent });
-      await connection.drained(PATIENCE_MS);
-      await connection.expect('RECEIVED', PATIENCE_MS);
+      await connection.drained(this.patience.runningMs);
+      await connection.expect('RECEIVED', this.patience.runningMs);
       const durationMs = clock.now() - startedAtMs;
       const bytes = connection.writer.bytes - bytesBefore;
 
@@ -144,14 +151,14 @@ export class PrecopySource {
     this.advance(connection, 'device');
     this.pending.addDirty();
     const finalSyncMs = lapMs();
-    await this.sendPending(connection, iteration, STOPPED_PATIENCE_MS);
+    await this.sendPending(connection, iteration, this.patience.stoppedMs);
     const finalPagesMs = lapMs();
     connection.send('STATE', await machine.saveState());
     const { pages, zeroPages } = this.figures;
     connection.send('END', { running, pages, zeroPages });
     const deviceStateMs = lapMs();
-    await connection.drained(STOPPED_PATIENCE_MS);
-    const { loadMs: destinationLoadMs } = await connection.expect('LOADED', STOPPED_PATIENCE_MS);
+    await connection.drained(this.patience.stoppedMs);
+    const { loadMs: destinationLoadMs } = await connection.expect('LOADED', this.patience.stoppedMs);
     const loadMs = lapMs();
 
     connection.send('COMMIT', {}); // throws if cancelled or lost by now; past this line the guest never runs here again
@@ -162,7 +169,7 @@ export class PrecopySource {
   /** Completes, with or without the destination's word that the guest runs there. */
   private async confirm(connection: Connection, { laps, lapMs, destinationLoadMs }: Committed): Promise<void> {
     try {
-      const { resumeMs } = await connection.expect('RUNNING', STOPPED_PATIENCE_MS);
+      const { resumeMs } = await connection.expect('RUNNING', this.patience.stoppedMs);
       const destination = { loadMs: destinationLoadMs, resumeMs };
       this.progress.confirmed({ ...laps, resumeMs: lapMs(), destination });
     } catch (error) {

@@ -40,8 +40,8 @@ interface Entry {
 export class BestMoves {
   readonly #entries: Entry[];
   /** Hosts that may be destinations, those first whose CPU (or memory) is furthest below the average. */
-  #byCpu: HostState[] = [];
-  #byMemory: HostState[] = [];
+  readonly #byCpu: HostState[];
+  readonly #byMemory: HostState[];
 
   /** @param eligible VMs of each host (by its index) that may move; moved() takes them out. */
   constructor(
@@ -51,7 +51,9 @@ export class BestMoves {
     private readonly minimumGain: number,
   ) {
     this.#entries = state.hosts.map(() => ({ best: null, isCurrent: false, bound: Infinity }));
-    this.#sortDestinations();
+    const destinations = state.hostsUp.filter((host) => !isBusy(host, room));
+    this.#byCpu = destinations.toSorted((a, b) => cpuPull(a) - cpuPull(b));
+    this.#byMemory = destinations.toSorted((a, b) => memoryPull(a) - memoryPull(b));
   }
 
   /** The move that relieves most, of those away from the hosts that are wanted; ties go to the first by name. */
@@ -78,7 +80,8 @@ export class BestMoves {
   moved({ vm, source, destination }: Candidate): void {
     const left = this.eligible[source.index]!;
     left.splice(left.indexOf(vm), 1);
-    this.#sortDestinations();
+    reposition(this.#byCpu, [source, destination], cpuPull, this.room);
+    reposition(this.#byMemory, [source, destination], memoryPull, this.room);
     for (const host of this.state.hostsUp) {
       const entry = this.#entry(host);
       if (host === source || host === destination) {
@@ -145,10 +148,19 @@ export class BestMoves {
     if (gain < this.minimumGain + ROUNDING || obstacleTo(destination, vm, this.room)) return null;
     return { vm, source, destination, relief, gain };
   }
+}
 
-  #sortDestinations(): void {
-    const free = this.state.hostsUp.filter((host) => !isBusy(host, this.room));
-    this.#byCpu = free.toSorted((a, b) => cpuPull(a) - cpuPull(b));
-    this.#byMemory = free.toSorted((a, b) => memoryPull(a) - memoryPull(b));
+/** Puts hosts that have changed where they belong in a sorted list; those that are busy now leave it. */
+function reposition(
+  sorted: HostState[],
+  changed: readonly HostState[],
+  pull: (host: HostState) => number,
+  room: Room,
+): void {
+  for (const host of changed) sorted.splice(sorted.indexOf(host), 1);
+  for (const host of changed) {
+    if (isBusy(host, room)) continue;
+    const next = sorted.findIndex((other) => pull(other) > pull(host));
+    sorted.splice(next < 0 ? sorted.length : next, 0, host);
   }
 }

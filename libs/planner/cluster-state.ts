@@ -141,5 +141,5 @@ const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 const byVm = (a: InFlightMove, b: InFlightMove) => compare(a.vmId, b.vmId);
 
 /** Sorting order of hosts and VMs: by name, then id. */
-export const byName = <T extends { readonly name: string; readonly id: string }>(a: T, b: T): number =>
+const byName = <T extends { readonly name: string; readonly id: string }>(a: T, b: T): number =>
   compare(a.name, b.name) || compare(a.id, b.id);

@@ -27,6 +27,6 @@ export function whyImmovable(state: ClusterState, vm: VmFacts): string | null {
 /** Why a policy leaves the VM alone for now though it could move; null if it does not. */
 export function whyResting(vm: VmFacts, nowMs: number): string | null {
   if (vm.cooldownUntilMs === null || vm.cooldownUntilMs <= nowMs) return null;
-  const seconds = Math.ceil((vm.cooldownUntilMs - nowMs) / 1000);
-  return `${vm.name} has moved recently; policies leave it where it is for another ${seconds} s`;
+  const until = new Date(vm.cooldownUntilMs).toISOString().slice(11, 19);
+  return `${vm.name} rests after its last migration; policies leave it where it is until ${until} UTC`;
 }

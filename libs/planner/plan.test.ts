@@ -181,7 +181,9 @@ describe('evenly_distributed', () => {
     ]);
     const made = plan(facts, evenly(), limits(4), NOW);
     expect(routes(made)).toEqual(['d>h2']);
-    expect(refusalsOf(made, 'a')).toEqual(['a has moved recently; policies leave it where it is for another 42 s']);
+    expect(refusalsOf(made, 'a')).toEqual([
+      'a rests after its last migration; policies leave it where it is until 13:47:21 UTC',
+    ]);
     expect(refusalsOf(made, 'b')).toEqual(['b is paused; resume it or stop it']);
     expect(refusalsOf(made, 'c')).toEqual(['c uses a device of h1; detach it first']);
     expect(refusalsOf(made, 'e')).toEqual(['e is starting; it can move once it is up']);

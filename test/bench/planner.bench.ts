@@ -63,7 +63,7 @@ export interface Figure {
   readonly unit: string;
 }
 
-/** Median time of a plan, and what it does. */
+/** Shortest time of a plan (whatever else runs only adds to it), and what the plan does. */
 export function benchPlanner(): Figure[] {
   const cases = { 'spread at random': randomCluster(1, 1), 'crowded on some hosts': randomCluster(2, 2) };
   return Object.entries(cases).flatMap(([name, facts]) => {
@@ -74,10 +74,9 @@ export function benchPlanner(): Figure[] {
       made = plan(facts, evenly, { maxMigrationsPerHost: 2 }, NOW);
       times.push(performance.now() - startedAt);
     }
-    times.sort((a, b) => a - b);
     const of = `planner, ${HOSTS} hosts, ${VMS} VMs ${name}`;
     return [
-      { name: `${of}: time`, value: times[Math.floor(REPEATS / 2)]!, unit: 'ms' },
+      { name: `${of}: time`, value: Math.min(...times), unit: 'ms' },
       { name: `${of}: moves`, value: made!.moves.length, unit: 'moves' },
       { name: `${of}: imbalance before`, value: made!.imbalanceBefore, unit: 'points' },
       { name: `${of}: imbalance after`, value: made!.imbalanceAfter, unit: 'points' },

@@ -5,15 +5,18 @@ import { describe, expect, test } from 'vitest';
 import { isInstalled } from '../programs.js';
 
 const root = join(import.meta.dirname, '..', '..');
-const machines = [
-  { name: 'drover-vmm', command: process.execPath, args: [join(root, 'dist/apps/vmm/main.js')], available: true },
-  {
-    name: 'qemu-system-riscv64',
-    command: 'qemu-system-riscv64',
-    args: ['-M', 'virt'],
-    available: isInstalled('qemu-system-riscv64', 'guests on QEMU'),
-  },
-];
+const drover = {
+  name: 'drover-vmm',
+  command: process.execPath,
+  args: [join(root, 'dist/apps/vmm/main.js')],
+  available: true,
+};
+const qemu = {
+  name: 'qemu-system-riscv64',
+  command: 'qemu-system-riscv64',
+  args: ['-M', 'virt'],
+  available: isInstalled('qemu-system-riscv64', 'guests on QEMU'),
+};
 const HEARTBEAT = /^pager seq=(\d+) time_ms=(\d+) written_mib=(\d+) checked_pages=(\d+)$/;
 
 interface Run {
@@ -25,7 +28,7 @@ interface Run {
 }
 
 /** Lines of the console and exit status; status null if it was ended from outside. */
-function run(machine: (typeof machines)[number], { guest, append, harts = 1, until }: Run) {
+function run(machine: typeof drover, { guest, append, harts = 1, until }: Run) {
   const kernel = join(root, 'guests', `${guest}.elf`);
   const args = [...machine.args, '-m', '64M', '-smp', `${harts}`, '-kernel', kernel, '-append', append, '-nographic'];
   const child = spawn(machine.command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -41,7 +44,7 @@ function run(machine: (typeof machines)[number], { guest, append, harts = 1, unt
   });
 }
 
-describe.each(machines)('$name', (machine) => {
+describe.each([drover, qemu])('$name', (machine) => {
   const skip = !machine.available;
 
   test('hello prints its line and ends with the status it was given', { skip }, async () => {
@@ -76,14 +79,33 @@ describe.each(machines)('$name', (machine) => {
     },
   );
 
+  test('a hart that traps says so and ends with 3', { skip }, async () => {
+    const { lines, status } = await run(machine, { guest: 'pager', append: 'region=1 selftest=trap' });
+    expect(lines.at(-1)).toMatch(/^GUEST ERROR hart=0 kind=trap cause=2 pc=802[0-9a-f]{5} value=0 time_ms=\d+$/);
+    expect(status).toBe(3);
+  });
+
   test.each([
+    ['ratte=5', 'there is no parameter ratte=5; use region= rate= change= compress= harts= cpu= selftest='],
     ['region=400', 'region=400 needs more RAM than there is'],
     ['rate=fast', 'rate= takes a number from 0 to 100000 or max'],
     ['harts=3', 'harts= takes a number from 1 to 1'],
-    ['selftest=x', 'selftest= takes lost, stale, torn or wrong, not x'],
+    ['selftest=x', 'selftest= takes lost, stale, torn, wrong or trap, not x'],
   ])('pager refuses %s with a line and 2', { skip }, async (append, message) => {
     const { lines, status } = await run(machine, { guest: 'pager', append });
     expect(lines.at(-1)).toContain(message);
     expect(status).toBe(2);
   });
+});
+
+// Drover's VMM has at most sixteen harts itself.
+test('on QEMU, pager takes sixteen harts when there are more', { skip: !qemu.available }, async () => {
+  const { lines } = await run(qemu, {
+    guest: 'pager',
+    append: 'region=1',
+    harts: 17,
+    until: { pattern: HEARTBEAT, times: 2 },
+  });
+  expect(lines.join('\n')).toContain('harts=16');
+  expect(lines.join('\n')).not.toContain('ERROR');
 });

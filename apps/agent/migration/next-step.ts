@@ -47,7 +47,9 @@ export type Step = { readonly reason: string } & (
 );
 
 /** How long a destination's agent may be away before the point of no return. */
-export const PREPARE_PATIENCE_MS = 15_000;
+const PREPARE_PATIENCE_MS = 15_000;
+/** How long after a migration's time is up its destination is asked to throw away what it has. */
+const DISCARD_PATIENCE_MS = 300_000;
 
 export function nextStep(record: MigrationRecord, facts: Facts): Step {
   switch (record.phase) {
@@ -64,7 +66,7 @@ export function nextStep(record: MigrationRecord, facts: Facts): Step {
         ? { action: 'quit_source', reason: 'the VM runs at the destination' }
         : { action: 'end_left', error: null, reason: 'the VM runs at the destination, and nothing of it is left here' };
     case 'abort':
-      return abortStep(facts);
+      return abortStep(record, facts);
     case 'ended':
       return { action: 'wait', reason: 'it has ended' };
   }
@@ -165,12 +167,20 @@ function finishStep({ destination }: Facts): Step {
   }
 }
 
-function abortStep({ source, destination }: Facts): Step {
+function abortStep({ error, order, startedAt }: MigrationRecord, { source, destination, nowMs }: Facts): Step {
+  if (error?.phase === 'begin')
+    return { action: 'end_stays', reason: 'the destination has not been asked for anything' };
   if (source.isMine && source.isAlive && ['setup', 'active', 'device'].includes(source.migration.status))
     return { action: 'cancel_migration', reason: 'it was given up' };
-  if (destination.kind === 'gone') return { action: 'end_stays', reason: 'nothing of the VM is left at the destination' };
+  if (destination.kind === 'gone')
+    return { action: 'end_stays', reason: 'nothing of the VM is left at the destination' };
   if (destination.kind === 'refused')
     return { action: 'end_stays', reason: `the destination has nothing to throw away: ${destination.message}` };
+  if (destination.kind === 'running')
+    return { action: 'end_stays', reason: 'the destination says that the VM runs there: its epoch decides' };
+  const patienceMs = order.timeoutSeconds * 1000 + DISCARD_PATIENCE_MS;
+  if (destination.kind === 'unreachable' && nowMs - Date.parse(startedAt) > patienceMs)
+    return { action: 'end_stays', reason: "the destination's agent is still away; the controller will tell it" };
   return { action: 'ask_discard', reason: 'the VM stays here, so the destination must not keep it' };
 }
 

@@ -70,6 +70,11 @@ export class JsonStore<T> {
     this.records.set(id, record);
   }
 
+  /** Keeps a newer version in memory alone: for figures that a restart may lose. */
+  remember(id: string, record: T): void {
+    this.records.set(id, record);
+  }
+
   remove(id: string): void {
     rmSync(join(this.folder, `${id}.json`), { force: true });
     syncFolder(this.folder);

@@ -33,7 +33,8 @@ export function describeEnd(end: VmEnd, asked: string | null): EndReport {
   if (asked !== null) return { status: 'down', exitCode: null, message: asked };
   const detail = lastLogLine ? `: ${lastLogLine}` : '';
   if (signal !== null) return { status: 'failed', exitCode: null, message: `its process was killed by ${signal}` };
-  if (exitCode === null) return { status: 'failed', exitCode: null, message: `its process ended, nobody saw how${detail}` };
+  if (exitCode === null)
+    return { status: 'failed', exitCode: null, message: `its process ended, nobody saw how${detail}` };
   if (exitCode === 0) return { status: 'down', exitCode, message: 'its process ended with status 0' };
   return { status: 'failed', exitCode: null, message: `its process ended with status ${exitCode}${detail}` };
 }

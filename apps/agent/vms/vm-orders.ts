@@ -19,7 +19,10 @@ export class VmOrders {
       const known = this.vms.record(vmId);
       if (known && known.epoch >= epoch) {
         const { phase } = known;
-        this.log.info({ vmId, epoch, known: known.epoch, phase }, 'start ignored: that epoch, or a later one, is known');
+        this.log.info(
+          { vmId, epoch, known: known.epoch, phase },
+          'start ignored: that epoch, or a later one, is known',
+        );
         return;
       }
       await this.vms.end(vmId, 'a later epoch of it was started');
@@ -71,7 +74,10 @@ export class VmOrders {
     return this.vms.exclusively(vmId, async () => {
       const record = this.vms.record(vmId);
       if (!record || record.epoch !== epoch || record.phase === 'gone') return;
-      this.log.warn({ vmId, epoch, phase: record.phase }, 'ending a copy that must not run here, as the controller says');
+      this.log.warn(
+        { vmId, epoch, phase: record.phase },
+        'ending a copy that must not run here, as the controller says',
+      );
       await this.vms.end(vmId, 'it must not run here', { atOnce: true });
       this.vms.update(vmId, { phase: 'gone', leaving: null });
     });

@@ -192,7 +192,8 @@ export class VmTable {
     const report = describeEnd(end, this.endings.get(vmId) ?? null);
     this.endings.delete(vmId);
     this.log[report.status === 'failed' ? 'warn' : 'info']({ vmId, ...report }, 'the process of a VM has ended');
-    if (leaving) this.update(vmId, { end: report }); // the migration decides what that means
+    if (leaving)
+      this.update(vmId, { end: report }); // the migration decides what that means
     else if (phase === 'incoming' && !end.byGuest) this.update(vmId, { phase: 'gone', end: report });
     else this.update(vmId, { phase: 'ended', end: report });
   }

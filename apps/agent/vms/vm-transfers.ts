@@ -95,6 +95,15 @@ export class VmTransfers {
     });
   }
 
+  /** Looks at all VMs that arrive: notes those that have, and throws away those that never will. */
+  async lookAtArrivals(): Promise<void> {
+    for (const { vmId, phase, incoming } of this.vms.records()) {
+      if (phase !== 'incoming' || (await this.noteArrival(vmId))) continue;
+      const figures = await this.vms.process(vmId)?.queryIncoming();
+      if (figures?.status === 'failed') await this.discard(vmId, incoming!.migrationId, figures.message);
+    }
+  }
+
   /** Writes it down if the guest of an incoming VM has begun to run here; true if it runs here. */
   async noteArrival(vmId: string): Promise<boolean> {
     const record = this.vms.record(vmId);
