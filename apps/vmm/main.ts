@@ -17,8 +17,8 @@ process.stderr.on('error', () => {}); // whoever started this process may be gon
 /** Says in one line why the VMM ends, and ends it. */
 function fail(error: unknown): never {
   const reason = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`drover-vmm: ${reason}\n`);
-  if (!(error instanceof UsageError) && error instanceof Error && error.stack) process.stderr.write(`${error.stack}\n`);
+  const bug = error instanceof Error && !(error instanceof UsageError);
+  process.stderr.write(`drover-vmm: ${bug ? error.stack : reason}\n`);
   process.exit(1);
 }
 
@@ -108,6 +108,7 @@ async function run(options: Options): Promise<void> {
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void vm.shutdown('host-signal'));
 
+  if (incoming?.kind === 'tcp') throw new UsageError('-incoming tcp: use -incoming defer and migrate-incoming');
   if (!begin.incoming && !startStopped) vm.resume();
 }
 
