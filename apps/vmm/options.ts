@@ -5,7 +5,7 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-export type SocketAddress = { readonly path: string } | { readonly host: string; readonly port: number };
+type SocketAddress = { readonly path: string } | { readonly host: string; readonly port: number };
 
 export type SerialOption =
   | { readonly kind: 'stdio' }
@@ -13,7 +13,7 @@ export type SerialOption =
   | { readonly kind: 'unix'; readonly path: string }
   | { readonly kind: 'file'; readonly path: string };
 
-export type IncomingOption = { readonly kind: 'defer' } | { readonly kind: 'tcp'; host: string; port: number };
+type IncomingOption = { readonly kind: 'defer' } | { readonly kind: 'tcp'; host: string; port: number };
 
 export interface Options {
   readonly ramBytes: number;
