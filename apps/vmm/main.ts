@@ -108,7 +108,6 @@ async function run(options: Options): Promise<void> {
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void vm.shutdown('host-signal'));
 
-  if (incoming?.kind === 'tcp') throw new UsageError('-incoming tcp: use -incoming defer and migrate-incoming');
   if (!begin.incoming && !startStopped) vm.resume();
 }
 

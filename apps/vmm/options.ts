@@ -13,7 +13,7 @@ export type SerialOption =
   | { readonly kind: 'unix'; readonly path: string }
   | { readonly kind: 'file'; readonly path: string };
 
-type IncomingOption = { readonly kind: 'defer' } | { readonly kind: 'tcp'; host: string; port: number };
+export type IncomingOption = { readonly kind: 'defer' } | { readonly kind: 'tcp'; host: string; port: number };
 
 export interface Options {
   readonly ramBytes: number;
