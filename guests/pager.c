@@ -64,7 +64,7 @@ static void fill_page(u64 number) {
 static void fail(const char *kind, u64 number, u64 expected, u64 found) {
   print("PAGER ERROR hart=%u page=%u kind=%s expected=%x found=%x time_ms=%u\n", this_hart(), number, kind, expected,
         found, now_ms());
-  finish(1);
+  finish(BAD_PAGE);
 }
 
 static void check_page(u64 number) {
@@ -135,7 +135,7 @@ static void work(u64 index) {
   worker->begun_ms = now_ms();
   u64 next_beat_ms = worker->begun_ms + BEAT_MS;
   for (u64 tick_ms = worker->begun_ms;; tick_ms += TICK_MS) {
-    u64 begun = now_ms();
+    u64 begun = now_ms(), burn_until_us = now_us() + TICK_MS * 10 * cpu_percent;
     if (begun > tick_ms + BEAT_MS) tick_ms = begun; /* too slow for the rate: no backlog */
     u64 end = tick_ms + TICK_MS;
     if (pages_per_second == ~0UL) {
@@ -146,7 +146,7 @@ static void work(u64 index) {
       for (u64 i = 0; i < due && now_ms() < end + BEAT_MS; i++) write_next(worker);
       u64 sweep_due = worker->pages * TICK_MS / SWEEP_MS + 1;
       for (checked_by_sweep = 0; checked_by_sweep < sweep_due; checked_by_sweep++) check_next(worker);
-      while (now_ms() < begun + TICK_MS * cpu_percent / 100) {
+      while (now_us() < burn_until_us) {
       }
     }
     if (index == 0 && now_ms() >= next_beat_ms) {
@@ -158,7 +158,7 @@ static void work(u64 index) {
   }
 }
 
-/* Damages one page, to show that the check finds it. */
+/* Damages one page, or leads into a fault, to show that it is found. */
 static void damage(const char *kind) {
   u64 number = page_count / 2;
   u64 *page = page_at(number);
@@ -169,9 +169,10 @@ static void damage(const char *kind) {
   else if (equals(kind, "stale")) memcpy(page, before, PAGE_SIZE);
   else if (equals(kind, "torn")) page[WORDS - 1] ^= 1UL << 40;
   else if (equals(kind, "wrong")) memcpy(page, page_at(number - 1), PAGE_SIZE);
+  else if (equals(kind, "trap")) __asm__ volatile("unimp");
   else {
-    print("pager: selftest= takes lost, stale, torn or wrong, not %s\n", kind);
-    finish(2);
+    print("pager: selftest= takes lost, stale, torn, wrong or trap, not %s\n", kind);
+    finish(BAD_ARGUMENT);
   }
 }
 
@@ -180,21 +181,24 @@ static void need(const char *name, u64 *value, u64 lowest, u64 highest, const ch
   if (found < 0 || (*value != ~0UL && (*value < lowest || *value > highest))) {
     print("pager: %s= takes a number from %u to %u%s%s\n", name, lowest, highest, max_word ? " or " : "",
           max_word ? max_word : "");
-    finish(2);
+    finish(BAD_ARGUMENT);
   }
 }
 
 void main(u64 hart, const void *tree) {
   extern u8 image_end[];
+  static const char *const names[] = {"region", "rate", "change", "compress", "harts", "cpu", "selftest", 0};
   char selftest[16];
   read_device_tree(tree);
-  used_harts = facts.harts;
+  allow_arguments("pager", names);
+  u64 most_harts = facts.harts < MAX_HARTS ? facts.harts : MAX_HARTS;
+  used_harts = most_harts;
   need("region", &region_mib, 1, 4096, 0);
   need("rate", &rate_mib, 0, 100000, "max");
   need("change", &change_percent, 0, 100, 0);
   need("compress", &compress_percent, 0, 100, 0);
   need("cpu", &cpu_percent, 0, 100, 0);
-  need("harts", &used_harts, 1, facts.harts, 0);
+  need("harts", &used_harts, 1, most_harts, 0);
 
   region = (u64 *)image_end;
   page_count = region_mib * MIB / PAGE_SIZE / used_harts * used_harts;
@@ -204,7 +208,7 @@ void main(u64 hart, const void *tree) {
   if ((u64)(counters + page_count) > limit) {
     print("pager: region=%u needs more RAM than there is; at most region=%u\n", region_mib,
           (limit - (u64)image_end) * 511 / 512 / MIB);
-    finish(2);
+    finish(BAD_ARGUMENT);
   }
 
   for (u64 i = 0; i < used_harts; i++) {
@@ -213,16 +217,17 @@ void main(u64 hart, const void *tree) {
   }
   for (u64 page = 0; page < page_count; page++) fill_page(page);
   if (argument_word("selftest", selftest, sizeof selftest)) damage(selftest);
-  print("pager region=%u rate=%s%u change=%u compress=%u cpu=%u harts=%u pages=%u\n", region_mib,
-        rate_mib == ~0UL ? "max/" : "", rate_mib == ~0UL ? 0 : rate_mib, change_percent, compress_percent, cpu_percent,
-        used_harts, page_count);
+  print("pager region=%u rate=", region_mib);
+  print(rate_mib == ~0UL ? "max" : "%u", rate_mib);
+  print(" change=%u compress=%u cpu=%u harts=%u pages=%u\n", change_percent, compress_percent, cpu_percent, used_harts,
+        page_count);
 
   /* Firmware may have chosen any hart to begin on; the others take the remaining parts in order. */
   for (u64 other = 0, index = 1; index < used_harts; other++) {
     if (other == hart) continue;
     if (!start_hart(other, work, index++)) {
       print("pager: hart %u did not start\n", other);
-      finish(1);
+      finish(MACHINE_FAULT);
     }
   }
   work(0);

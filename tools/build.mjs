@@ -22,10 +22,10 @@ function files(folder, keep) {
     .toSorted();
 }
 
-function run(step, command, args) {
+function run(what, command, args) {
   const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit' });
   if (status === 0) return;
-  console.error(`build: ${step} failed${error ? `: ${error.message}` : ''}`);
+  console.error(`build: ${what} failed${error ? `: ${error.message}` : ''}`);
   process.exit(1);
 }
 

@@ -16,6 +16,12 @@ static int starts_with(const char *text, const char *start) {
   return 1;
 }
 
+static u64 length_of(const char *text) {
+  u64 length = 0;
+  while (text[length]) length++;
+  return length;
+}
+
 void read_device_tree(const void *tree) {
   const u8 *base = tree;
   const u8 *at = base + big32(base + 8);
@@ -29,9 +35,7 @@ void read_device_tree(const void *tree) {
     at += 4;
     if (token == BEGIN_NODE) {
       const char *name = (const char *)at;
-      u64 length = 0;
-      while (name[length]) length++;
-      at += (length + 4) & ~3UL;
+      at += (length_of(name) + 4) & ~3UL;
       if (++depth < 8) path[depth] = name;
       if (depth == 3 && starts_with(path[2], "cpus") && starts_with(name, "cpu@")) facts.harts++;
     } else if (token == END_NODE) {
@@ -50,6 +54,27 @@ void read_device_tree(const void *tree) {
     } else if (token == END) {
       return;
     }
+  }
+}
+
+void allow_arguments(const char *program, const char *const *names) {
+  for (const char *at = facts.bootargs; *at;) {
+    const char *const *name = names;
+    for (; *name; name++)
+      if (starts_with(at, *name) && at[length_of(*name)] == '=') break;
+    if (*at != ' ' && !*name) {
+      char word[32];
+      u32 n = 0;
+      for (; *at && *at != ' '; at++)
+        if (n + 1 < sizeof word) word[n++] = *at;
+      word[n] = 0;
+      print("%s: there is no parameter %s; use", program, word);
+      for (name = names; *name; name++) print(" %s=", *name);
+      print("\n");
+      finish(BAD_ARGUMENT);
+    }
+    while (*at && *at != ' ') at++;
+    while (*at == ' ') at++;
   }
 }
 

@@ -22,6 +22,11 @@ static u64 ticks(void) {
 
 u64 now_ms(void) { return ticks() / (facts.timebase_hz / 1000); }
 
+u64 now_us(void) {
+  u64 now = ticks();
+  return now / facts.timebase_hz * 1000000 + now % facts.timebase_hz * 1000000 / facts.timebase_hz;
+}
+
 void sleep_until_ms(u64 time_ms) {
   u64 wake = time_ms * (facts.timebase_hz / 1000);
   /* Interrupts stay disabled in sstatus: a pending one that sie enables ends WFI without being taken. */
@@ -44,7 +49,13 @@ int start_hart(u64 hart, void (*function)(u64), u64 argument) {
   return sbi(SBI_HSM, 0, hart, (u64)secondary_start, (u64)&starts[hart]) == 0;
 }
 
+void report_trap(u64 cause, u64 pc, u64 value) {
+  print("GUEST ERROR hart=%u kind=trap cause=%x pc=%x value=%x time_ms=%u\n", this_hart(), cause, pc, value, now_ms());
+  finish(MACHINE_FAULT);
+}
+
 void finish(u32 status) {
+  take_console();
   volatile u32 *finisher = (volatile u32 *)0x100000;
   *finisher = status == 0 ? 0x5555 : 0x3333 | status << 16;
   for (;;) __asm__ volatile("wfi");

@@ -1,6 +1,6 @@
 /**
- * One hart (RV64IMAC + Zicsr + Zifencei, M/S/U, Sv39): a WebAssembly instance of cpu/ on the VM's shared memory. Whoever
- * drives it, a worker thread as a rule, calls `run` slice after slice and serves the reason for which it returns.
+ * One hart (RV64IMAC + Zicsr + Zifencei, M/S/U, Sv39): a WebAssembly instance of cpu/ on the VM's shared memory. Its
+ * driver, a worker thread as a rule, calls `run` slice after slice and serves the reason for which it returns.
  * Instances share nothing but the memory; all that is the hart's state lies in its block there (see layout.ts).
  */
 import {
@@ -116,8 +116,8 @@ export class Hart {
   private readonly base: number;
 
   /**
-   * `module` is the compiled cpu.wasm. `memory` is the VM's, big enough for its RAM, with the MACHINE block's M_RAM_SIZE
-   * set. State that is already in the hart's block is kept; a new hart needs `reset` or `restore`.
+   * `module` is the compiled cpu.wasm. `memory` is the VM's, big enough for its RAM, with M_RAM_SIZE in the MACHINE
+   * block set. State that is already in the hart's block is kept; a new hart needs `reset` or `restore`.
    */
   constructor(
     module: WebAssembly.Module,
