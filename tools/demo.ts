@@ -118,7 +118,7 @@ export async function runDemo(): Promise<void> {
     const port = portOf(process.env.DROVER_PORT);
     const launcher = readPidFile(launcherFile);
     if (launcher) throw new Error(`The demo runs in this folder already, as process ${launcher}; end it first.`);
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    mkdirSync(dir, { recursive: true, mode: 0o711 }); // PostgreSQL passes through as another user when root runs this
     writePidFile(launcherFile, process.pid);
     say('starting PostgreSQL and the controller ...');
     const { DATABASE_URL: databaseUrl, REDIS_URL: redisUrl } = process.env;

@@ -59,10 +59,15 @@ function isReachable(path: string): boolean {
 const shortHash = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 12);
 const SYSTEM_DIR = '/var/lib/drover';
 
-/** Where the server's own user can work: `dir` itself, or a folder of the system when root's folders are closed. */
+/** Where the server's own user can work: `dir` itself, or a folder of the system, named in `dir`, when root's folders are closed. */
 function reachable(dir: string): string {
   if (!asRoot || isReachable(join(dir, 'x'))) return dir;
-  return join(SYSTEM_DIR, `postgres-${shortHash(dir)}`);
+  const note = join(dir, 'moved-to');
+  if (!existsSync(note)) {
+    mkdirSync(dir, { recursive: true });
+    writeFileSync(note, join(SYSTEM_DIR, `postgres-${randomBytes(6).toString('hex')}`));
+  }
+  return readFileSync(note, 'utf8');
 }
 
 /** The server's programs; copied once if its user could not reach the project's folder. */

@@ -19,6 +19,7 @@ import { OrderQueue } from './jobs/order-queue.js';
     { provide: APP_PIPE, useValue: new StandardSchemaValidationPipe({ exceptionFactory: invalidInput }) },
   ],
 })
+// oxlint-disable-next-line typescript/no-extraneous-class -- Nest wants a class to hang a module on
 class AppModule {}
 
 /** The application around an agent's parts. */

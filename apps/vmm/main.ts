@@ -5,11 +5,13 @@ import { Worker } from 'node:worker_threads';
 import { listenQmp, QmpServer } from '#qmp';
 import { Machine, type BootRequest, type HartThread } from '#vmm';
 import { registerCommands } from './commands.js';
+import { Migration } from './migration.js';
 import { HELP, parseCommandLine, UsageError, type Options } from './options.js';
 import { openSerial } from './serial.js';
 import { EVENTS, Vm } from './vm.js';
 
 const PACKAGE = new URL('../../../package.json', import.meta.url);
+const CODEC_MODULE = new URL('../../libs/migration/codec/codec.wasm', import.meta.url);
 const HART_MODULE = new URL('../../libs/vmm/cpu/cpu.wasm', import.meta.url);
 
 process.stderr.on('error', () => {}); // whoever started this process may be gone: the guest goes on
@@ -89,12 +91,19 @@ async function run(options: Options): Promise<void> {
       },
     );
   });
-  const { incoming, startStopped } = options;
-  const begin = { incoming: incoming !== undefined, startStopped };
+  const { incoming, startStopped, epoch } = options;
+  const begin = { incoming: incoming !== undefined, startStopped, epoch };
   const vm = new Vm(machine, qmp, options, begin, (status) => void exit(status));
   const threadIds = startHarts(machine, hartModule);
   registerCommands(qmp, vm, { threadId: (hart) => threadIds[hart]!, consoleBytes: () => consoleBytes });
+  const codecModule = new WebAssembly.Module(readFileSync(fileURLToPath(CODEC_MODULE)));
+  const log = (line: string) => process.stderr.write(`drover-vmm: ${line}\n`);
+  const migration = new Migration(qmp, vm, { codecModule, log });
   void machine.serveHarts().catch(fail);
+
+  if (incoming !== undefined && incoming !== 'defer') {
+    await open('-incoming', () => migration.listen(incoming, epoch, () => void exit(1)));
+  }
 
   for (const address of options.qmp) {
     const where = 'path' in address ? `unix:${address.path}` : `tcp:${address.host}:${address.port}`;

@@ -1,5 +1,6 @@
 /** The command line of drover-vmm, in QEMU's style: one dash, a value in the next word. */
 import { MAX_RAM_BYTES } from '#vmm';
+import { parseMigrationUri, type MigrationAddress } from './migration-address.js';
 
 export class UsageError extends Error {
   override readonly name = 'UsageError';
@@ -13,8 +14,6 @@ export type SerialOption =
   | { readonly kind: 'unix'; readonly path: string }
   | { readonly kind: 'file'; readonly path: string };
 
-export type IncomingOption = { readonly kind: 'defer' } | { readonly kind: 'tcp'; host: string; port: number };
-
 export interface Options {
   readonly ramBytes: number;
   readonly harts: number;
@@ -23,7 +22,9 @@ export interface Options {
   readonly bios: 'none' | 'sbi';
   readonly serial: SerialOption;
   readonly qmp: readonly SocketAddress[];
-  readonly incoming?: IncomingOption;
+  readonly incoming?: 'defer' | MigrationAddress;
+  /** Of the VM's newest owner that is known; the owner itself, unless it is yet to come. */
+  readonly epoch: number;
   /** -S: do not start by itself. */
   readonly startStopped: boolean;
   readonly nographic: boolean;
@@ -39,7 +40,7 @@ const DEFAULT_RAM = '128M';
 const MAX_HARTS = 16;
 
 const FLAGS = ['S', 'nographic', 'help', 'version'] as const;
-const VALUES = 'm smp kernel append bios serial qmp incoming name uuid pidfile M machine'.split(' ');
+const VALUES = 'm smp kernel append bios serial qmp incoming x-drover-epoch name uuid pidfile M machine'.split(' ');
 
 export const HELP = `usage: drover-vmm -kernel FILE [options]
 
@@ -51,7 +52,8 @@ export const HELP = `usage: drover-vmm -kernel FILE [options]
   -serial WHERE       stdio, unix:PATH (a socket for any number of clients), file:PATH or null
   -nographic          without -serial: stdio. On a terminal, Ctrl-A X ends the VM
   -qmp ADDRESS        unix:PATH,server=on,wait=off or tcp:HOST:PORT,server=on,wait=off; may be given again
-  -incoming WHERE     wait for a migration: defer (until migrate-incoming) or tcp:HOST:PORT
+  -incoming WHERE     wait for a migration: tcp:HOST:PORT, unix:PATH or defer (until migrate-incoming)
+  -x-drover-epoch N   the VM's newest owner so far; only a newer one may come in (default 1)
   -S                  do not start the harts before the QMP command cont
   -name NAME, -uuid UUID
   -pidfile FILE       write the process id there once the VM is ready
@@ -86,6 +88,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     serial: parseSerial(serial),
     qmp: (given.get('qmp') ?? []).map(parseQmp),
     ...(incoming !== undefined && { incoming: parseIncoming(incoming) }),
+    epoch: parseEpoch(one('x-drover-epoch') ?? '1'),
     startStopped: given.has('S'),
     nographic,
     ...parseIdentity(one('name'), one('uuid')),
@@ -155,9 +158,19 @@ function parseQmp(text: string): SocketAddress {
   return parseTcp('qmp', where!, 'give unix:PATH or tcp:HOST:PORT before ,server=on,wait=off');
 }
 
-function parseIncoming(text: string): IncomingOption {
-  if (text === 'defer') return { kind: 'defer' };
-  return { kind: 'tcp', ...parseTcp('incoming', text, 'give defer or tcp:HOST:PORT') };
+function parseIncoming(text: string): 'defer' | MigrationAddress {
+  if (text === 'defer') return text;
+  try {
+    return parseMigrationUri(text);
+  } catch {
+    throw bad('incoming', text, 'give tcp:HOST:PORT, unix:PATH or defer');
+  }
+}
+
+function parseEpoch(text: string): number {
+  const epoch = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(epoch)) throw bad('x-drover-epoch', text, 'give a whole number');
+  return epoch;
 }
 
 function parseTcp(option: string, text: string, remedy: string): { host: string; port: number } {

@@ -17,18 +17,19 @@ export interface VmIdentity {
 export class Vm {
   /** In `inmigrate`: whether the VM runs once it has arrived. */
   autostart: boolean;
-  /** Grows with each change of the VM's owner; who sets it is the migration. */
-  epoch = 1;
+  /** Grows with each change of the VM's owner. While the VM is yet to come: of its newest owner that is known. */
+  epoch: number;
   private state: RunState;
 
   constructor(
     readonly machine: Machine,
     readonly qmp: QmpServer,
     readonly identity: VmIdentity,
-    begin: { readonly incoming: boolean; readonly startStopped: boolean },
+    begin: { readonly incoming: boolean; readonly startStopped: boolean; readonly epoch: number },
     private readonly exit: (status: number) => void,
   ) {
     this.state = begin.incoming ? 'inmigrate' : 'prelaunch';
+    this.epoch = begin.epoch;
     this.autostart = !begin.startStopped;
   }
 

@@ -72,7 +72,7 @@ export async function startSmallDatacenter({
     vm: (name) => only(`VM ${name}`, client.vms.list({ name })),
     vms: async () => (await client.vms.list({})).items,
     migrations: async () => (await client.migrations.list({})).items,
-    createPager: async (name, host, append = 'region=16 rate=2', memoryMiB = 64) => {
+    createPager: async (name, host, append = 'region=16 rate=2', memoryMiB = 128) => {
       const { id } = await small.host(host);
       await client.vms.create({ name, clusterId: cluster.id, memoryMiB, image: 'pager', append, hostId: id });
       await small.expectBeating(name, 0);

@@ -1,0 +1,121 @@
+import { Button, FormSelect, FormSelectOption, Toolbar, ToolbarContent, ToolbarItem } from '@patternfly/react-core';
+import { useCallback } from 'react';
+import { Link, useSearchParams } from 'react-router';
+import { type EventView, Severity } from '#contracts';
+import { useInventory } from '../live/inventory.js';
+import { useHistory, useRecentEvents } from '../live/recent.js';
+import { useSession } from '../live/session.js';
+import { type Column, DataTable } from '../parts/data-table.js';
+import { LoadingPage, Nothing, ProblemAlert } from '../parts/feedback.js';
+import { HostLink, VmLink } from '../parts/links.js';
+import { PageFrame } from '../parts/page.js';
+import { SeverityLabel } from '../parts/status.js';
+import { Clock, When } from '../parts/when.js';
+import { placeOf } from './event-list.js';
+
+const COLUMNS: Column<EventView>[] = [
+  {
+    title: 'Time',
+    cell: ({ at }) => (
+      <>
+        <When at={at} /> <Clock at={at} />
+      </>
+    ),
+  },
+  { title: 'Severity', cell: ({ severity }) => <SeverityLabel status={severity} /> },
+  {
+    title: 'Message',
+    cell: (event) => {
+      const place = placeOf(event);
+      return place ? <Link to={place}>{event.message}</Link> : event.message;
+    },
+  },
+  { title: 'Type', cell: ({ type }) => <code className="nowrap">{type}</code>, priority: 'medium' },
+  { title: 'Host', cell: ({ hostId }) => hostId && <HostLink id={hostId} />, priority: 'low' },
+  { title: 'VM', cell: ({ vmId }) => vmId && <VmLink id={vmId} />, priority: 'low' },
+];
+
+export function EventsPage() {
+  const { client } = useSession();
+  const { hosts, vms } = useInventory();
+  const [query, setQuery] = useSearchParams();
+  const severity = Severity.safeParse(query.get('severity')).data;
+  const type = query.get('type') ?? undefined;
+  const hostId = query.get('host') ?? undefined;
+  const vmId = query.get('vm') ?? undefined;
+  const { data: recent = [] } = useRecentEvents();
+  const matches = useCallback(
+    (event: EventView) =>
+      (!severity || event.severity === severity) &&
+      (!type || event.type === type) &&
+      (!hostId || event.hostId === hostId) &&
+      (!vmId || event.vmId === vmId),
+    [severity, type, hostId, vmId],
+  );
+  const history = useHistory<EventView>({
+    key: ['event-history', { severity, type, hostId, vmId }],
+    page: (cursor) => client.events.list({ severity, type, hostId, vmId, cursor, limit: 50 }),
+    recent,
+    matches,
+  });
+  const choose = (name: string, value: string) =>
+    setQuery((before) => {
+      if (value) before.set(name, value);
+      else before.delete(name);
+      return before;
+    }, { replace: true });
+  const types = [...new Set([...recent.map((event) => event.type), ...(type ? [type] : [])])].toSorted();
+  const filters = [
+    { name: 'severity', all: 'Any severity', options: Severity.options.map((value) => ({ value, label: value })) },
+    { name: 'type', all: 'Any type', options: types.map((value) => ({ value, label: value })) },
+    { name: 'host', all: 'Any host', options: hosts.map(({ id, name }) => ({ value: id, label: name })) },
+    { name: 'vm', all: 'Any VM', options: vms.map(({ id, name }) => ({ value: id, label: name })) },
+  ];
+  return (
+    <PageFrame title="Events" description="What happened, newest first.">
+      <Toolbar>
+        <ToolbarContent>
+          {filters.map(({ name, all, options }) => (
+            <ToolbarItem key={name}>
+              <FormSelect aria-label={all} value={query.get(name) ?? ''} onChange={(_, value) => choose(name, value)}>
+                <FormSelectOption value="" label={all} />
+                {options.map((option) => (
+                  <FormSelectOption key={option.value} {...option} />
+                ))}
+              </FormSelect>
+            </ToolbarItem>
+          ))}
+          {query.size > 0 && (
+            <ToolbarItem>
+              <Button variant="link" onClick={() => setQuery({}, { replace: true })}>
+                Clear filters
+              </Button>
+            </ToolbarItem>
+          )}
+        </ToolbarContent>
+      </Toolbar>
+      {history.query.isPending ? (
+        <LoadingPage />
+      ) : history.query.isError && history.items.length === 0 ? (
+        <ProblemAlert error={history.query.error} onRetry={() => void history.query.refetch()} />
+      ) : (
+        <DataTable
+          label="Events"
+          rows={history.items}
+          columns={COLUMNS}
+          rowKey={({ id }) => id}
+          empty={
+            <Nothing title="No events">
+              {query.size > 0 ? 'None match these filters; clear one of them.' : 'Nothing has happened yet.'}
+            </Nothing>
+          }
+        />
+      )}
+      {history.query.hasNextPage && (
+        <Button variant="secondary" isLoading={history.query.isFetchingNextPage} onClick={() => void history.query.fetchNextPage()}>
+          Older events
+        </Button>
+      )}
+    </PageFrame>
+  );
+}

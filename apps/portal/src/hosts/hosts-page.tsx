@@ -1,0 +1,93 @@
+import { Button } from '@patternfly/react-core';
+import { useMemo, useState } from 'react';
+import { Link } from 'react-router';
+import type { HostView } from '#contracts';
+import { useInventory } from '../live/inventory.js';
+import { type Column, DataTable } from '../parts/data-table.js';
+import { Nothing } from '../parts/feedback.js';
+import { cores, mebibytes } from '../parts/figures.js';
+import { AddIcon, HostIcon } from '../parts/icons.js';
+import { Meter } from '../parts/meter.js';
+import { PageFrame } from '../parts/page.js';
+import { HostStatusLabel, hostStatusWord } from '../parts/status.js';
+import { When } from '../parts/when.js';
+import { AddHostDialog } from './add-host-dialog.js';
+import { HostActions } from './host-actions.js';
+
+export function HostsPage() {
+  const { hosts, clusters } = useInventory();
+  const [adds, setAdds] = useState(false);
+  const columns = useMemo<Column<HostView>[]>(
+    () => [
+      { title: 'Name', cell: ({ id, name }) => <Link to={`/hosts/${id}`}>{name}</Link>, sortBy: ({ name }) => name },
+      {
+        title: 'Status',
+        cell: ({ status, statusReason }) => (
+          <div>
+            <HostStatusLabel status={status} reason={statusReason} />
+            {statusReason && status !== 'up' && <div className="subtle cell-reason">{statusReason}</div>}
+          </div>
+        ),
+        sortBy: ({ status }) => hostStatusWord(status),
+      },
+      ...(clusters.length > 1
+        ? [
+            {
+              title: 'Cluster',
+              cell: ({ clusterId }: HostView) => clusters.find(({ id }) => id === clusterId)?.name,
+              priority: 'medium' as const,
+            },
+          ]
+        : []),
+      {
+        title: 'CPU',
+        cell: (host) => (
+          <Meter kind="cpu" label={`CPU of ${host.name}`} used={host.cpuUsedCores} capacity={host.cpuCores} format={cores} unit="cores" />
+        ),
+        sortBy: ({ cpuUsedCores, cpuCores }) => (cpuUsedCores ?? 0) / (cpuCores ?? 1),
+      },
+      {
+        title: 'Memory',
+        cell: (host) => (
+          <Meter kind="memory" label={`Memory of ${host.name}`} used={host.memoryUsedMiB} capacity={host.memoryMiB} format={mebibytes} />
+        ),
+        sortBy: ({ memoryUsedMiB, memoryMiB }) => (memoryUsedMiB ?? 0) / (memoryMiB ?? 1),
+      },
+      { title: 'VMs', cell: ({ vmCount }) => vmCount, sortBy: ({ vmCount }) => vmCount, align: 'right' },
+      {
+        title: 'Moving',
+        cell: ({ migrationCount }) => migrationCount,
+        sortBy: ({ migrationCount }) => migrationCount,
+        align: 'right',
+      },
+      { title: 'Agent', cell: ({ agentVersion }) => agentVersion ?? <span className="subtle">none</span>, priority: 'medium' },
+      { title: 'Heartbeat', cell: ({ lastHeartbeatAt }) => <When at={lastHeartbeatAt} />, priority: 'medium' },
+      { title: 'Actions', cell: (host) => <HostActions host={host} />, isActions: true },
+    ],
+    [clusters],
+  );
+  const add = (
+    <Button icon={<AddIcon />} onClick={() => setAdds(true)} isDisabled={clusters.length === 0}>
+      Add host
+    </Button>
+  );
+  return (
+    <PageFrame title="Hosts" description="Machines on which an agent runs VMs." actions={hosts.length > 0 && add}>
+      <DataTable
+        label="Hosts"
+        rows={hosts}
+        columns={columns}
+        rowKey={({ id }) => id}
+        sortedBy={0}
+        empty={
+          <Nothing title="No hosts yet" icon={HostIcon} action={add}>
+            {clusters.length === 0
+              ? 'First create a cluster, on the dashboard.'
+              : 'Add a host, then start its agent with the token that is shown.'}
+          </Nothing>
+        }
+      />
+      {adds && <AddHostDialog onClose={() => setAdds(false)} />}
+    </PageFrame>
+  );
+}

@@ -1,0 +1,16 @@
+import '@patternfly/react-core/dist/styles/base.css';
+import './styles/theme.css';
+import './styles/layout.css';
+import './styles/parts.css';
+import './styles/pages.css';
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+import { App } from './app/app.js';
+import { applyTheme } from './app/theme.js';
+
+applyTheme();
+createRoot(document.getElementById('root')!).render(
+  <StrictMode>
+    <App />
+  </StrictMode>,
+);

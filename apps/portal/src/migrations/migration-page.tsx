@@ -1,0 +1,194 @@
+import { Alert, Button } from '@patternfly/react-core';
+import { useQuery } from '@tanstack/react-query';
+import { useMemo, useState } from 'react';
+import { Link, useParams } from 'react-router';
+import type { Iteration, MigrationDetail, MigrationView } from '#contracts';
+import { isActive, useInventory } from '../live/inventory.js';
+import { useSession } from '../live/session.js';
+import { type Column, DataTable } from '../parts/data-table.js';
+import { ConfirmDialog } from '../parts/dialog.js';
+import { LoadingPage, ProblemAlert } from '../parts/feedback.js';
+import { bytes, duration, mebibytes, MIB, rate } from '../parts/figures.js';
+import { ArrowIcon } from '../parts/icons.js';
+import { HostLink, VmLink } from '../parts/links.js';
+import { Fact, Facts, PageFrame, Panel } from '../parts/page.js';
+import { MigrationStatusLabel } from '../parts/status.js';
+import { When } from '../parts/when.js';
+import { Chart, type Line } from './chart.js';
+import { DowntimeBar } from './downtime-bar.js';
+import { ParametersDialog } from './parameters-dialog.js';
+import { MigrationProgressBar, ProgressFigures } from './progress.js';
+import { Timeline } from './timeline.js';
+
+const PARENT = { to: '/migrations', title: 'Migrations' };
+
+export function MigrationPage() {
+  const { id = '' } = useParams();
+  const { client } = useSession();
+  const { migrations } = useInventory();
+  const query = useQuery({ queryKey: ['migration', id], queryFn: () => client.migrations.get(id) });
+  if (query.error && !query.data)
+    return (
+      <PageFrame title="Migration" parent={PARENT}>
+        <ProblemAlert error={query.error} onRetry={() => void query.refetch()} />
+      </PageFrame>
+    );
+  if (!query.data) return <LoadingPage />;
+  // The stream's view is newer than the detail, which is loaded again whenever the view changes.
+  const latest = migrations.find((one) => one.id === id);
+  return <KnownMigration key={id} migration={{ ...query.data, ...latest }} />;
+}
+
+/** After the switchover nothing can be cancelled: the destination may run. */
+const canBeCancelled = ({ status }: MigrationView) => isActive({ status }) && status !== 'switchover';
+
+function KnownMigration({ migration }: { migration: MigrationDetail }) {
+  const { client } = useSession();
+  const [open, setOpen] = useState<'cancel' | 'limits' | null>(null);
+  const { vmName, ordinal, status, error } = migration;
+  return (
+    <PageFrame
+      title={`${vmName} #${ordinal}`}
+      parent={PARENT}
+      aside={<MigrationStatusLabel status={status} />}
+      description={migration.reason}
+      actions={
+        isActive(migration) && (
+          <>
+            <Button variant="secondary" onClick={() => setOpen('limits')}>
+              Change limits…
+            </Button>
+            <Button variant="secondary" isDanger isDisabled={!canBeCancelled(migration)} onClick={() => setOpen('cancel')}>
+              Cancel migration…
+            </Button>
+          </>
+        )
+      }
+    >
+      {error && (
+        <Alert isInline variant="danger" title={error.message}>
+          <code>{error.code}</code> on the <b>{error.side}</b> in phase <b>{error.phase}</b>. Look at{' '}
+          <VmLink id={migration.vmId} name={vmName} /> for where it runs now.
+        </Alert>
+      )}
+      {isActive(migration) && (
+        <div className="migration-now">
+          <MigrationProgressBar migration={migration} />
+          <ProgressFigures migration={migration} />
+        </div>
+      )}
+      <div className="migration-columns">
+        <Panel title="Figures">
+          <Facts>
+            <Fact name="VM">
+              <VmLink id={migration.vmId} name={vmName} />
+            </Fact>
+            <Fact name="Route">
+              <span className="route">
+                <HostLink id={migration.sourceHostId} name={migration.sourceHostName} />
+                <ArrowIcon aria-label="to" />
+                <HostLink id={migration.destinationHostId} name={migration.destinationHostName} />
+              </span>
+            </Fact>
+            <Fact name="Decided by">
+              {migration.planId ? <Link to={`/decisions/${migration.planId}`}>{migration.trigger}</Link> : migration.trigger}
+            </Fact>
+            <Fact name="Began">
+              <When at={migration.startedAt} none="not yet" />
+            </Fact>
+            <Fact name="Total time">{migration.totalMs === null ? '–' : duration(migration.totalMs)}</Fact>
+            <Fact name="Downtime">{migration.downtimeMs === null ? '–' : duration(migration.downtimeMs)}</Fact>
+            <Fact name="Sent">{migration.progress ? bytes(migration.progress.transferredBytes) : '–'}</Fact>
+            <Fact name="Epoch">{migration.epoch}</Fact>
+          </Facts>
+        </Panel>
+        <Panel title="Timeline">
+          <Timeline timeline={migration.timeline} />
+        </Panel>
+      </div>
+      <Charts iterations={migration.iterations} />
+      {migration.downtimeBreakdown && migration.downtimeMs !== null && (
+        <Panel title="Downtime">
+          <DowntimeBar breakdown={migration.downtimeBreakdown} totalMs={migration.downtimeMs} />
+        </Panel>
+      )}
+      <Panel title="Passes over memory">
+        <DataTable
+          label="Iterations"
+          rows={migration.iterations}
+          columns={ITERATION_COLUMNS}
+          rowKey={({ iteration }) => iteration}
+          empty={<p className="quiet">No pass has ended yet.</p>}
+        />
+      </Panel>
+      {open === 'limits' && <ParametersDialog migration={migration} onClose={() => setOpen(null)} />}
+      {open === 'cancel' && (
+        <ConfirmDialog
+          title={`Cancel the migration of ${vmName}?`}
+          verb="Cancel migration"
+          isDanger
+          action={() => client.migrations.cancel(migration.id)}
+          onClose={() => setOpen(null)}
+        >
+          {vmName} goes on running on {migration.sourceHostName}, as if nothing had been sent.
+        </ConfirmDialog>
+      )}
+    </PageFrame>
+  );
+}
+
+const ITERATION_COLUMNS: Column<Iteration>[] = [
+  { title: 'Pass', cell: ({ iteration }) => iteration, align: 'right' },
+  { title: 'Pages', cell: ({ pages }) => pages.toLocaleString(), align: 'right' },
+  { title: 'Zero pages', cell: ({ zeroPages }) => zeroPages.toLocaleString(), align: 'right', priority: 'medium' },
+  { title: 'Sent', cell: (one) => bytes(one.bytes), align: 'right' },
+  { title: 'Time', cell: ({ durationMs }) => duration(durationMs), align: 'right' },
+  { title: 'Bandwidth', cell: ({ bandwidthMiBps }) => rate(bandwidthMiBps), align: 'right' },
+  { title: 'Dirty rate', cell: ({ dirtyRateMiBps }) => rate(dirtyRateMiBps), align: 'right' },
+  { title: 'Remaining', cell: ({ remainingBytes }) => bytes(remainingBytes), align: 'right' },
+  {
+    title: 'Expected downtime',
+    cell: ({ expectedDowntimeMs }) => (expectedDowntimeMs === null ? '–' : duration(expectedDowntimeMs)),
+    align: 'right',
+  },
+];
+
+function Charts({ iterations }: { iterations: readonly Iteration[] }) {
+  const passes = useMemo(() => iterations.map(({ iteration }) => iteration), [iterations]);
+  const remaining = useMemo<Line[]>(
+    () => [
+      {
+        label: 'Remaining',
+        color: '--chart-remaining',
+        values: iterations.map(({ remainingBytes }) => remainingBytes / MIB),
+        isFilled: true,
+      },
+    ],
+    [iterations],
+  );
+  const rates = useMemo<Line[]>(
+    () => [
+      { label: 'Bandwidth', color: '--chart-bandwidth', values: iterations.map((one) => one.bandwidthMiBps) },
+      { label: 'Dirty rate', color: '--chart-dirty', values: iterations.map((one) => one.dirtyRateMiBps), isDashed: true },
+    ],
+    [iterations],
+  );
+  return (
+    <div className="chart-columns">
+      <Panel title="Remaining memory by pass">
+        {iterations.length === 0 ? (
+          <p className="quiet chart-empty">The first pass has not ended yet.</p>
+        ) : (
+          <Chart label="Remaining memory after each pass" iterations={passes} lines={remaining} format={mebibytes} />
+        )}
+      </Panel>
+      <Panel title="Bandwidth against dirty rate by pass">
+        {iterations.length === 0 ? (
+          <p className="quiet chart-empty">It converges while bandwidth stays above the rate at which the guest writes.</p>
+        ) : (
+          <Chart label="Bandwidth and dirty rate of each pass" iterations={passes} lines={rates} format={rate} />
+        )}
+      </Panel>
+    </div>
+  );
+}

@@ -1,0 +1,42 @@
+/** What a cluster has besides its scheduling policy. */
+import { NumberField, SelectField, TextField } from '../forms/fields.js';
+import type { Form } from '../forms/form.js';
+import { useMigrationPolicies } from './use-migration-policies.js';
+
+export function ClusterFields({ form, noPolicy }: { form: Form; noPolicy?: string }) {
+  const { data: policies = [] } = useMigrationPolicies();
+  return (
+    <>
+      <TextField form={form} name="name" label="Name" isRequired />
+      <TextField form={form} name="description" label="Description" />
+      <SelectField
+        form={form}
+        name="migrationPolicyId"
+        label="Migration policy"
+        none={noPolicy}
+        options={policies.map(({ id, name }) => ({ value: id, label: name }))}
+        help="How VMs move, unless a VM has a policy of its own."
+      />
+      <div className="field-row">
+        <NumberField
+          form={form}
+          name="cooldownSeconds"
+          label="Cooldown"
+          unit="s"
+          isRequired
+          step={1}
+          help="After a move, policies leave a VM where it is for so long."
+        />
+        <NumberField
+          form={form}
+          name="maxMigrationsPerHost"
+          label="Migrations per host"
+          unit="at once"
+          isRequired
+          step={1}
+          help="Counted on both ends, 1 to 16."
+        />
+      </div>
+    </>
+  );
+}

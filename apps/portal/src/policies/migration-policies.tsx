@@ -1,0 +1,116 @@
+import { Button } from '@patternfly/react-core';
+import { useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import type { MigrationPolicyView } from '#contracts';
+import { useInventory } from '../live/inventory.js';
+import { useSession } from '../live/session.js';
+import { ActionMenu } from '../parts/action-menu.js';
+import { type Column, DataTable } from '../parts/data-table.js';
+import { ConfirmDialog } from '../parts/dialog.js';
+import { LoadingPage, Nothing, ProblemAlert } from '../parts/feedback.js';
+import { duration, rate } from '../parts/figures.js';
+import { AddIcon } from '../parts/icons.js';
+import { Panel } from '../parts/page.js';
+import { MigrationPolicyDialog } from './migration-policy-dialog.js';
+import { MIGRATION_POLICIES, useMigrationPolicies } from './use-migration-policies.js';
+
+type Open = { kind: 'create' } | { kind: 'edit' | 'delete'; policy: MigrationPolicyView } | null;
+
+export function MigrationPolicies() {
+  const { client } = useSession();
+  const { clusters, vms } = useInventory();
+  const queries = useQueryClient();
+  const { data, error, refetch } = useMigrationPolicies();
+  const [open, setOpen] = useState<Open>(null);
+  const usersOf = ({ id }: MigrationPolicyView) =>
+    [...clusters, ...vms].filter(({ migrationPolicyId }) => migrationPolicyId === id).map(({ name }) => name);
+  const columns: Column<MigrationPolicyView>[] = [
+    {
+      title: 'Name',
+      cell: ({ name, description }) => (
+        <div>
+          {name}
+          {description && <div className="subtle cell-reason">{description}</div>}
+        </div>
+      ),
+      sortBy: ({ name }) => name,
+    },
+    {
+      title: 'Downtime limit',
+      cell: ({ downtimeLimitMs }) => duration(downtimeLimitMs),
+      sortBy: ({ downtimeLimitMs }) => downtimeLimitMs,
+      align: 'right',
+    },
+    {
+      title: 'Bandwidth limit',
+      cell: ({ bandwidthMiBps }) => (bandwidthMiBps === null ? 'none' : rate(bandwidthMiBps)),
+      sortBy: ({ bandwidthMiBps }) => bandwidthMiBps ?? Infinity,
+      align: 'right',
+    },
+    {
+      title: 'Time limit',
+      cell: ({ timeoutSeconds }) => duration(timeoutSeconds * 1000),
+      sortBy: ({ timeoutSeconds }) => timeoutSeconds,
+      align: 'right',
+    },
+    { title: 'Used by', cell: (policy) => usersOf(policy).join(', ') || <span className="subtle">nobody</span>, priority: 'medium' },
+    {
+      title: 'Actions',
+      isActions: true,
+      cell: (policy) => (
+        <ActionMenu
+          label={`Actions for ${policy.name}`}
+          actions={[
+            { title: 'Edit…', onClick: () => setOpen({ kind: 'edit', policy }) },
+            {
+              title: 'Delete…',
+              onClick: () => setOpen({ kind: 'delete', policy }),
+              isDanger: true,
+              refusal: usersOf(policy).length > 0 ? `Used by ${usersOf(policy).join(', ')}.` : undefined,
+            },
+          ]}
+        />
+      ),
+    },
+  ];
+  const changed = () => void queries.invalidateQueries({ queryKey: MIGRATION_POLICIES });
+  const create = (
+    <Button variant="secondary" size="sm" icon={<AddIcon />} onClick={() => setOpen({ kind: 'create' })}>
+      Create migration policy
+    </Button>
+  );
+  return (
+    <Panel title="Migration policies" aside={create}>
+      {error && !data && <ProblemAlert error={error} onRetry={() => void refetch()} />}
+      {!data && !error && <LoadingPage />}
+      {data && (
+        <DataTable
+          label="Migration policies"
+          rows={data}
+          columns={columns}
+          rowKey={({ id }) => id}
+          sortedBy={0}
+          empty={<Nothing title="No migration policies">Create one: it says how long a guest may pause, and how much of the network a move may take.</Nothing>}
+        />
+      )}
+      {(open?.kind === 'create' || open?.kind === 'edit') && (
+        <MigrationPolicyDialog
+          policy={open.kind === 'edit' ? open.policy : undefined}
+          onSaved={changed}
+          onClose={() => setOpen(null)}
+        />
+      )}
+      {open?.kind === 'delete' && (
+        <ConfirmDialog
+          title={`Delete ${open.policy.name}?`}
+          verb="Delete migration policy"
+          isDanger
+          action={() => client.migrationPolicies.remove(open.policy.id).then(changed)}
+          onClose={() => setOpen(null)}
+        >
+          Nobody uses it. This cannot be undone.
+        </ConfirmDialog>
+      )}
+    </Panel>
+  );
+}

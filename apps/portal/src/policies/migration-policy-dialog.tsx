@@ -1,0 +1,63 @@
+import { CreateMigrationPolicy, type MigrationPolicyView } from '#contracts';
+import { NumberField, TextField } from '../forms/fields.js';
+import { FormDialog } from '../forms/form-dialog.js';
+import { useForm } from '../forms/form.js';
+import { useSession } from '../live/session.js';
+
+interface MigrationPolicyDialogProps {
+  /** The one to edit; without it a new one is made. */
+  readonly policy?: MigrationPolicyView;
+  readonly onSaved: () => void;
+  readonly onClose: () => void;
+}
+
+export function MigrationPolicyDialog({ policy, onSaved, onClose }: MigrationPolicyDialogProps) {
+  const { client } = useSession();
+  const { name, description, downtimeLimitMs, bandwidthMiBps, timeoutSeconds } =
+    policy ?? CreateMigrationPolicy.parse({ name: 'new' });
+  const form = useForm({
+    schema: CreateMigrationPolicy,
+    initial: { name: policy ? name : '', description, downtimeLimitMs, bandwidthMiBps, timeoutSeconds },
+  });
+  const save = () =>
+    form.submit((body) =>
+      policy ? client.migrationPolicies.update(policy.id, body) : client.migrationPolicies.create(body),
+    );
+  return (
+    <FormDialog
+      title={policy ? `Edit ${policy.name}` : 'Create migration policy'}
+      form={form}
+      verb={policy ? 'Save' : 'Create'}
+      onClose={onClose}
+      onSubmit={() =>
+        void save().then((done) => {
+          if (!done) return;
+          onSaved();
+          onClose();
+        })
+      }
+    >
+      <TextField form={form} name="name" label="Name" isRequired />
+      <TextField form={form} name="description" label="Description" />
+      <NumberField
+        form={form}
+        name="downtimeLimitMs"
+        label="Downtime limit"
+        unit="ms"
+        isRequired
+        step={1}
+        help="Longest pause of the guest at the switchover."
+      />
+      <NumberField form={form} name="bandwidthMiBps" label="Bandwidth limit" unit="MiB/s" emptyIsNull help="Of one migration. Empty: no limit." />
+      <NumberField
+        form={form}
+        name="timeoutSeconds"
+        label="Time limit"
+        unit="s"
+        isRequired
+        step={1}
+        help="A migration that takes longer is cancelled; the VM runs on at the source."
+      />
+    </FormDialog>
+  );
+}

@@ -1,0 +1,87 @@
+import { useNavigate } from 'react-router';
+import { CreateVm } from '#contracts';
+import { CheckField, NumberField, SelectField, TextField } from '../forms/fields.js';
+import { FormDialog } from '../forms/form-dialog.js';
+import { useForm } from '../forms/form.js';
+import { useInventory } from '../live/inventory.js';
+import { useSession } from '../live/session.js';
+import { useMigrationPolicies } from '../policies/use-migration-policies.js';
+import { hostOptions } from './host-options.js';
+
+export function CreateVmDialog({ onClose }: { onClose: () => void }) {
+  const { client } = useSession();
+  const { clusters, hosts } = useInventory();
+  const { data: policies = [] } = useMigrationPolicies();
+  const navigate = useNavigate();
+  const form = useForm({
+    schema: CreateVm,
+    initial: {
+      name: '',
+      clusterId: clusters[0]?.id ?? '',
+      vcpus: 1,
+      memoryMiB: 128,
+      image: 'pager',
+      append: '',
+      migrationPolicyId: null,
+      hostId: null,
+      start: true,
+    },
+  });
+  const { clusterId, memoryMiB } = form.values;
+  const create = () =>
+    form.submit(async (body) => {
+      const vm = await client.vms.create(body);
+      await navigate(`/vms/${vm.id}`);
+    });
+  return (
+    <FormDialog
+      title="Create virtual machine"
+      form={form}
+      verb="Create"
+      onClose={onClose}
+      onSubmit={() => void create().then((done) => done && onClose())}
+    >
+      <TextField form={form} name="name" label="Name" isRequired placeholder="vm-7" />
+      {clusters.length > 1 && (
+        <SelectField
+          form={form}
+          name="clusterId"
+          label="Cluster"
+          isRequired
+          options={clusters.map(({ id, name }) => ({ value: id, label: name }))}
+        />
+      )}
+      <div className="field-row">
+        <NumberField form={form} name="vcpus" label="vCPUs" isRequired step={1} help="1 to 16" />
+        <NumberField form={form} name="memoryMiB" label="Memory" unit="MiB" isRequired step={1} help="16 to 3584" />
+      </div>
+      <TextField form={form} name="image" label="Image" isRequired isMonospace help="A guest image in the hosts' image folder, such as pager or hello." />
+      <TextField
+        form={form}
+        name="append"
+        label="Kernel command line"
+        isMonospace
+        placeholder="region=64 rate=8"
+        help="What the guest finds as its boot arguments; may be left empty."
+      />
+      <SelectField
+        form={form}
+        name="hostId"
+        label="First host"
+        none="Let the scheduler choose"
+        options={hostOptions(hosts, {
+          clusterId: String(clusterId),
+          memoryMiB: typeof memoryMiB === 'number' ? memoryMiB : 0,
+        })}
+      />
+      <SelectField
+        form={form}
+        name="migrationPolicyId"
+        label="Migration policy"
+        none="The cluster's"
+        options={policies.map(({ id, name }) => ({ value: id, label: name }))}
+      />
+      <CheckField form={form} name="start" label="Start it now" />
+    </FormDialog>
+  );
+}

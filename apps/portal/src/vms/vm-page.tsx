@@ -1,0 +1,113 @@
+import { Alert } from '@patternfly/react-core';
+import { useCallback } from 'react';
+import { Link, useParams } from 'react-router';
+import type { MigrationView, VmView } from '#contracts';
+import { isActive, useInventory } from '../live/inventory.js';
+import { useHistory } from '../live/recent.js';
+import { useSession } from '../live/session.js';
+import { MigrationTable } from '../migrations/migration-table.js';
+import { MigrationProgressBar, ProgressFigures } from '../migrations/progress.js';
+import { Nothing } from '../parts/feedback.js';
+import { cores, mebibytes, rate } from '../parts/figures.js';
+import { HostLink } from '../parts/links.js';
+import { Meter } from '../parts/meter.js';
+import { Fact, Facts, PageFrame, Panel } from '../parts/page.js';
+import { VmStatusLabel } from '../parts/status.js';
+import { When } from '../parts/when.js';
+import { Console } from './console.js';
+import { VmActions } from './vm-actions.js';
+
+const PARENT = { to: '/vms', title: 'Virtual machines' };
+const HAS_CONSOLE = new Set(['up', 'paused', 'migrating', 'starting', 'stopping']);
+
+export function VmPage() {
+  const { id } = useParams();
+  const { vms } = useInventory();
+  const vm = vms.find((one) => one.id === id);
+  if (!vm)
+    return (
+      <PageFrame title="Virtual machine" parent={PARENT}>
+        <Nothing title="There is no such VM">
+          It may have been deleted. <Link to="/vms">All virtual machines</Link>
+        </Nothing>
+      </PageFrame>
+    );
+  return <KnownVm key={vm.id} vm={vm} />;
+}
+
+function KnownVm({ vm }: { vm: VmView }) {
+  const { client } = useSession();
+  const { migrations } = useInventory();
+  const isOfVm = useCallback(({ vmId }: MigrationView) => vmId === vm.id, [vm.id]);
+  const moves = useHistory<MigrationView>({
+    key: ['migration-history', { vmId: vm.id }],
+    page: (cursor) => client.migrations.list({ vmId: vm.id, cursor, limit: 50 }),
+    recent: migrations,
+    matches: isOfVm,
+  });
+  const now = migrations.find((one) => one.vmId === vm.id && isActive(one));
+  return (
+    <PageFrame title={vm.name} parent={PARENT} aside={<VmStatusLabel status={vm.status} />} actions={<VmActions vm={vm} isPage />}>
+      {vm.statusReason && vm.status !== 'up' && (
+        <Alert isInline variant={vm.status === 'unknown' ? 'danger' : 'info'} title={vm.statusReason} />
+      )}
+      <div className="vm-columns">
+        <Panel title="Figures">
+          <Facts>
+            <Fact name="Host">
+              <HostLink id={vm.hostId} />
+            </Fact>
+            <Fact name="CPU">
+              <Meter kind="cpu" label="CPU" used={vm.cpuUsedCores} capacity={vm.vcpus} format={cores} unit="vCPU" />
+            </Fact>
+            <Fact name="Memory resident">
+              <Meter kind="memory" label="Memory" used={vm.memoryUsedMiB} capacity={vm.memoryMiB} format={mebibytes} />
+            </Fact>
+            <Fact name="Writes">{vm.dirtyRateMiBps === null ? 'no figures yet' : rate(vm.dirtyRateMiBps)}</Fact>
+            <Fact name="Started">
+              <When at={vm.startedAt} />
+            </Fact>
+            <Fact name="Policies leave it">
+              {vm.cooldownUntil && Date.parse(vm.cooldownUntil) > Date.now() ? <When at={vm.cooldownUntil} /> : 'free to move'}
+            </Fact>
+            <Fact name="Image">
+              <code>{vm.image}</code>
+            </Fact>
+            <Fact name="Command line">{vm.append ? <code>{vm.append}</code> : <span className="subtle">empty</span>}</Fact>
+            {vm.exitCode !== null && <Fact name="Exit status">{vm.exitCode}</Fact>}
+          </Facts>
+          {/* The place is kept while nothing moves, so that the console below does not jump. */}
+          <div className="vm-moving">
+            {now && (
+              <>
+                <Link to={`/migrations/${now.id}`}>
+                  Moves from {now.sourceHostName} to {now.destinationHostName}
+                </Link>
+                <MigrationProgressBar migration={now} />
+                <ProgressFigures migration={now} />
+              </>
+            )}
+          </div>
+        </Panel>
+        <Panel title="Console">
+          {HAS_CONSOLE.has(vm.status) ? (
+            <Console vmId={vm.id} vmName={vm.name} />
+          ) : (
+            <div className="console-ended">
+              <p className="quiet">The VM does not run{vm.consoleTail ? '; its last lines were:' : '. Start it to see its console.'}</p>
+              {vm.consoleTail && <pre>{vm.consoleTail}</pre>}
+            </div>
+          )}
+        </Panel>
+      </div>
+      <Panel title="Migrations across hosts" aside={<span className="subtle">{vm.migrationCount} in its life</span>}>
+        <MigrationTable
+          migrations={moves.items}
+          withoutVm
+          empty={<p className="quiet">It has never been moved.</p>}
+          history={moves.query}
+        />
+      </Panel>
+    </PageFrame>
+  );
+}
