@@ -19,8 +19,8 @@ process.stderr.on('error', () => {}); // whoever started this process may be gon
 /** Says in one line why the VMM ends, and ends it. */
 function fail(error: unknown): never {
   const reason = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`drover-vmm: ${reason}\n`);
-  if (!(error instanceof UsageError) && error instanceof Error && error.stack) process.stderr.write(`${error.stack}\n`);
+  const bug = error instanceof Error && !(error instanceof UsageError);
+  process.stderr.write(`drover-vmm: ${bug ? error.stack : reason}\n`);
   process.exit(1);
 }
 

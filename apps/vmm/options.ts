@@ -6,7 +6,7 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-export type SocketAddress = { readonly path: string } | { readonly host: string; readonly port: number };
+type SocketAddress = { readonly path: string } | { readonly host: string; readonly port: number };
 
 export type SerialOption =
   | { readonly kind: 'stdio' }

@@ -44,18 +44,19 @@ export function readElf(file: Uint8Array): Executable {
   const loads = Array.from({ length: count }, (_, index) =>
     readSegment(file, view, tableAt + index * entrySize, index),
   );
-  const segments = loads.filter((load) => load !== undefined && load.size > 0) as (Segment & { virtual: number })[];
+  const segments = loads.filter((load) => load !== undefined).filter(({ size }) => size > 0);
   if (segments.length === 0) throw new Error('ELF file has no segment to load');
-  const entry = Number(view.getBigUint64(24, true));
-  const home = segments.find(({ virtual, size }) => entry >= virtual && entry < virtual + size);
+  const entry = view.getBigUint64(24, true); // a virtual address: a number would round it
+  const home = segments.find(({ virtual, size }) => entry >= virtual && entry < virtual + BigInt(size));
   if (!home) throw new Error(`ELF entry 0x${entry.toString(16)} lies in no segment`);
-  return { entry: entry - home.virtual + home.address, segments };
+  return { entry: home.address + Number(entry - home.virtual), segments };
 }
 
 function readSegment(file: Uint8Array, view: DataView, at: number, index: number) {
   if (view.getUint32(at, true) !== LOAD) return undefined;
   const field = (offset: number) => Number(view.getBigUint64(at + offset, true));
-  const [offset, virtual, address, fileSize, size] = [field(8), field(16), field(24), field(32), field(40)];
+  const [offset, address, fileSize, size] = [field(8), field(24), field(32), field(40)];
+  const virtual = view.getBigUint64(at + 16, true);
   if (offset + fileSize > file.length) throw new Error(`ELF segment ${index} is cut off: the file ends before it does`);
   if (fileSize > size) throw new Error(`ELF segment ${index} is larger in the file than in memory`);
   return { address, virtual, size, content: file.subarray(offset, offset + fileSize) };

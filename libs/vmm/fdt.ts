@@ -15,7 +15,7 @@ const PROPERTY = 3;
 const END = 9;
 
 /** `true`: no value. Number: one cell. Numbers: cells. Bigint: two cells. Strings: each ends in NUL. Bytes: as they are. */
-export type FdtValue = true | number | readonly number[] | bigint | string | readonly string[] | Uint8Array;
+type FdtValue = true | number | readonly number[] | bigint | string | readonly string[] | Uint8Array;
 
 export interface FdtNode {
   readonly properties?: Readonly<Record<string, FdtValue>>;

@@ -92,7 +92,7 @@ export function completeStart(memory: GuestMemory, hart: Hart): boolean {
   return true;
 }
 
-export class HartLoop {
+class HartLoop {
   private readonly block: number;
   private readonly clint: Clint;
   private hart: Hart;

@@ -33,7 +33,7 @@ const KINDS = {
   consoleRead: MAIL_CONSOLE_READ,
 } as const;
 
-export type MailKind = keyof typeof KINDS;
+type MailKind = keyof typeof KINDS;
 
 /** `read`, `write`: a device register. `consoleWrite`, `consoleRead`: `size` bytes of RAM at `address` to or from it. */
 export interface Mail {

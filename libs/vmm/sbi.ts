@@ -2,12 +2,12 @@
  * The Supervisor Binary Interface, version 2.0 (RISC-V SBI specification): base, TIME, sPI, RFENCE, HSM, SRST and DBCN.
  * What a call means is decided here; what it does to harts and machine goes through SbiPorts.
  */
-export const SBI_SUCCESS = 0;
-export const SBI_FAILED = -1;
-export const SBI_NOT_SUPPORTED = -2;
-export const SBI_INVALID_PARAM = -3;
-export const SBI_INVALID_ADDRESS = -5;
-export const SBI_ALREADY_AVAILABLE = -6;
+const SBI_SUCCESS = 0;
+const SBI_FAILED = -1;
+const SBI_NOT_SUPPORTED = -2;
+const SBI_INVALID_PARAM = -3;
+const SBI_INVALID_ADDRESS = -5;
+const SBI_ALREADY_AVAILABLE = -6;
 
 /** HSM hart states (SBI, table 1 of the HSM chapter). */
 export const HSM_STARTED = 0;

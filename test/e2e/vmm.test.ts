@@ -45,6 +45,7 @@ describe('a guest', () => {
   test('is woken by its timer', async () => {
     const vmm = new VmmProcess(ticker(), M_MODE);
     await vmm.waitForPrinted('.'.repeat(20));
+    expect(vmm.printed()).toMatch(/^\.+$/);
   });
 
   test('in S-mode starts its other harts by HSM, sleeps by TIME, sends an IPI and shuts down by SRST', async () => {

@@ -1,9 +1,9 @@
-import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import { Database } from '#database';
 import { type Config } from '../config.js';
 import { type Log, LOG } from '../log.js';
-import { tick } from '../ticker.js';
+import { Ticker } from '../ticker.js';
 import { CONFIG } from '../tokens.js';
 import { Reconciler } from './reconciler.js';
 
@@ -15,11 +15,12 @@ const KEEP_EVENTS_MS = 90 * DAY_MS;
 
 /** Looks after what no heartbeat brings: hosts that have fallen silent, orders without effect, old rows. */
 @Injectable()
-export class ReconcilerLoop implements OnApplicationBootstrap {
+export class ReconcilerLoop implements OnApplicationBootstrap, OnApplicationShutdown {
   /** Since when heartbeats have been received: a host is not blamed for the controller's absence. */
   private listeningSince = Date.now();
   private lastTurn = Date.now();
   private cleanedUpAt = 0;
+  private ticker: Ticker | undefined;
 
   constructor(
     private readonly db: Database,
@@ -30,7 +31,15 @@ export class ReconcilerLoop implements OnApplicationBootstrap {
   ) {}
 
   onApplicationBootstrap(): void {
-    tick(this.schedule, this.log, { name: 'reconciler', intervalMs: INTERVAL_MS, work: () => this.turn(new Date()) });
+    this.ticker = new Ticker(this.schedule, this.log, {
+      name: 'reconciler',
+      intervalMs: INTERVAL_MS,
+      work: () => this.turn(new Date()),
+    });
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.ticker?.stop();
   }
 
   private async turn(now: Date): Promise<void> {

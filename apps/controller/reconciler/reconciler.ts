@@ -29,10 +29,11 @@ export class Reconciler {
   /** Within the caller's transaction; returns the orders to send when it is committed. */
   async settle(tx: Repositories, vmIds: readonly string[], now: Date): Promise<Order[]> {
     const orders: Order[] = [];
+    const locked = await tx.vms.lockAll(vmIds); // first: what is read afterwards belongs together
     const reports = await tx.reports.ofVms(vmIds);
     const migrations = await tx.migrations.activeOfVms(vmIds);
     const hosts = new Map((await tx.hosts.all()).map((host) => [host.id, host]));
-    for (const { id } of await tx.vms.lockAll(vmIds)) {
+    for (const { id } of locked) {
       const copies = reports.filter(({ vmId }) => vmId === id).map(copyFacts);
       let migration = migrations.find(({ vmId }) => vmId === id) ?? null;
       for (let step = 0; step < MAX_STEPS; step++) {

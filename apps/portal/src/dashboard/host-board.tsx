@@ -74,9 +74,9 @@ function Lane({ host, vms, leaving, arriving }: LaneProps) {
       </div>
       <div className="lane-meters">
         <span className="meter-name">CPU</span>
-        <Meter kind="cpu" label={`CPU of ${host.name}`} used={host.cpuUsedCores} capacity={host.cpuCores} format={cores} unit="cores" />
+        <Meter marksHigh kind="cpu" label={`CPU of ${host.name}`} used={host.cpuUsedCores} capacity={host.cpuCores} format={cores} unit="cores" />
         <span className="meter-name">Memory</span>
-        <Meter kind="memory" label={`Memory of ${host.name}`} used={host.memoryUsedMiB} capacity={host.memoryMiB} format={mebibytes} />
+        <Meter marksHigh kind="memory" label={`Memory of ${host.name}`} used={host.memoryUsedMiB} capacity={host.memoryMiB} format={mebibytes} />
       </div>
       <Chips>
         {vms.map((vm) => (

@@ -27,7 +27,7 @@ const COLUMNS: Column<EventView>[] = [
     title: 'Message',
     cell: (event) => {
       const place = placeOf(event);
-      return place ? <Link to={place}>{event.message}</Link> : event.message;
+      return place ? <Link to={place} className="plain-link">{event.message}</Link> : event.message;
     },
   },
   { title: 'Type', cell: ({ type }) => <code className="nowrap">{type}</code>, priority: 'medium' },

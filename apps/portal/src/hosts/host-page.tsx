@@ -68,10 +68,10 @@ function KnownHost({ host }: { host: HostView }) {
       <Panel title="Figures">
         <Facts>
           <Fact name="CPU">
-            <Meter kind="cpu" label="CPU" used={host.cpuUsedCores} capacity={host.cpuCores} format={cores} unit="cores" />
+            <Meter marksHigh kind="cpu" label="CPU" used={host.cpuUsedCores} capacity={host.cpuCores} format={cores} unit="cores" />
           </Fact>
           <Fact name="Memory">
-            <Meter kind="memory" label="Memory" used={host.memoryUsedMiB} capacity={host.memoryMiB} format={mebibytes} />
+            <Meter marksHigh kind="memory" label="Memory" used={host.memoryUsedMiB} capacity={host.memoryMiB} format={mebibytes} />
           </Fact>
           <Fact name="Waits (10 s)">
             {host.pressure

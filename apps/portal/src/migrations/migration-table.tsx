@@ -48,6 +48,15 @@ export function MigrationTable({ migrations, empty, withoutVm, seenFrom, history
       title: 'Direction',
       cell: ({ sourceHostId }) => (sourceHostId === seenFrom ? 'out' : 'in'),
     };
+    const reason: Column<MigrationView> = {
+      title: 'Reason',
+      cell: (one) => (
+        <span className="cell-reason">
+          <span className="subtle">{one.trigger}:</span> {one.reason}
+        </span>
+      ),
+      priority: 'medium',
+    };
     return [
       {
         title: 'Status',
@@ -69,15 +78,7 @@ export function MigrationTable({ migrations, empty, withoutVm, seenFrom, history
           </span>
         ),
       },
-      {
-        title: 'Reason',
-        cell: ({ reason, trigger }) => (
-          <span className="cell-reason" title={reason}>
-            <span className="subtle">{trigger}:</span> {reason}
-          </span>
-        ),
-        priority: seenFrom ? 'low' : 'medium',
-      },
+      ...(seenFrom ? [] : [reason]),
       {
         title: 'Downtime',
         cell: (one) => (isActive(one) ? <MigrationProgressBar migration={one} /> : milliseconds(one.downtimeMs)),

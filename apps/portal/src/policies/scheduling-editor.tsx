@@ -70,7 +70,7 @@ export function SchedulingEditor({ cluster }: { cluster: ClusterView }) {
                 key={one}
                 id={`policy-${one}`}
                 name="policy"
-                label={<code>{POLICIES[one].title}</code>}
+                label={POLICIES[one].title}
                 description={POLICIES[one].help}
                 isChecked={name === one}
                 onChange={() => choose(one)}
