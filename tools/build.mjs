@@ -22,10 +22,10 @@ function files(folder, keep) {
     .toSorted();
 }
 
-function run(step, command, args) {
+function run(what, command, args) {
   const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit' });
   if (status === 0) return;
-  console.error(`build: ${step} failed${error ? `: ${error.message}` : ''}`);
+  console.error(`build: ${what} failed${error ? `: ${error.message}` : ''}`);
   process.exit(1);
 }
 
@@ -58,12 +58,15 @@ for (const folder of new Set(assembly.map((file) => dirname(file)))) {
   const output = join('dist', folder, `${folder.split('/').at(-1)}.wasm`);
   const shared = files(dirname(folder), (file) => file.endsWith('layout.ts'));
   step(`wasm-${folder}`, [...setUp, ...parts, ...shared], output, () =>
-    run(`asc ${entry}`, bin('asc'), [
-      ...[entry, '-o', output, '-t', output.replace(/wasm$/, 'wat'), '--importMemory', '--sharedMemory'],
-      ...['--initialMemory', '513', '--maximumMemory', '65536', '--runtime', 'stub', '--stackSize', '0'],
-      ...['--enable', 'threads', '--enable', 'simd', '--enable', 'bulk-memory', '-O3', '--converge', '--noAssert'],
-      ...['--use', 'abort='],
-    ]),
+    run(
+      `asc ${entry}`,
+      bin('asc'),
+      [
+        `${entry} -o ${output} -t ${output.replace(/wasm$/, 'wat')} --importMemory --sharedMemory`,
+        '--initialMemory 513 --maximumMemory 65536 --runtime stub --stackSize 0 --noAssert --use abort=',
+        '--enable threads --enable simd --enable bulk-memory -O3 --converge',
+      ].flatMap((options) => options.split(' ')),
+    ),
   );
 }
 

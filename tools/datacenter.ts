@@ -2,10 +2,9 @@
  * A whole datacenter on one machine: PostgreSQL, the controller, and host agents, each its own process, all below one
  * folder. The demo and the end-to-end tests run it. Whatever dies is started again.
  */
-import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { DroverClient } from '#client';
 import { ManagedProcess } from './managed-process.js';
 import { type EmbeddedPostgres, startPostgres } from './postgres.js';
@@ -30,7 +29,9 @@ interface Options {
   readonly say: (line: string) => void;
 }
 
-const root = join(import.meta.dirname, '..', '..');
+/** The project's folder, from its sources (tests) as from dist/. */
+const folder = dirname(import.meta.dirname);
+const root = basename(folder) === 'dist' ? dirname(folder) : folder;
 const PROGRAMS = { controller: 'dist/apps/controller/main.js', agent: 'dist/apps/agent/main.js' } as const;
 
 /** Throws a sentence that says what to do if something else listens on the port. */
@@ -48,19 +49,13 @@ export async function checkPort(port: number): Promise<void> {
   });
 }
 
-/** The secret in `file`, made at the first call; only its owner can read it. */
-function secretIn(file: string): string {
-  if (!existsSync(file)) writeFileSync(file, randomBytes(24).toString('base64url'), { mode: 0o600 });
-  return readFileSync(file, 'utf8').trim();
-}
-
 export class Datacenter {
   readonly url: string;
-  readonly client: DroverClient;
-  readonly token: string;
   readonly controller: ManagedProcess;
   readonly agents = new Map<string, ManagedProcess>();
   private watch: NodeJS.Timeout | undefined;
+
+  private connected: { readonly client: DroverClient; readonly token: string } | undefined;
 
   private constructor(
     private readonly options: Options,
@@ -68,14 +63,12 @@ export class Datacenter {
     databaseUrl: string,
   ) {
     const { dir, port, redisUrl, controllerEnv } = options;
-    this.token = secretIn(join(dir, 'admin-token'));
     this.url = `http://127.0.0.1:${port}`;
-    this.client = new DroverClient({ url: this.url, token: this.token });
     this.controller = this.process('controller', PROGRAMS.controller, {
       DATABASE_URL: databaseUrl,
       ...(redisUrl ? { REDIS_URL: redisUrl } : {}),
       DROVER_PORT: String(port),
-      DROVER_ADMIN_TOKEN_FILE: join(dir, 'admin-token'),
+      DROVER_ADMIN_TOKEN_FILE: this.tokenFile,
       DROVER_SECRET_FILE: join(dir, 'controller-secret'),
       ...controllerEnv,
     });
@@ -88,9 +81,27 @@ export class Datacenter {
       ? undefined
       : await startPostgres({ dir: join(options.dir, 'postgres'), durable: options.durable ?? true });
     const datacenter = new Datacenter(options, embedded, options.databaseUrl ?? embedded!.url);
-    await datacenter.startController();
+    try {
+      await datacenter.startController();
+    } catch (error) {
+      await datacenter.stop();
+      throw error;
+    }
     if (embedded) datacenter.watchPostgres(embedded);
     return datacenter;
+  }
+
+  /** The admin's view of it. */
+  get client(): DroverClient {
+    return this.connected!.client;
+  }
+
+  get token(): string {
+    return this.connected!.token;
+  }
+
+  private get tokenFile(): string {
+    return join(this.options.dir, 'admin-token');
   }
 
   private async startController(): Promise<void> {
@@ -99,12 +110,16 @@ export class Datacenter {
     this.controller.start();
     for (let waitedMs = 0; waitedMs < 60_000; waitedMs += 100) {
       if (this.controller.pid === undefined)
-        throw new Error(`The controller did not start: ${this.controller.lastLogLine()}`);
-      const health = await fetch(`${this.url}/api/v1/health`).catch(() => undefined);
-      if (health?.ok) return;
+        throw new Error(`The controller did not start: ${this.controller.lastWords()}`);
+      const health = await fetch(`${this.url}/api/v1/health`).catch(() => undefined); // refused until it listens
+      if (health?.ok) {
+        const token = readFileSync(this.tokenFile, 'utf8').trim();
+        this.connected = { token, client: new DroverClient({ url: this.url, token }) };
+        return;
+      }
       await new Promise((done) => setTimeout(done, 100));
     }
-    throw new Error(`The controller did not answer within a minute: ${this.controller.lastLogLine()}`);
+    throw new Error(`The controller did not answer within a minute: ${this.controller.lastWords()}`);
   }
 
   private watchPostgres(postgres: EmbeddedPostgres): void {
@@ -132,6 +147,7 @@ export class Datacenter {
       DROVER_CPU_CORES: String(settings.cpuCores),
       DROVER_MEMORY_MIB: String(settings.memoryMiB),
       DROVER_IMAGES_DIR: join(root, 'guests'),
+      DROVER_STOP_VMS_ON_EXIT: '1',
     });
     await agent.endLeftover();
     agent.start();

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { DroverClient } from '#client';
 import type { ClusterView, HostView, VmView } from '#contracts';
 import { Datacenter, type HostSettings } from './datacenter.js';
+import { readPidFile, writePidFile } from './pid-file.js';
 
 const HOSTS: readonly HostSettings[] = ['host-1', 'host-2', 'host-3'].map((name) => ({
   name,
@@ -58,7 +59,7 @@ async function populate(client: DroverClient, cluster: ClusterView): Promise<voi
     return items.length >= VMS.length ? items : undefined;
   });
   await client.clusters.update(cluster.id, {
-    schedulingPolicy: { name: 'evenly_distributed', parameters: {} as never },
+    schedulingPolicy: { name: 'evenly_distributed' },
   });
 }
 
@@ -76,50 +77,64 @@ async function resume(client: DroverClient, file: string): Promise<void> {
 
 const isRunning = (vm: VmView) => !['down', 'stopping'].includes(vm.status);
 
-/** Runs until Ctrl-C or SIGTERM; a second one ends it at once. */
+/** Throws if DROVER_PORT is not a port. */
+function portOf(text: string | undefined): number {
+  const port = Number(text ?? 7410);
+  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port;
+  throw new Error(`DROVER_PORT=${text} is not a port; use a number from 1 to 65535.`);
+}
+
+/** On Ctrl-C or SIGTERM: notes which VMs run, and stops everything in order. A second one ends it at once. */
+function stopOnSignal(datacenter: Datacenter, runningFile: string): void {
+  let stopping = false;
+  const stop = async () => {
+    if (stopping) process.exit(130);
+    stopping = true;
+    say('stopping (Ctrl-C again ends it at once) ...');
+    const { items } = await datacenter.client.vms.list({}).catch(() => ({ items: [] as VmView[] }));
+    writeFileSync(runningFile, JSON.stringify(items.filter(isRunning).map((vm) => vm.name)));
+    await datacenter.stop();
+    say('stopped');
+    process.exit(0);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(signal, () => {
+      stop().catch(endWith);
+    });
+}
+
+function endWith(error: unknown): never {
+  say((error as Error).message);
+  process.exit(1);
+}
+
+/** Runs until Ctrl-C or SIGTERM. */
 export async function runDemo(): Promise<void> {
   const dir = join(process.cwd(), '.drover');
   const runningFile = join(dir, 'running-vms.json');
-  const port = Number(process.env.DROVER_PORT ?? 7410);
+  const launcherFile = join(dir, 'launcher.pid');
+  let datacenter: Datacenter | undefined;
   try {
-    if (!Number.isInteger(port) || port < 1 || port > 65_535)
-      throw new Error(`DROVER_PORT=${process.env.DROVER_PORT} is not a port; use a number from 1 to 65535.`);
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    const port = portOf(process.env.DROVER_PORT);
+    const launcher = readPidFile(launcherFile);
+    if (launcher) throw new Error(`The demo runs in this folder already, as process ${launcher}; end it first.`);
+    mkdirSync(dir, { recursive: true, mode: 0o711 }); // PostgreSQL passes through as another user when root runs this
+    writePidFile(launcherFile, process.pid);
     say('starting PostgreSQL and the controller ...');
-    const datacenter = await Datacenter.start({
-      dir,
-      port,
-      databaseUrl: process.env.DATABASE_URL,
-      redisUrl: process.env.REDIS_URL,
-      say,
-    });
-    let stopping = false;
-    const stop = async () => {
-      if (stopping) process.exit(130);
-      stopping = true;
-      say('stopping (Ctrl-C again ends it at once) ...');
-      const { items } = await datacenter.client.vms.list({}).catch(() => ({ items: [] as VmView[] }));
-      writeFileSync(runningFile, JSON.stringify(items.filter(isRunning).map((vm) => vm.name)));
-      await datacenter.stop();
-      say('stopped');
-      process.exit(0);
-    };
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop());
+    const { DATABASE_URL: databaseUrl, REDIS_URL: redisUrl } = process.env;
+    datacenter = await Datacenter.start({ dir, port, databaseUrl, redisUrl, say });
+    stopOnSignal(datacenter, runningFile);
 
-    const { client } = datacenter;
+    const { client, url, token } = datacenter;
     const known = (await client.clusters.list({})).items.find((cluster) => cluster.name === CLUSTER);
-    const cluster =
-      known ??
-      (await client.clusters.create({ name: CLUSTER, description: 'The demo datacenter', cooldownSeconds: 60 }));
+    const cluster = known ?? (await client.clusters.create({ name: CLUSTER, description: 'The demo datacenter' }));
     for (const host of HOSTS) await datacenter.startHost(host, cluster.id);
-    writeFileSync(join(dir, 'url'), datacenter.url);
-    console.log(
-      `Drover runs at ${datacenter.url}/#token=${datacenter.token} (token: ${datacenter.token}, also in .drover/admin-token)`,
-    );
+    writeFileSync(join(dir, 'url'), url);
+    console.log(`Drover runs at ${url}/#token=${token}  (admin token ${token}, also in .drover/admin-token)`);
     const { items } = await client.vms.list({});
     await (items.length === 0 ? populate(client, cluster) : resume(client, runningFile));
   } catch (error) {
-    say((error as Error).message);
-    process.exit(1);
+    await datacenter?.stop();
+    endWith(error);
   }
 }

@@ -8,6 +8,6 @@ const bin = (name) => join(root, 'node_modules', '.bin', name);
 run(bin('tsc'), ['-p', 'tsconfig.json', '--noEmit']);
 if (existsSync(join(root, 'apps/portal/tsconfig.json'))) run(bin('tsc'), ['-p', 'apps/portal', '--noEmit']);
 run(bin('oxlint'), ['--deny-warnings']);
-run(bin('depcruise'), ['apps', 'libs', 'migrations', 'tools', '--log-level', 'warn']);
+run(bin('depcruise'), ['apps', 'libs', 'migrations', 'tools']);
 run(bin('knip'), []);
 run(bin('prettier'), ['--check', '--log-level', 'warn', '.']);

@@ -1,7 +1,8 @@
 /** A long-running program of the datacenter: started, watched, started again when it dies, stopped in order. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { readPidFile, writePidFile } from './pid-file.js';
 
 interface Options {
   readonly name: string;
@@ -21,16 +22,6 @@ const LAST_RESTART_MS = 10_000;
 /** One that ran this long starts with the first delay again. */
 const STABLE_MS = 30_000;
 
-/** Start time of a process in clock ticks since boot (proc(5), stat field 22): tells it from a later one of the same id. */
-function startTimeOf(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-  } catch {
-    return undefined; // it has ended
-  }
-}
-
 const sleep = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
 
 export class ManagedProcess {
@@ -45,16 +36,13 @@ export class ManagedProcess {
     return this.child?.exitCode === null && this.child.signalCode === null ? this.child.pid : undefined;
   }
 
-  /** Ends a process that an earlier launcher left behind. */
+  /** Ends a process that an earlier launcher left behind, as a crash would: VMs of an agent run on and are found again. */
   async endLeftover(): Promise<void> {
-    const { pidFile } = this.options;
-    if (!existsSync(pidFile)) return;
-    const [pid, startTime] = readFileSync(pidFile, 'utf8').split(' ');
-    const isSame = () => startTimeOf(Number(pid)) === startTime;
-    if (isSame()) process.kill(Number(pid), 'SIGTERM');
-    for (let waited = 0; isSame() && waited < 10_000; waited += 50) await sleep(50);
-    if (isSame()) process.kill(Number(pid), 'SIGKILL');
-    rmSync(pidFile, { force: true });
+    const leftover = readPidFile(this.options.pidFile);
+    if (leftover === undefined) return;
+    process.kill(leftover, 'SIGKILL');
+    while (readPidFile(this.options.pidFile) !== undefined) await sleep(20);
+    rmSync(this.options.pidFile, { force: true });
   }
 
   start(): void {
@@ -71,13 +59,13 @@ export class ManagedProcess {
     });
     closeSync(log);
     this.child = child;
-    if (child.pid) writeFileSync(pidFile, `${child.pid} ${startTimeOf(child.pid) ?? ''}`);
+    if (child.pid) writePidFile(pidFile, child.pid);
     child.once('error', (error) => this.options.onDeath(error.message));
     child.once('exit', (code, signal) => {
       rmSync(pidFile, { force: true });
       if (this.stopping) return;
       if (Date.now() - startedAt > STABLE_MS) this.delayMs = FIRST_RESTART_MS;
-      this.options.onDeath(signal ? `was ended by ${signal}` : `ended with status ${code}: ${this.lastLogLine()}`);
+      this.options.onDeath(signal ? `was ended by ${signal}` : `ended with status ${code}: ${this.lastWords()}`);
       this.restart = setTimeout(() => this.start(), this.delayMs);
       this.delayMs = Math.min(this.delayMs * 2, LAST_RESTART_MS);
     });
@@ -96,9 +84,11 @@ export class ManagedProcess {
     clearTimeout(timer);
   }
 
-  lastLogLine(): string {
+  /** The line of its log that tells best why it ended. */
+  lastWords(): string {
     const { logFile } = this.options;
     if (!existsSync(logFile) || statSync(logFile).size === 0) return 'it wrote no log';
-    return readFileSync(logFile, 'utf8').trimEnd().split('\n').at(-1) ?? '';
+    const lines = readFileSync(logFile, 'utf8').trimEnd().split('\n');
+    return lines.findLast((line) => /error|drover/i.test(line)) ?? lines.at(-1)!;
   }
 }

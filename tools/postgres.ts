@@ -8,7 +8,7 @@ import { chownSync, cpSync, existsSync, mkdirSync, readFileSync, realpathSync, s
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import pg from 'pg';
+import { Client } from 'pg';
 
 const execute = promisify(execFile);
 
@@ -59,10 +59,15 @@ function isReachable(path: string): boolean {
 const shortHash = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 12);
 const SYSTEM_DIR = '/var/lib/drover';
 
-/** Where the server's own user can work: `dir` itself, or a folder of the system when root's folders are closed. */
+/** Where the server's own user can work: `dir` itself, or a folder of the system, named in `dir`, when root's folders are closed. */
 function reachable(dir: string): string {
   if (!asRoot || isReachable(join(dir, 'x'))) return dir;
-  return join(SYSTEM_DIR, `postgres-${shortHash(dir)}`);
+  const note = join(dir, 'moved-to');
+  if (!existsSync(note)) {
+    mkdirSync(dir, { recursive: true });
+    writeFileSync(note, join(SYSTEM_DIR, `postgres-${randomBytes(6).toString('hex')}`));
+  }
+  return readFileSync(note, 'utf8');
 }
 
 /** The server's programs; copied once if its user could not reach the project's folder. */
@@ -163,7 +168,7 @@ export async function startPostgres({ dir, port, durable = true }: Options): Pro
   const actualPort = storedPort()!;
   const urlOf = (database: string) => `postgres://drover:${password}@127.0.0.1:${actualPort}/${database}`;
 
-  const client = new pg.Client(urlOf('postgres'));
+  const client = new Client(urlOf('postgres'));
   await client.connect();
   const { rowCount } = await client.query("SELECT 1 FROM pg_database WHERE datname = 'drover'");
   if (!rowCount) await client.query('CREATE DATABASE drover');

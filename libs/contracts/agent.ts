@@ -96,3 +96,11 @@ export const IncomingState = z.object({
   message: z.string(),
 });
 export type IncomingState = z.infer<typeof IncomingState>;
+
+/*
+ * Direct orders, controller to agent, bearer = the agent's own token. 404 if the agent does not know the id.
+ *   GET   /v1/vms/{id}/console?offset=        -> ConsoleView
+ *   POST  /v1/vms/{id}/console                ConsoleInput        -> 204
+ *   POST  /v1/migrations/{id}/cancel          -> 202; 409 past the point of no return
+ *   PATCH /v1/migrations/{id}/parameters      MigrationParameters -> 202
+ */

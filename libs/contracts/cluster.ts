@@ -18,7 +18,7 @@ export const EvenlyDistributedParameters = z.object({
   MinFreeMemoryForUnderUtilized: z.int().nonnegative().default(64),
   /** Imbalance (0-100, spread of load over hosts) below which nothing is moved. */
   ImbalanceThreshold: percent.default(5),
-  /** Points of imbalance that a move must remove. */
+  /** Points of imbalance that a move must take off its two hosts. */
   MinimumGain: percent.default(1),
 });
 export type EvenlyDistributedParameters = z.infer<typeof EvenlyDistributedParameters>;

@@ -4,7 +4,7 @@ import type { HostStatus, VmStatus } from '#contracts';
 /** Everything about one cluster that a decision may rest on. */
 export interface ClusterFacts {
   readonly hosts: readonly HostFacts[];
-  /** VMs that have a host; one that is `down` occupies nothing and is ignored. */
+  /** VMs that have a host; one that is `down` occupies nothing there. */
   readonly vms: readonly VmFacts[];
   readonly inFlight: readonly InFlightMove[];
 }

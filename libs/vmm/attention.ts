@@ -42,14 +42,16 @@ export function demandAttention(shared: Shared, harts: readonly number[], bits: 
   }
 }
 
-/** The hart's side: takes its attention bits, lets `serve` act on them, acknowledges. Returns the bits. */
-export function serveAttention(shared: Shared, hart: number, serve: (bits: number) => void): number {
+/**
+ * The hart's side, called before each slice: takes its attention bits, lets `serve` act on them and acknowledges every
+ * ticket drawn so far, also one drawn after its bits were taken by the last call.
+ */
+export function serveAttention(shared: Shared, hart: number, serve: (bits: number) => void): void {
   const block = hartBlock(hart);
   const ticket = load32(shared, block + H_REQUEST);
-  const bits = exchange32(shared, block + H_ATTENTION, 0);
-  if (bits === 0) return 0;
-  serve(bits);
+  const bits = load32(shared, block + H_ATTENTION) === 0 ? 0 : exchange32(shared, block + H_ATTENTION, 0);
+  if (bits !== 0) serve(bits);
+  if (load32(shared, block + H_ACK) === ticket) return;
   store32(shared, block + H_ACK, ticket);
   notify(shared, block + H_ACK);
-  return bits;
 }

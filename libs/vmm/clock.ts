@@ -14,8 +14,13 @@ export class GuestClock {
     private readonly hostNs: () => bigint,
   ) {}
 
+  /** True while guest time stands still. */
+  get stopped(): boolean {
+    return load32(this.shared, MACHINE + M_TIME_STOPPED) === 1;
+  }
+
   nowNs(): bigint {
-    if (load32(this.shared, MACHINE + M_TIME_STOPPED) === 1) return loadI64(this.shared, MACHINE + M_TIME_STOPPED_NS);
+    if (this.stopped) return loadI64(this.shared, MACHINE + M_TIME_STOPPED_NS);
     return this.hostNs() + loadI64(this.shared, MACHINE + M_TIME_OFFSET_NS);
   }
 

@@ -1,6 +1,6 @@
 /**
- * One hart (RV64IMAC + Zicsr + Zifencei, M/S/U, Sv39): a WebAssembly instance of cpu/ on the VM's shared memory. Whoever
- * drives it, a worker thread as a rule, calls `run` slice after slice and serves the reason for which it returns.
+ * One hart (RV64IMAC + Zicsr + Zifencei, M/S/U, Sv39): a WebAssembly instance of cpu/ on the VM's shared memory. Its
+ * driver, a worker thread as a rule, calls `run` slice after slice and serves the reason for which it returns.
  * Instances share nothing but the memory; all that is the hart's state lies in its block there (see layout.ts).
  */
 import {
@@ -28,7 +28,11 @@ import {
   H_PRIV,
   H_STIMECMP,
   H_X,
+  MACHINE,
   MAX_HARTS,
+  M_RAM_SIZE,
+  PAGE_SIZE,
+  RAM,
 } from './layout.js';
 
 /** What a hart asks of its surroundings while it runs; called synchronously from inside `run`. */
@@ -37,7 +41,7 @@ export interface HartPorts {
   timeTicks(): bigint;
   /** Reads `size` bytes (1, 2, 4, 8) from a device at a physical address outside RAM; undefined = nothing is there. */
   mmioRead(address: number, size: number): bigint | undefined;
-  /** Writes the low `size` bytes of `value`; false = nothing is there. Absence raises an access fault in the guest. */
+  /** Writes `value`, which has `size` bytes; false = nothing is there. Absence raises an access fault in the guest. */
   mmioWrite(address: number, size: number, value: bigint): boolean;
 }
 
@@ -112,8 +116,8 @@ export class Hart {
   private readonly base: number;
 
   /**
-   * `module` is the compiled cpu.wasm. `memory` is the VM's, big enough for its RAM, with the MACHINE block's M_RAM_SIZE
-   * set. State that is already in the hart's block is kept; a new hart needs `reset` or `restore`.
+   * `module` is the compiled cpu.wasm. `memory` is the VM's, big enough for its RAM, with M_RAM_SIZE in the MACHINE
+   * block set. State that is already in the hart's block is kept; a new hart needs `reset` or `restore`.
    */
   constructor(
     module: WebAssembly.Module,
@@ -126,6 +130,10 @@ export class Hart {
     }
     this.base = HARTS + hartId * HART_SIZE;
     this.view = new DataView(memory.buffer);
+    const ramSize = this.view.getBigUint64(MACHINE + M_RAM_SIZE, true);
+    if (ramSize === 0n || ramSize % BigInt(PAGE_SIZE) !== 0n || BigInt(RAM) + ramSize > memory.buffer.byteLength) {
+      throw new RangeError(`M_RAM_SIZE is ${ramSize} bytes: whole pages that the memory can hold are wanted`);
+    }
     const answered = (found: boolean) => {
       this.cpu.nothingThere.value = found ? 0 : 1;
     };
@@ -138,7 +146,7 @@ export class Hart {
         return value ?? 0n;
       },
       mmio_write: (address: bigint, size: number, value: bigint) => {
-        answered(ports.mmioWrite(Number(BigInt.asUintN(64, address)), size, BigInt.asUintN(64, value)));
+        answered(ports.mmioWrite(Number(BigInt.asUintN(64, address)), size, BigInt.asUintN(8 * size, value)));
       },
     };
     this.cpu = new WebAssembly.Instance(module, { env }).exports as unknown as CpuExports;

@@ -6,17 +6,19 @@
 import {
   BITMAP_SIZE,
   DIRTY,
+  H_QUIET,
   MACHINE,
   MAX_HARTS,
   M_HARTS,
   M_RAM_SIZE,
+  M_TIME_STOPPED,
   PAGE_SHIFT,
   PAGE_SIZE,
   PRESENT,
   RAM,
   RAM_BASE,
 } from './layout.js';
-import { load32, loadU64, or32, store32, store64, type Shared } from './shared.js';
+import { hartBlock, load32, loadU64, or32, store32, store64, type Shared } from './shared.js';
 
 const MIB = 2 ** 20;
 const WASM_PAGE = 65_536;
@@ -61,6 +63,8 @@ export class GuestMemory implements Shared {
     store64(shared, MACHINE + M_RAM_SIZE, BigInt(ramBytes));
     store32(shared, MACHINE + M_HARTS, harts);
     shared.bytes.fill(0xff, PRESENT, PRESENT + BITMAP_SIZE);
+    store32(shared, MACHINE + M_TIME_STOPPED, 1);
+    for (let hart = 0; hart < harts; hart++) store32(shared, hartBlock(hart) + H_QUIET, -1); // no threads yet
     return new GuestMemory(memory);
   }
 

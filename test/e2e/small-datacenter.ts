@@ -24,8 +24,7 @@ export interface SmallDatacenter {
 
 /** Sequence number of the last heartbeat on a pager's console; -1 before the first. */
 export function lastBeat(consoleTail: string): number {
-  const beats = [...consoleTail.matchAll(/^pager seq=(\d+) .*errors=(\d+)/gm)];
-  for (const [line, , errors] of beats) expect(errors, line).toBe('0');
+  const beats = [...consoleTail.matchAll(/^pager seq=(\d+) time_ms=\d+ written_mib=\d+ checked_pages=\d+\r?$/gm)];
   expect(consoleTail).not.toContain('PAGER ERROR');
   return Number(beats.at(-1)?.[1] ?? -1);
 }
@@ -73,7 +72,7 @@ export async function startSmallDatacenter({
     vm: (name) => only(`VM ${name}`, client.vms.list({ name })),
     vms: async () => (await client.vms.list({})).items,
     migrations: async () => (await client.migrations.list({})).items,
-    createPager: async (name, host, append = 'region=16 rate=2', memoryMiB = 64) => {
+    createPager: async (name, host, append = 'region=16 rate=2', memoryMiB = 128) => {
       const { id } = await small.host(host);
       await client.vms.create({ name, clusterId: cluster.id, memoryMiB, image: 'pager', append, hostId: id });
       await small.expectBeating(name, 0);

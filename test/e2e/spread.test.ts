@@ -3,8 +3,8 @@ import { type SmallDatacenter, eventually, startSmallDatacenter } from './small-
 import { hasRedis, startTestRedis } from '../redis.js';
 
 /** What `npm start` shows: VMs that all run on one host spread by live migration, and no guest notices. */
-const spread = (name: string, redisUrl?: () => Promise<string>) =>
-  describe(name, () => {
+const spread = (title: string, redisUrl?: () => Promise<string>) =>
+  describe(title, () => {
     let small: SmallDatacenter;
 
     beforeAll(async () => {

@@ -18,7 +18,7 @@ export function mulhsu(a: u64, b: u64): u64 {
   return mulhu(a, b) - ((a as i64) < 0 ? b : 0);
 }
 
-// Division by zero gives all ones and leaves the dividend; overflow gives the dividend and leaves 0 (Unprivileged spec, M).
+// Division by zero gives all ones and leaves the dividend; overflow gives the dividend and leaves 0 (M extension).
 
 @inline
 export function div<T>(a: T, b: T): T {

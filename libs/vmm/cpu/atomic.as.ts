@@ -1,9 +1,11 @@
 /**
- * LR, SC and AMOs, as real atomic operations on the shared memory, so that they hold between harts. SC compares with the
- * value that LR read: a store in between that put the same value back goes unseen, as it does in QEMU.
+ * LR, SC and AMOs, as real atomic operations on the shared memory, so that they hold between harts. SC compares with
+ * the value that LR read: a store in between that put the same value back goes unseen, as it does in QEMU.
  */
 import { H_RESERVATION, H_RESERVED_VALUE, H_TLB_READ, H_TLB_WRITE } from '../layout';
-import { NO_ADDRESS, PAGE_MASK, READ, WRITE, accessFault, cacheRead, cacheWrite, inRam, tlbEntry, translate } from './mmu.as';
+import {
+  NO_ADDRESS, PAGE_MASK, READ, WRITE, accessFault, cacheRead, cacheWrite, inRam, tlbEntry, translate,
+} from './mmu.as';
 import { dataContext } from './privilege.as';
 import { hart, setX, x } from './registers.as';
 import { ILLEGAL_INSTRUCTION, LOAD_MISALIGNED, NO_RESERVATION, STORE_MISALIGNED, raise } from './trap.as';

@@ -1,7 +1,7 @@
 /**
  * Compressed instructions (C extension): each of the 49,152 stands for one 32-bit instruction. They are expanded once,
  * into the table EXPANSIONS, which the run loop then reads. Field layouts: Unprivileged spec, chapter "C", tables of
- * quadrants 0 to 2. The F and D loads and stores are expanded too; whether they are legal is the 32-bit decoder's business.
+ * quadrants 0 to 2. F and D loads and stores are expanded too; whether they are legal is the 32-bit decoder's business.
  */
 import { EXPANSIONS } from '../layout';
 

@@ -1,7 +1,7 @@
 /**
- * Entry of the hart module: RV64IMAC, Zicsr, Zifencei, privileged M, S and U, Sv39. One instance for each hart, all on
- * the VM's shared memory. Imports from `env`: memory, time, mmio_read, mmio_write. What the host calls is exported here;
- * libs/vmm/hart.ts documents it.
+ * Entry of the hart module: RV64IMAC, Zicsr, Zifencei, privileged M, S and U, Sv39. One instance for each hart, all
+ * on the VM's shared memory. Imports from `env`: memory, time, mmio_read, mmio_write. What the host calls is exported
+ * here; libs/vmm/hart.ts documents it.
  */
 import { H_CSR, H_INSTRET, H_PC, H_PRIV, H_RESERVATION, H_X } from '../layout';
 import { fillExpansions } from './compressed.as';

@@ -6,8 +6,8 @@ import {
 } from './privilege.as';
 import { hart, hartId, setSlot, slot } from './registers.as';
 import {
-  MCAUSE, MCOUNTEREN, MCYCLE_OFFSET, MEDELEG, MENVCFG, MEPC, MIDELEG, MIE, MIP, MSCRATCH, MTVAL, MTVEC, PMPADDR0, PMPCFG0,
-  PMPCFG2, SATP, SCAUSE, SCOUNTEREN, SENVCFG, SEPC, SSCRATCH, STVAL, STVEC,
+  MCAUSE, MCOUNTEREN, MCYCLE_OFFSET, MEDELEG, MENVCFG, MEPC, MIDELEG, MIE, MIP, MSCRATCH, MTVAL, MTVEC, PMPADDR0,
+  PMPCFG0, PMPCFG2, SATP, SCAUSE, SCOUNTEREN, SENVCFG, SEPC, SSCRATCH, STVAL, STVEC,
 } from './slots';
 
 @external('env', 'time')
@@ -165,7 +165,7 @@ function writeMip(value: u64): void {
   setSlot(MIP, value & (STIP | SEIP));
 }
 
-/** Modes other than Bare and Sv39 leave satp unchanged. Address-space ids are kept, but no translation outlives a write. */
+/** Modes other than Bare and Sv39 leave satp unchanged. The address-space id is kept, but no translation is. */
 function writeSatp(value: u64): void {
   const mode = value >> 60;
   if (mode != 0 && mode != 8) return;

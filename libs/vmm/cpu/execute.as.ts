@@ -1,7 +1,8 @@
-/** The run loop: fetch, expand, decode by one switch, execute. Rare and slow things are calls into the other parts. */
+/** The run loop: fetch, expand, decode by one switch, execute. What is rare or slow are calls into the other parts. */
 import { EXPANSIONS, H_ATTENTION, H_INSTRET, H_PC, H_TLB_READ, H_TLB_WRITE, H_X } from '../layout';
 import { div, divu, mulh, mulhsu, mulhu, rem, remu } from './arithmetic.as';
 import { executeAtomic } from './atomic.as';
+import { Key, immB, immI, immJ, immS, immU, rs1, rs2, setRd, setWord } from './decode.as';
 import { fetch, fetchedPage, read, write } from './memory.as';
 import { PAGE, PAGE_MASK, tlbEntry } from './mmu.as';
 import { dataContext } from './privilege.as';
@@ -10,69 +11,10 @@ import { EXIT_ATTENTION, EXIT_BUDGET } from './slots';
 import { NO_EXIT, executeSystem } from './system.as';
 import { ILLEGAL_INSTRUCTION, raise, takeInterrupt } from './trap.as';
 
-/**
- * Opcode (bits 2 to 6) and, above it, funct3: what the switch in `run` decides by. It becomes one jump table only if the
- * keys are dense (Binaryen wants a third of the range used): a chain of comparisons was 40 % slower.
- */
-const enum Key {
-  LB = 0x00, LH = 0x20, LW = 0x40, LD = 0x60, LBU = 0x80, LHU = 0xa0, LWU = 0xc0,
-  FENCE = 0x03, FENCE_I = 0x23,
-  ADDI = 0x04, SLLI = 0x24, SLTI = 0x44, SLTIU = 0x64, XORI = 0x84, SRXI = 0xa4, ORI = 0xc4, ANDI = 0xe4,
-  ADDIW = 0x06, SLLIW = 0x26, SRXIW = 0xa6,
-  SB = 0x08, SH = 0x28, SW = 0x48, SD = 0x68,
-  // Of the register-register keys, funct7 selects one of up to three: base, alternative (0x20), M extension (1).
-  ADD = 0x0c, SLL = 0x2c, SLT = 0x4c, SLTU = 0x6c, XOR = 0x8c, SRX = 0xac, OR = 0xcc, AND = 0xec,
-  ADDW = 0x0e, SLLW = 0x2e, DIVW = 0x8e, SRXW = 0xae, REMW = 0xce, REMUW = 0xee,
-  BEQ = 0x18, BNE = 0x38, BLT = 0x98, BGE = 0xb8, BLTU = 0xd8, BGEU = 0xf8,
-  JALR = 0x19,
-  // Here bits 12 to 14 are not funct3, or others decode it, so each takes eight keys: x | F0 to x | F7.
-  AUIPC = 0x05, AMO = 0x0b, LUI = 0x0d, JAL = 0x1b, SYSTEM = 0x1c,
-  F1 = 0x20, F2 = 0x40, F3 = 0x60, F4 = 0x80, F5 = 0xa0, F6 = 0xc0, F7 = 0xe0,
-}
-
+// funct7 of register-register operations, and of shifts by an immediate.
 const BASE: u32 = 0;
 const ALTERNATIVE: u32 = 0x20;
 const MULTIPLY: u32 = 1;
-
-// Operands and immediates. `base` is the hart's block; register i is at H_X + 8 i.
-@inline
-function rs1(base: u32, insn: u32): u64 {
-  return load<u64>(base + ((insn >> 12) & 0xf8), H_X);
-}
-@inline
-function rs2(base: u32, insn: u32): u64 {
-  return load<u64>(base + ((insn >> 17) & 0xf8), H_X);
-}
-@inline
-function setRd(base: u32, insn: u32, value: u64): void {
-  store<u64>(base + ((insn >> 4) & 0xf8), value, H_X);
-}
-@inline
-function setWord(base: u32, insn: u32, value: i32): void {
-  setRd(base, insn, value as i64);
-}
-@inline
-function immI(insn: u32): u64 {
-  return ((insn as i32) >> 20) as i64;
-}
-@inline
-function immS(insn: u32): u64 {
-  return ((((insn as i32) >> 20) & ~31) | (((insn >> 7) & 31) as i32)) as i64;
-}
-@inline
-function immB(insn: u32): u64 {
-  const low = ((insn << 4) & 0x800) | ((insn >> 20) & 0x7e0) | ((insn >> 7) & 0x1e);
-  return ((((insn as i32) >> 31) << 12) | (low as i32)) as i64;
-}
-@inline
-function immU(insn: u32): u64 {
-  return ((insn & 0xffff_f000) as i32) as i64;
-}
-@inline
-function immJ(insn: u32): u64 {
-  const low = (insn & 0xf_f000) | ((insn >> 9) & 0x800) | ((insn >> 20) & 0x7fe);
-  return ((((insn as i32) >> 31) << 20) | (low as i32)) as i64;
-}
 
 /** Loads into rd. False if it trapped. The last byte decides the page, so an access that crosses pages misses. */
 @inline
@@ -354,6 +296,7 @@ export function run(budget: i32): i32 {
     page = pc + PAGE;
   }
 
+  store<u64>(base, 0, H_X);
   store<u64>(base, pc, H_PC);
   retire(base, counted - left);
   return EXIT_BUDGET;

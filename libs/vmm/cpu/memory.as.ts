@@ -1,8 +1,8 @@
 /** What a load, a store or a fetch does when its TLB does not answer: translate, cross a page, ask a device. */
 import { H_TLB_EXEC } from '../layout';
 import {
-  EXECUTE, NO_ADDRESS, PAGE, PAGE_MASK, READ, WRITE, accessFault, cacheExecute, cacheRead, cacheWrite, inRam, readableRam,
-  tlbEntry, translate, writableRam,
+  EXECUTE, NO_ADDRESS, PAGE, PAGE_MASK, READ, WRITE, accessFault, cacheExecute, cacheRead, cacheWrite, inRam,
+  readableRam, tlbEntry, translate, writableRam,
 } from './mmu.as';
 import { codeContext } from './privilege.as';
 import { diverted, hart } from './registers.as';
@@ -123,7 +123,8 @@ export function fetch(at: u64): u32 {
 /** Host address of code, or 0 after raising the fault. */
 function executable(at: u64): u32 {
   const entry = hart + tlbEntry(at);
-  if (load<u64>(entry, H_TLB_EXEC) == ((at & PAGE_MASK) | codeContext)) return (at as u32) + load<u32>(entry, H_TLB_EXEC + 8);
+  const tag = (at & PAGE_MASK) | codeContext;
+  if (load<u64>(entry, H_TLB_EXEC) == tag) return (at as u32) + load<u32>(entry, H_TLB_EXEC + 8);
   const pa = translate(at, EXECUTE);
   if (pa == NO_ADDRESS) return 0;
   if (inRam(pa)) return cacheExecute(at, pa);

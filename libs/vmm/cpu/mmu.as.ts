@@ -21,6 +21,8 @@ export const READ: u32 = 0;
 export const WRITE: u32 = 1;
 export const EXECUTE: u32 = 2;
 
+/** PAGE_SIZE as the type that addresses have. */
+export const PAGE: u64 = PAGE_SIZE;
 /** Answer of translate when it has raised a fault. */
 export const NO_ADDRESS: u64 = 0xffff_ffff_ffff_ffff;
 export const PAGE_MASK: u64 = 0xffff_ffff_ffff_f000;
@@ -175,6 +177,3 @@ export function accessFault(va: u64, access: u32): u64 {
   raise(access == READ ? LOAD_ACCESS_FAULT : access == WRITE ? STORE_ACCESS_FAULT : FETCH_ACCESS_FAULT, va);
   return NO_ADDRESS;
 }
-
-/** PAGE_SIZE as the type that addresses have. */
-export const PAGE: u64 = PAGE_SIZE;

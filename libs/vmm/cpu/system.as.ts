@@ -50,7 +50,7 @@ function executePrivileged(insn: u32): i32 {
       raise(ECALL + mode, 0);
       return NO_EXIT;
     case 0x0010_0073: // EBREAK
-      raise(BREAKPOINT, pc());
+      raise(BREAKPOINT, 0);
       return NO_EXIT;
     case 0x1020_0073: // SRET
       if (mode == USER || (mode == SUPERVISOR && status & TSR)) return illegal(insn);

@@ -1,4 +1,4 @@
-/** Traps: entering one by exception or interrupt, and the returns from them (Privileged spec, 3.1.6 to 3.1.9, 3.3.2). */
+/** Traps: entering one by exception or interrupt, and the returns from it (Privileged spec, 3.1.6 to 3.1.9, 3.3.2). */
 import { H_INSTRET, H_MIP, H_RESERVATION } from '../layout';
 import {
   MACHINE_MODE, MIE_BIT, MPIE, MPP, MPP_SHIFT, MPRV, SIE, SPIE, SPP, SUPERVISOR, USER, mstatus, privilege, setStatus,

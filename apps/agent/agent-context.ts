@@ -1,0 +1,82 @@
+/** The parts of an agent, put together. */
+import { join } from 'node:path';
+import type { Enrolled } from '#contracts';
+import { VmmDriver, runtimeFolderFor } from '#hypervisor';
+import { type AgentConfig, readEnrolmentToken } from './config.js';
+import { ControllerLink } from './heartbeat/controller-link.js';
+import { ProcessMeter } from './host/measure.js';
+import type { Log } from './log.js';
+import { IncomingMigrations } from './migration/incoming.js';
+import { MigrationRecord } from './migration/migration-record.js';
+import { OutgoingMigrations } from './migration/outgoing.js';
+import { Identity } from './state/identity.js';
+import { JsonStore } from './state/json-store.js';
+import { VmMeter } from './vms/figures.js';
+import { VmOrders } from './vms/vm-orders.js';
+import { VmRecord } from './vms/vm-record.js';
+import { LONGEST_SOCKET, VmTable } from './vms/vm-table.js';
+import { VmTransfers } from './vms/vm-transfers.js';
+
+export class AgentContext {
+  readonly identity: Identity;
+  readonly controller: ControllerLink;
+  readonly vms: VmTable;
+  readonly orders: VmOrders;
+  readonly transfers: VmTransfers;
+  readonly meter: VmMeter;
+  readonly outgoing: OutgoingMigrations;
+  readonly incoming: IncomingMigrations;
+  private publicUrl: string | null = null;
+
+  /** Reads what is on disk; touches no process yet. Throws ConfigError, or an Error that says what is in the way. */
+  constructor(
+    readonly config: AgentConfig,
+    readonly version: string,
+    readonly log: Log,
+  ) {
+    const { dir, imagesDir, vmmProgram, controllerUrl, memoryMiB, migrationBind } = config;
+    this.identity = Identity.open(dir);
+    if (!this.identity.enrolled) readEnrolmentToken(config);
+    const onDamage = (file: string, reason: string) =>
+      log.error({ file, reason }, 'a record cannot be read and was set aside');
+    const vmStore = JsonStore.open(join(dir, 'vms'), VmRecord, onDamage);
+    const migrationStore = JsonStore.open(join(dir, 'migrations'), MigrationRecord, onDamage);
+    const folders = { images: imagesDir, vms: join(dir, 'vms'), runtime: runtimeFolderFor(dir, LONGEST_SOCKET) };
+
+    this.controller = new ControllerLink(controllerUrl);
+    this.vms = new VmTable(vmStore, new VmmDriver(vmmProgram), folders, log);
+    this.orders = new VmOrders(this.vms, log);
+    this.transfers = new VmTransfers(this.vms, memoryMiB, log);
+    this.meter = new VmMeter(this.vms, new ProcessMeter(), log);
+    this.outgoing = new OutgoingMigrations(migrationStore, this.vms, this.transfers, log);
+    this.incoming = new IncomingMigrations(this.identity, this.vms, this.transfers, () => ({
+      bind: migrationBind,
+      host: new URL(this.url).hostname,
+    }));
+  }
+
+  /** What others call; known once the agent listens. */
+  get url(): string {
+    if (this.publicUrl === null) throw new Error('the agent does not listen yet');
+    return this.publicUrl;
+  }
+
+  get isReady(): boolean {
+    return this.publicUrl !== null;
+  }
+
+  listensAt(url: string): void {
+    this.publicUrl = url;
+  }
+
+  /** Introduces this host to the controller with the token that an administrator put here. */
+  async enrol(): Promise<Enrolled> {
+    const { cpuCores, memoryMiB } = this.config;
+    const { agentToken } = this.identity;
+    const enrol = { agentUrl: this.url, agentVersion: this.version, agentToken, cpuCores, memoryMiB };
+    const enrolled = await this.controller.enrol(readEnrolmentToken(this.config), enrol);
+    this.identity.enrol(enrolled);
+    this.log.info({ hostId: enrolled.hostId, hostName: enrolled.hostName }, 'enrolled');
+    return enrolled;
+  }
+}

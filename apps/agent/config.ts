@@ -1,0 +1,133 @@
+/** Settings of the agent, from environment variables. A wrong one is refused with a sentence that says what to do. */
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
+import { join, resolve } from 'node:path';
+
+export interface AgentConfig {
+  readonly controllerUrl: string;
+  /** The enrolment token is in it; needed until the host has enrolled. */
+  readonly enrolmentTokenFile: string | null;
+  /** State that outlives the agent: identity, tokens, a record for each VM and migration. */
+  readonly dir: string;
+  readonly bind: string;
+  /** 0: the port of last time, or any free one. */
+  readonly port: number;
+  /** What controller and other agents call; null: http://BIND:PORT. */
+  readonly url: string | null;
+  /** What may be used, declared or measured. */
+  readonly cpuCores: number;
+  readonly memoryMiB: number;
+  /** Guest images, IMAGE.elf each. */
+  readonly imagesDir: string;
+  /** The program that runs a VM. */
+  readonly vmmProgram: string;
+  /** Address at which arriving VMs are waited for. */
+  readonly migrationBind: string;
+  /** The agent's orderly end stops its VMs too: for a host that ends with its agent, as in the demo or a container. */
+  readonly stopVmsOnExit: boolean;
+  readonly logLevel: string;
+}
+
+/** A setting that cannot be used; the message is for whoever set it. */
+export class ConfigError extends Error {
+  override name = 'ConfigError';
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const WILDCARDS = ['0.0.0.0', '::'];
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'];
+
+function required(env: Environment, name: string, what: string): string {
+  const value = env[name];
+  if (!value) throw new ConfigError(`${name} is not set; set it to ${what}.`);
+  return value;
+}
+
+function number(env: Environment, name: string, otherwise: number, isFine: (n: number) => boolean, what: string) {
+  const text = env[name];
+  if (!text) return otherwise;
+  const value = Number(text);
+  if (!isFine(value)) throw new ConfigError(`${name}=${text} is not ${what}.`);
+  return value;
+}
+
+function httpUrl(name: string, text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (!url || !['http:', 'https:'].includes(url.protocol))
+    throw new ConfigError(`${name}=${text} is not a URL such as http://127.0.0.1:7410.`);
+  return text.replace(/\/+$/, '');
+}
+
+function flag(env: Environment, name: string): boolean {
+  const text = env[name] ?? '0';
+  if (text !== '0' && text !== '1') throw new ConfigError(`${name}=${text} is neither 0 nor 1.`);
+  return text === '1';
+}
+
+function existing(name: string, path: string, kind: 'folder' | 'file'): string {
+  const isThere = existsSync(path) && (kind === 'folder' ? statSync(path).isDirectory() : statSync(path).isFile());
+  if (!isThere) throw new ConfigError(`${name}: there is no ${kind} ${path}; name one that exists.`);
+  return path;
+}
+
+/** Reads all settings; throws ConfigError at the first wrong one. `projectDir`: where the defaults lie. */
+export function readConfig(env: Environment, projectDir: string): AgentConfig {
+  const bind = env.DROVER_AGENT_BIND || '127.0.0.1';
+  const url = env.DROVER_AGENT_URL ? httpUrl('DROVER_AGENT_URL', env.DROVER_AGENT_URL) : null;
+  if (!url && WILDCARDS.includes(bind))
+    throw new ConfigError(
+      `DROVER_AGENT_BIND=${bind} is no address to call; set DROVER_AGENT_URL to one that others can.`,
+    );
+  const logLevel = env.DROVER_LOG_LEVEL || 'info';
+  if (!LOG_LEVELS.includes(logLevel))
+    throw new ConfigError(`DROVER_LOG_LEVEL=${logLevel} is none of ${LOG_LEVELS.join(', ')}.`);
+  const imagesDir = resolve(env.DROVER_IMAGES_DIR || join(projectDir, 'guests'));
+  const vmmProgram = resolve(env.DROVER_VMM || join(projectDir, 'dist', 'apps', 'vmm', 'main.js'));
+  return {
+    controllerUrl: httpUrl(
+      'DROVER_CONTROLLER_URL',
+      required(env, 'DROVER_CONTROLLER_URL', "the controller's URL, such as http://127.0.0.1:7410"),
+    ),
+    enrolmentTokenFile: env.DROVER_ENROLMENT_TOKEN_FILE ? resolve(env.DROVER_ENROLMENT_TOKEN_FILE) : null,
+    dir: resolve(required(env, 'DROVER_AGENT_DIR', 'a folder for the state of this agent')),
+    bind,
+    port: number(
+      env,
+      'DROVER_AGENT_PORT',
+      0,
+      (n) => Number.isInteger(n) && n >= 0 && n <= 65_535,
+      'a port; use a number from 0 (any free one) to 65535',
+    ),
+    url,
+    cpuCores: number(env, 'DROVER_CPU_CORES', cpus().length, (n) => n > 0, 'a number of cores above 0'),
+    memoryMiB: number(
+      env,
+      'DROVER_MEMORY_MIB',
+      Math.floor(totalmem() / 2 ** 20),
+      (n) => Number.isInteger(n) && n > 0,
+      'a whole number of MiB above 0',
+    ),
+    imagesDir: existing('DROVER_IMAGES_DIR', imagesDir, 'folder'),
+    vmmProgram: existing('DROVER_VMM', vmmProgram, 'file'),
+    migrationBind: env.DROVER_MIGRATION_BIND || '127.0.0.1',
+    stopVmsOnExit: flag(env, 'DROVER_STOP_VMS_ON_EXIT'),
+    logLevel,
+  };
+}
+
+/** The token that an administrator was given for this host; throws ConfigError if it is not there. */
+export function readEnrolmentToken({ enrolmentTokenFile }: AgentConfig): string {
+  if (!enrolmentTokenFile)
+    throw new ConfigError(
+      'DROVER_ENROLMENT_TOKEN_FILE is not set; put the enrolment token that the controller showed for this host into a file and name it.',
+    );
+  if (!existsSync(enrolmentTokenFile))
+    throw new ConfigError(
+      `DROVER_ENROLMENT_TOKEN_FILE: there is no file ${enrolmentTokenFile}; put this host's enrolment token there.`,
+    );
+  const token = readFileSync(enrolmentTokenFile, 'utf8').trim();
+  if (!token)
+    throw new ConfigError(`DROVER_ENROLMENT_TOKEN_FILE: ${enrolmentTokenFile} is empty; put the token there.`);
+  return token;
+}

@@ -1,0 +1,29 @@
+/** Puts a heartbeat together from what was measured: pure. */
+import type { Heartbeat, MigrationReport, Pressure, VmReport } from '#contracts';
+
+export interface HostFacts {
+  readonly agentUrl: string;
+  readonly agentVersion: string;
+  readonly cpuCores: number;
+  readonly memoryMiB: number;
+  /** Promised to the VMs that are here or arrive. */
+  readonly promisedMiB: number;
+  readonly pressure: Pressure | null;
+}
+
+export function assembleHeartbeat(
+  now: Date,
+  { promisedMiB, ...host }: HostFacts,
+  vms: readonly (VmReport | null)[],
+  migrations: readonly MigrationReport[],
+): Heartbeat {
+  const told = vms.filter((vm) => vm !== null);
+  return {
+    sentAt: now.toISOString(),
+    ...host,
+    cpuUsedCores: told.reduce((sum, vm) => sum + vm.cpuUsedCores, 0),
+    memoryUsedMiB: promisedMiB,
+    vms: told,
+    migrations: [...migrations],
+  };
+}

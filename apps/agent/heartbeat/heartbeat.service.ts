@@ -1,0 +1,77 @@
+/** Tells the controller each second what is on this host, and does what it answers. */
+import { Injectable } from '@nestjs/common';
+import { Interval } from '@nestjs/schedule';
+import type { Heartbeat, HeartbeatAnswer } from '#contracts';
+import { AgentContext } from '../agent-context.js';
+import { readPressure } from '../host/measure.js';
+import { NO_FIGURES, reportVm } from '../vms/report.js';
+import { assembleHeartbeat } from './assemble.js';
+import { ControllerRefusal } from './controller-link.js';
+
+const INTERVAL_MS = 1_000;
+
+@Injectable()
+export class HeartbeatService {
+  private isBusy = false;
+  /** What was last wrong, so that a state is logged once and not each second. */
+  private trouble: string | null = null;
+
+  constructor(private readonly agent: AgentContext) {}
+
+  @Interval(INTERVAL_MS)
+  async beat(): Promise<void> {
+    if (this.isBusy || !this.agent.isReady) return;
+    this.isBusy = true;
+    try {
+      await this.agent.transfers.lookAtArrivals();
+      await this.send();
+      if (this.trouble) this.agent.log.info('the controller answers again');
+      this.trouble = null;
+    } catch (error) {
+      this.note(error as Error);
+    } finally {
+      this.isBusy = false;
+    }
+  }
+
+  /** Sends the present state once more before the agent ends; resolves whether or not it was heard. */
+  async sayFarewell(): Promise<void> {
+    await this.send().catch((error: Error) => this.note(error));
+  }
+
+  private async send(): Promise<void> {
+    const { controller, identity } = this.agent;
+    const enrolled = identity.enrolled ?? (await this.agent.enrol());
+    await this.obey(await controller.beat(enrolled.heartbeatToken, await this.assemble()));
+  }
+
+  private async assemble(): Promise<Heartbeat> {
+    const { config, vms, meter, outgoing, url, version } = this.agent;
+    const now = new Date();
+    const measured = await Promise.all(
+      vms.records().map(async (record) => [record.vmId, await meter.measure(record, now.getTime())] as const),
+    );
+    const figures = new Map(measured);
+    const pressure = await readPressure();
+    // From here on nothing waits: VMs and migrations are told as of the same moment.
+    const reports = vms.records().map((record) => reportVm(record, figures.get(record.vmId) ?? NO_FIGURES));
+    const { cpuCores, memoryMiB } = config;
+    const host = { agentUrl: url, agentVersion: version, cpuCores, memoryMiB, promisedMiB: vms.promisedMiB() };
+    return assembleHeartbeat(now, { ...host, pressure }, reports, outgoing.reports());
+  }
+
+  private async obey({ forgetVms, forgetMigrations, destroyVms }: HeartbeatAnswer): Promise<void> {
+    const { orders, outgoing } = this.agent;
+    for (const migrationId of forgetMigrations) outgoing.forget(migrationId);
+    await Promise.all(forgetVms.map(({ vmId, epoch }) => orders.forget(vmId, epoch)));
+    await Promise.all(destroyVms.map(({ vmId, epoch }) => orders.destroy(vmId, epoch)));
+  }
+
+  private note(error: Error): void {
+    if (error.message === this.trouble) return;
+    this.trouble = error.message;
+    const isRefused = error instanceof ControllerRefusal && [401, 403].includes(error.status);
+    const remedy = isRefused ? '; give this host a new enrolment token' : '; VMs run on, trying again each second';
+    this.agent.log.warn(error.message + remedy);
+  }
+}

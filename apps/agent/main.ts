@@ -1,0 +1,55 @@
+/** A host's agent: starts VMs, carries out the host's orders, tells the controller what is here. */
+import 'reflect-metadata';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { AgentContext } from './agent-context.js';
+import { appModuleFor } from './app.module.js';
+import { type AgentConfig, readConfig } from './config.js';
+import { HeartbeatService } from './heartbeat/heartbeat.service.js';
+import { listen } from './listen.js';
+import { OrderQueue } from './jobs/order-queue.js';
+import { createLog, nestLog } from './log.js';
+
+const projectDir = join(import.meta.dirname, '..', '..', '..');
+const { version } = JSON.parse(readFileSync(join(projectDir, 'package.json'), 'utf8')) as { version: string };
+
+async function run(config: AgentConfig): Promise<void> {
+  const log = createLog(config.logLevel);
+  const agent = new AgentContext(config, version, log);
+  await agent.vms.adoptAll(); // before anybody can ask: what runs here must be known
+  const options = { logger: nestLog(log), abortOnError: false };
+  const app = await NestFactory.create<NestExpressApplication>(appModuleFor(agent), options);
+  app.useBodyParser('json', { limit: '256kb' });
+  agent.listensAt(await listen(app, config));
+  log.info({ url: agent.url, dir: config.dir, vms: agent.vms.records().length }, 'agent listens');
+
+  agent.outgoing.resumeAll();
+  const queue = app.get(OrderQueue);
+  void queue.open();
+
+  let isEnding = false;
+  const end = async (signal: string) => {
+    if (isEnding) process.exit(130);
+    isEnding = true;
+    log.info({ signal, stopVms: config.stopVmsOnExit }, 'agent ends');
+    agent.outgoing.close();
+    await queue.close();
+    if (config.stopVmsOnExit) {
+      await agent.orders.stopAll('host shut down');
+      await app.get(HeartbeatService).sayFarewell();
+    }
+    await app.close();
+    agent.vms.release();
+    process.exit(0);
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void end(signal));
+}
+
+try {
+  await run(readConfig(process.env, projectDir));
+} catch (error) {
+  process.stderr.write(`drover-agent: ${(error as Error).message}\n`);
+  process.exit(1);
+}

@@ -1,0 +1,76 @@
+/** VMs that other hosts' agents bring here. Each shows a ticket that is good for one migration of one VM alone. */
+import type { IncomingState, PrepareIncoming } from '#contracts';
+import type { Identity } from '../state/identity.js';
+import type { VmRecord } from '../vms/vm-record.js';
+import { VmRefusal, type VmTable } from '../vms/vm-table.js';
+import type { VmTransfers } from '../vms/vm-transfers.js';
+import { isSameSecret, ticketFor } from './ticket.js';
+
+interface Addresses {
+  /** Where VMMs wait for migrations. */
+  readonly bind: string;
+  /** What others call this host. */
+  readonly host: string;
+}
+
+export class IncomingMigrations {
+  constructor(
+    private readonly identity: Identity,
+    private readonly vms: VmTable,
+    private readonly transfers: VmTransfers,
+    private readonly addresses: () => Addresses,
+  ) {}
+
+  /** Starts a process that waits for the VM; resolves with where. Throws VmRefusal. */
+  async prepare(arrival: PrepareIncoming, ticket: string): Promise<string> {
+    this.check(ticket, arrival);
+    const { bind, host } = this.addresses();
+    return this.transfers.expect(
+      arrival,
+      async (process) => `tcp:${host}:${await process.listen(bind, arrival.epoch)}`,
+    );
+  }
+
+  async state(migrationId: string, ticket: string): Promise<IncomingState> {
+    const record = this.find(migrationId, ticket);
+    if (await this.transfers.noteArrival(record.vmId)) return { status: 'running', message: '' };
+    const process = this.vms.process(record.vmId);
+    const { phase, end } = this.vms.record(record.vmId)!;
+    if (phase === 'incoming' && process) {
+      const { status, message } = await process.queryIncoming();
+      return { status: status === 'failed' ? 'gone' : status, message };
+    }
+    if (phase === 'incoming') throw new VmRefusal('not_ready', 'its process does not answer now');
+    // A guest that ended after it had arrived has been here all the same.
+    const hasRun = phase === 'stopping' || phase === 'ended';
+    return { status: hasRun ? 'running' : 'gone', message: end?.message ?? 'nothing of the VM is here' };
+  }
+
+  /** The source will never run the VM again: sees to it that it runs here if everything is here. */
+  async finish(migrationId: string, ticket: string): Promise<IncomingState> {
+    const { vmId } = this.find(migrationId, ticket);
+    const before = await this.state(migrationId, ticket);
+    if (before.status !== 'loaded') return before;
+    await this.vms.processOf(vmId).finishIncoming();
+    return this.state(migrationId, ticket);
+  }
+
+  /** The source runs on: throws away what is here. */
+  async discard(migrationId: string, ticket: string): Promise<IncomingState> {
+    const { vmId } = this.find(migrationId, ticket);
+    await this.transfers.discard(vmId, migrationId, 'the source gave the migration up');
+    return this.state(migrationId, ticket);
+  }
+
+  private find(migrationId: string, ticket: string): VmRecord {
+    const record = this.vms.records().find(({ incoming }) => incoming?.migrationId === migrationId);
+    if (!record) throw new VmRefusal('not_found', `nothing of migration ${migrationId} is on this host`);
+    this.check(ticket, { migrationId, vmId: record.vmId, epoch: record.epoch });
+    return record;
+  }
+
+  private check(ticket: string, passage: { migrationId: string; vmId: string; epoch: number }): void {
+    if (!isSameSecret(ticket, ticketFor(this.identity.agentToken, passage)))
+      throw new VmRefusal('unauthorized', 'the ticket is not good for this migration');
+  }
+}

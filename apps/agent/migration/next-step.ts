@@ -1,0 +1,197 @@
+/** What the source's agent does next in a migration: a pure function of what it has written down and what it sees. */
+import type { MigrationError } from '#contracts';
+import type { MigrationRecord } from './migration-record.js';
+
+/** What the source's process says about this migration; `none`: it has not been asked yet. */
+export type SourceMigration =
+  | { readonly status: 'none' | 'setup' | 'active' | 'device' | 'cancelling' | 'cancelled' }
+  | { readonly status: 'completed'; readonly isConfirmed: boolean }
+  | { readonly status: 'failed'; readonly code: string; readonly message: string }
+  /** It runs, but did not answer this time. */
+  | { readonly status: 'unknown' };
+
+/** What the destination's agent said when it was last asked. */
+export type DestinationAnswer =
+  | { readonly kind: 'not_asked' }
+  | { readonly kind: 'prepared'; readonly uri: string }
+  | { readonly kind: 'refused'; readonly code: string; readonly message: string }
+  | { readonly kind: 'unreachable'; readonly message: string }
+  | { readonly kind: 'waiting' | 'loaded' | 'running' | 'gone'; readonly message: string };
+
+export interface Facts {
+  readonly nowMs: number;
+  /** The VM's process, if this host has it in the epoch that is to leave. */
+  readonly source: { readonly isAlive: boolean; readonly isMine: boolean; readonly migration: SourceMigration };
+  readonly destination: DestinationAnswer;
+}
+
+export type Step = { readonly reason: string } & (
+  | { readonly action: 'wait' }
+  /** Go on to that phase, after writing it down. */
+  | { readonly action: 'enter'; readonly phase: 'prepare' | 'finish' | 'confirm' }
+  | { readonly action: 'enter_perform'; readonly uri: string }
+  /** Give up: the VM stays here. */
+  | { readonly action: 'abort'; readonly error: MigrationError }
+  /** Order the process to migrate. */
+  | { readonly action: 'migrate'; readonly uri: string }
+  /** Order the process to stop migrating. */
+  | { readonly action: 'cancel_migration' }
+  /** Note that its time is up. */
+  | { readonly action: 'time_out' }
+  /** Ask the destination's agent: start a process; tell its state; make sure it runs; throw away what it has. */
+  | { readonly action: 'ask_prepare' | 'ask_state' | 'ask_finish' | 'ask_discard' }
+  | { readonly action: 'quit_source' }
+  /** The end: the VM has left, or stays. `error`: it is nowhere. */
+  | { readonly action: 'end_left'; readonly error: MigrationError | null }
+  | { readonly action: 'end_stays' }
+);
+
+/** How long a destination's agent may be away before the point of no return. */
+const PREPARE_PATIENCE_MS = 15_000;
+/** How long after a migration's time is up its destination is asked to throw away what it has. */
+const DISCARD_PATIENCE_MS = 300_000;
+
+export function nextStep(record: MigrationRecord, facts: Facts): Step {
+  switch (record.phase) {
+    case 'begin':
+      return beginStep(record, facts);
+    case 'prepare':
+      return prepareStep(record, facts);
+    case 'perform':
+      return performStep(record, facts);
+    case 'finish':
+      return finishStep(facts);
+    case 'confirm':
+      return facts.source.isAlive
+        ? { action: 'quit_source', reason: 'the VM runs at the destination' }
+        : { action: 'end_left', error: null, reason: 'the VM runs at the destination, and nothing of it is left here' };
+    case 'abort':
+      return abortStep(record, facts);
+    case 'ended':
+      return { action: 'wait', reason: 'it has ended' };
+  }
+}
+
+function beginStep({ order, cancel }: MigrationRecord, { source }: Facts): Step {
+  if (!source.isMine) {
+    const message = `this host does not run epoch ${order.sourceEpoch} of the VM`;
+    return { action: 'abort', error: { code: 'not_here', phase: 'begin', side: 'source', message }, reason: message };
+  }
+  if (cancel) return cancelled('begin', cancel);
+  return { action: 'enter', phase: 'prepare', reason: `the VM runs here in epoch ${order.sourceEpoch}` };
+}
+
+function prepareStep({ cancel, startedAt }: MigrationRecord, { source, destination, nowMs }: Facts): Step {
+  if (!source.isAlive) return sourceDied('prepare');
+  if (cancel) return cancelled('prepare', cancel);
+  switch (destination.kind) {
+    case 'prepared':
+      return { action: 'enter_perform', uri: destination.uri, reason: `the destination waits at ${destination.uri}` };
+    case 'refused': {
+      const { code, message } = destination;
+      const error = { code, phase: 'prepare', side: 'destination', message } as const;
+      return { action: 'abort', error, reason: `the destination refused: ${message}` };
+    }
+    case 'unreachable':
+      if (nowMs - Date.parse(startedAt) > PREPARE_PATIENCE_MS) {
+        const message = `the destination's agent does not answer: ${destination.message}`;
+        const error = { code: 'destination_unreachable', phase: 'prepare', side: 'destination', message } as const;
+        return { action: 'abort', error, reason: message };
+      }
+      return { action: 'ask_prepare', reason: `the destination's agent did not answer: ${destination.message}` };
+    default:
+      return { action: 'ask_prepare', reason: 'the destination has to start a process first' };
+  }
+}
+
+function performStep({ order, cancel, startedAt, uri }: MigrationRecord, facts: Facts): Step {
+  const { source, destination, nowMs } = facts;
+  if (!source.isAlive) return withoutSource(destination);
+  const { migration } = source;
+  switch (migration.status) {
+    case 'none':
+      if (cancel) return cancelled('perform', cancel);
+      return { action: 'migrate', uri: uri!, reason: 'the destination waits' };
+    case 'setup':
+    case 'active':
+    case 'device':
+      if (cancel) return { action: 'cancel_migration', reason: CANCEL_REASONS[cancel] };
+      if (nowMs - Date.parse(startedAt) > order.timeoutSeconds * 1000)
+        return { action: 'time_out', reason: `it has taken longer than ${order.timeoutSeconds} s` };
+      return { action: 'wait', reason: `it is ${migration.status}` };
+    case 'cancelling':
+    case 'unknown':
+      return { action: 'wait', reason: migration.status === 'unknown' ? 'no answer this time' : 'it is cancelling' };
+    case 'completed':
+      return migration.isConfirmed
+        ? { action: 'enter', phase: 'confirm', reason: 'the destination said that the guest runs there' }
+        : { action: 'enter', phase: 'finish', reason: 'the source has let go, but heard nothing after that' };
+    case 'cancelled':
+      return cancelled('perform', cancel ?? 'cancelled');
+    case 'failed': {
+      const { code, message } = migration;
+      const side = code.startsWith('remote_') ? 'destination' : 'source';
+      return { action: 'abort', error: { code, phase: 'perform', side, message }, reason: message };
+    }
+  }
+}
+
+/**
+ * The source's process died while it migrated, perhaps past the point of no return. It will never run the VM again, so
+ * a destination that has everything may take over; one that has not cannot.
+ */
+function withoutSource(destination: DestinationAnswer): Step {
+  switch (destination.kind) {
+    case 'running':
+    case 'loaded':
+      return { action: 'enter', phase: 'finish', reason: 'the source died, but the destination has everything' };
+    case 'waiting':
+    case 'gone':
+      return sourceDied('perform');
+    default:
+      return { action: 'ask_state', reason: 'the source died: only the destination knows how far it came' };
+  }
+}
+
+function finishStep({ destination }: Facts): Step {
+  switch (destination.kind) {
+    case 'running':
+      return { action: 'enter', phase: 'confirm', reason: 'the guest runs at the destination' };
+    case 'gone': {
+      const message = `the destination lost the VM after it had taken it over: ${destination.message}`;
+      const error = { code: 'destination_lost', phase: 'finish', side: 'destination', message } as const;
+      return { action: 'end_left', error, reason: message };
+    }
+    default:
+      return { action: 'ask_finish', reason: 'the source never runs the VM again, so the destination has to' };
+  }
+}
+
+function abortStep({ error, order, startedAt }: MigrationRecord, { source, destination, nowMs }: Facts): Step {
+  if (error?.phase === 'begin')
+    return { action: 'end_stays', reason: 'the destination has not been asked for anything' };
+  if (source.isMine && source.isAlive && ['setup', 'active', 'device'].includes(source.migration.status))
+    return { action: 'cancel_migration', reason: 'it was given up' };
+  if (destination.kind === 'gone')
+    return { action: 'end_stays', reason: 'nothing of the VM is left at the destination' };
+  if (destination.kind === 'refused')
+    return { action: 'end_stays', reason: `the destination has nothing to throw away: ${destination.message}` };
+  if (destination.kind === 'running')
+    return { action: 'end_stays', reason: 'the destination says that the VM runs there: its epoch decides' };
+  const patienceMs = order.timeoutSeconds * 1000 + DISCARD_PATIENCE_MS;
+  if (destination.kind === 'unreachable' && nowMs - Date.parse(startedAt) > patienceMs)
+    return { action: 'end_stays', reason: "the destination's agent is still away; the controller will tell it" };
+  return { action: 'ask_discard', reason: 'the VM stays here, so the destination must not keep it' };
+}
+
+const CANCEL_REASONS = { cancelled: 'cancelled by request', timeout: 'its time is up' } as const;
+
+function cancelled(phase: MigrationError['phase'], cancel: 'cancelled' | 'timeout'): Step {
+  const message = CANCEL_REASONS[cancel];
+  return { action: 'abort', error: { code: cancel, phase, side: 'source', message }, reason: message };
+}
+
+function sourceDied(phase: MigrationError['phase']): Step {
+  const message = 'the VM ended at the source while it migrated';
+  return { action: 'abort', error: { code: 'source_died', phase, side: 'source', message }, reason: message };
+}

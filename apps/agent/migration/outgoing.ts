@@ -1,0 +1,204 @@
+/** Migrations that take VMs away from this host: carries out what `nextStep` decides, until each has ended. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { MigrationParameters, MigrationReport } from '#contracts';
+import type { Log } from '../log.js';
+import type { JsonStore } from '../state/json-store.js';
+import { VmRefusal, type VmTable } from '../vms/vm-table.js';
+import type { VmTransfers } from '../vms/vm-transfers.js';
+import { type MigrateJob, type MigrationRecord, newMigrationRecord } from './migration-record.js';
+import { type DestinationAnswer, type Facts, type SourceMigration, type Step, nextStep } from './next-step.js';
+import { DestinationPeer } from './peer.js';
+import { endReport, phaseReport, sourceMigration, stayedReport, withFigures } from './report.js';
+
+/** How often a migration is looked at, and a destination's agent asked that did not answer. */
+const POLL_MS = 250;
+const ASK_AGAIN_MS = 1_000;
+
+export class OutgoingMigrations {
+  private readonly running = new Map<string, { answer: DestinationAnswer; wake: () => void }>();
+  private isClosed = false;
+
+  constructor(
+    private readonly store: JsonStore<MigrationRecord>,
+    private readonly vms: VmTable,
+    private readonly transfers: VmTransfers,
+    private readonly log: Log,
+  ) {}
+
+  /** After a start of the agent: goes on with what had been begun. */
+  resumeAll(): void {
+    for (const record of this.store.all()) if (record.phase !== 'ended') this.run(record.migrationId);
+  }
+
+  /** Takes an order on; it is carried out from here, job or no job. The same order again changes nothing. */
+  begin(order: MigrateJob): void {
+    const { migrationId, vmId, epoch } = order;
+    const vm = this.vms.record(vmId);
+    const hasLeft = vm?.phase === 'gone' && vm.epoch >= epoch;
+    if (this.store.get(migrationId) || hasLeft) {
+      this.log.info({ migrationId, vmId }, 'order to migrate ignored: it has been taken on before');
+      return;
+    }
+    this.store.put(migrationId, newMigrationRecord(order, new Date().toISOString()));
+    this.run(migrationId);
+  }
+
+  reports(): MigrationReport[] {
+    return this.store.all().map(({ report }) => report);
+  }
+
+  /** The controller has stored how it ended. */
+  forget(migrationId: string): void {
+    if (this.store.get(migrationId)?.phase === 'ended') this.store.remove(migrationId);
+  }
+
+  /** Asks for its end; past the point of no return nothing comes of it. Throws VmRefusal if there is none. */
+  cancel(migrationId: string): void {
+    const record = this.find(migrationId);
+    if (!['begin', 'prepare', 'perform'].includes(record.phase))
+      throw new VmRefusal('too_late', `migration ${migrationId} can no longer be cancelled (${record.phase})`);
+    this.update(migrationId, { cancel: record.cancel ?? 'cancelled' });
+    this.running.get(migrationId)?.wake();
+  }
+
+  /** Changes limits, now and for what is still to be ordered. Throws VmRefusal if there is none, or it is too late. */
+  async setParameters(migrationId: string, parameters: MigrationParameters): Promise<void> {
+    const { phase, order, vmId } = this.find(migrationId);
+    if (!['begin', 'prepare', 'perform'].includes(phase))
+      throw new VmRefusal('too_late', `migration ${migrationId} has no limits any more (${phase})`);
+    this.update(migrationId, { order: { ...order, ...parameters } });
+    if (phase === 'perform') await this.vms.processOf(vmId).setMigrationLimits(parameters);
+  }
+
+  /** The agent ends; what has been begun goes on in the VMs' processes, and here at the next start. */
+  close(): void {
+    this.isClosed = true;
+    for (const { wake } of this.running.values()) wake();
+  }
+
+  private run(migrationId: string): void {
+    if (this.running.has(migrationId)) return;
+    this.running.set(migrationId, { answer: { kind: 'not_asked' }, wake: () => undefined });
+    void this.loop(migrationId).finally(() => this.running.delete(migrationId));
+  }
+
+  private async loop(migrationId: string): Promise<void> {
+    let last = '';
+    while (!this.isClosed && this.store.get(migrationId)?.phase !== 'ended') {
+      const { vmId, phase } = this.store.get(migrationId)!;
+      try {
+        const step = nextStep(this.store.get(migrationId)!, await this.facts(migrationId));
+        if (step.action !== last) this.log.info({ migrationId, vmId, phase, action: step.action }, step.reason);
+        last = step.action;
+        await this.carryOut(migrationId, step);
+      } catch (error) {
+        this.log.error({ migrationId, vmId, phase }, `a step of the migration failed: ${(error as Error).message}`);
+        await this.pause(migrationId, ASK_AGAIN_MS);
+      }
+    }
+  }
+
+  private async facts(migrationId: string): Promise<Facts> {
+    const { vmId, order, phase } = this.store.get(migrationId)!;
+    const vm = this.vms.record(vmId);
+    const isMine = this.transfers.mayLeave(vmId, order.sourceEpoch, migrationId);
+    const isAlive = isMine && vm?.end === null;
+    const migration = isAlive && ['perform', 'abort'].includes(phase) ? await this.look(migrationId) : UNKNOWN;
+    const { answer } = this.running.get(migrationId)!;
+    return { nowMs: Date.now(), source: { isAlive, isMine, migration }, destination: answer };
+  }
+
+  /** Asks the source's process, and keeps its figures for the report. */
+  private async look(migrationId: string): Promise<SourceMigration> {
+    const { vmId, report } = this.store.get(migrationId)!;
+    try {
+      const figures = (await this.vms.process(vmId)?.queryMigration()) ?? null;
+      const migration = sourceMigration(figures, migrationId);
+      if (figures && migration.status !== 'none')
+        this.store.remember(migrationId, { ...this.store.get(migrationId)!, report: withFigures(report, figures) });
+      return migration;
+    } catch (error) {
+      this.log.debug({ migrationId, vmId }, (error as Error).message);
+      return UNKNOWN;
+    }
+  }
+
+  private async carryOut(migrationId: string, step: Step): Promise<void> {
+    const record = this.store.get(migrationId)!;
+    const { vmId, order, report } = record;
+    const peer = new DestinationPeer(order);
+    switch (step.action) {
+      case 'wait':
+        return this.pause(migrationId, POLL_MS);
+      case 'enter':
+        if (step.phase === 'prepare') await this.transfers.beginLeaving(vmId, order.sourceEpoch, migrationId);
+        return this.enter(migrationId, { phase: step.phase, report: phaseReport(report, step.phase) });
+      case 'enter_perform':
+        return this.enter(migrationId, { phase: 'perform', uri: step.uri });
+      case 'ask_prepare':
+        return this.ask(migrationId, peer.prepare());
+      case 'ask_state':
+        return this.ask(migrationId, peer.state());
+      case 'ask_finish':
+        return this.ask(migrationId, peer.finish());
+      case 'ask_discard':
+        return this.ask(migrationId, peer.discard());
+      case 'migrate':
+        return this.vms.processOf(vmId).migrate({ ...order, uri: step.uri });
+      case 'cancel_migration':
+        await this.vms.processOf(vmId).cancelMigration();
+        return this.pause(migrationId, POLL_MS);
+      case 'time_out':
+        return this.update(migrationId, { cancel: 'timeout' });
+      case 'abort': {
+        // The VM stays whatever becomes of the rest: the controller may know now.
+        await this.transfers.stays(vmId, migrationId);
+        const failed = { ...record, error: step.error };
+        return this.enter(migrationId, { phase: 'abort', error: step.error, report: stayedReport(failed) });
+      }
+      case 'quit_source':
+        return this.transfers.left(vmId, migrationId, order.epoch);
+      case 'end_stays':
+        return this.enter(migrationId, { phase: 'ended' });
+      case 'end_left':
+        if (step.error) await this.transfers.lost(vmId, migrationId, step.error.message);
+        else await this.transfers.left(vmId, migrationId, order.epoch);
+        return this.enter(migrationId, {
+          phase: 'ended',
+          error: step.error,
+          report: endReport(report, step.error),
+        });
+    }
+  }
+
+  private async ask(migrationId: string, asked: Promise<DestinationAnswer>): Promise<void> {
+    const answer = await asked;
+    this.running.get(migrationId)!.answer = answer;
+    if (['unreachable', 'waiting', 'loaded'].includes(answer.kind)) await this.pause(migrationId, ASK_AGAIN_MS);
+  }
+
+  /** Waits, unless somebody has a reason to look at the migration at once. */
+  private async pause(migrationId: string, ms: number): Promise<void> {
+    const running = this.running.get(migrationId)!;
+    const woken = new Promise<void>((done) => (running.wake = done));
+    await Promise.race([woken, sleep(ms, undefined, { ref: false })]);
+  }
+
+  private enter(migrationId: string, change: Partial<MigrationRecord> & Pick<MigrationRecord, 'phase'>): void {
+    this.update(migrationId, change);
+    const { vmId, error, report } = this.store.get(migrationId)!;
+    if (change.phase === 'ended') this.log.info({ migrationId, vmId, status: report.status, error }, 'migration ended');
+  }
+
+  private update(migrationId: string, change: Partial<MigrationRecord>): void {
+    this.store.put(migrationId, { ...this.store.get(migrationId)!, ...change });
+  }
+
+  private find(migrationId: string): MigrationRecord {
+    const record = this.store.get(migrationId);
+    if (!record) throw new VmRefusal('not_found', `this host does not carry out a migration ${migrationId}`);
+    return record;
+  }
+}
+
+const UNKNOWN: SourceMigration = { status: 'unknown' };

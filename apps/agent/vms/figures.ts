@@ -1,0 +1,36 @@
+/** Measures the VMs of this host for the heartbeat. A VM that does not answer has its last known state. */
+import { readConsoleTail } from '#hypervisor';
+import type { ProcessMeter } from '../host/measure.js';
+import type { Log } from '../log.js';
+import { NO_FIGURES, type VmFigures } from './report.js';
+import type { VmRecord } from './vm-record.js';
+import type { VmTable } from './vm-table.js';
+
+const CONSOLE_TAIL_BYTES = 4096;
+
+export class VmMeter {
+  constructor(
+    private readonly vms: VmTable,
+    private readonly processes: ProcessMeter,
+    private readonly log: Log,
+  ) {}
+
+  async measure(record: VmRecord, nowMs: number): Promise<VmFigures> {
+    const { vmId, process: handle, phase } = record;
+    if (phase === 'gone' || !handle) return NO_FIGURES;
+    const consoleTail = await readConsoleTail(handle.consoleLog, CONSOLE_TAIL_BYTES).catch(() => '');
+    const process = this.vms.process(vmId);
+    if (!process) {
+      this.processes.forget(handle.pid);
+      return { ...NO_FIGURES, consoleTail };
+    }
+    const use = await this.processes.read(handle.pid, nowMs);
+    try {
+      const [runState, dirtyRateMiBps] = await Promise.all([process.runState(), process.dirtyRateMiBps()]);
+      return { ...use, consoleTail, runState, dirtyRateMiBps: dirtyRateMiBps ?? 0 };
+    } catch (error) {
+      this.log.debug({ vmId }, `no figures this time: ${(error as Error).message}`);
+      return { ...NO_FIGURES, ...use, consoleTail };
+    }
+  }
+}

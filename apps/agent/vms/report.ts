@@ -1,0 +1,72 @@
+/** From what is known of a VM to what the heartbeat says of it: pure. */
+import type { VmReport } from '#contracts';
+import type { RunState, VmEnd } from '#hypervisor';
+import type { EndReport, VmRecord } from './vm-record.js';
+
+/** What was measured of a VM's process; null: there is none, or it did not answer. */
+export interface VmFigures {
+  readonly cpuUsedCores: number;
+  readonly memoryUsedMiB: number;
+  readonly dirtyRateMiBps: number;
+  readonly consoleTail: string;
+  readonly runState: RunState | null;
+}
+
+export const NO_FIGURES: VmFigures = {
+  cpuUsedCores: 0,
+  memoryUsedMiB: 0,
+  dirtyRateMiBps: 0,
+  consoleTail: '',
+  runState: null,
+};
+
+/** What contracts allow. */
+const MAX_CONSOLE_CHARACTERS = 4096;
+
+/** How a VM's end is told. `asked`: it was ended by order, with these words. */
+export function describeEnd(end: VmEnd, asked: string | null): EndReport {
+  const { exitCode, signal, byGuest, lastLogLine } = end;
+  if (byGuest) {
+    const message = exitCode === null ? 'the guest shut down' : `the guest ended with status ${exitCode}`;
+    return { status: 'down', exitCode, message };
+  }
+  if (asked !== null) return { status: 'down', exitCode: null, message: asked };
+  const detail = lastLogLine ? `: ${lastLogLine}` : '';
+  if (signal !== null) return { status: 'failed', exitCode: null, message: `its process was killed by ${signal}` };
+  if (exitCode === null)
+    return { status: 'failed', exitCode: null, message: `its process ended, nobody saw how${detail}` };
+  if (exitCode === 0) return { status: 'down', exitCode, message: 'its process ended with status 0' };
+  return { status: 'failed', exitCode: null, message: `its process ended with status ${exitCode}${detail}` };
+}
+
+/** Null: nothing of it is here, so nothing is told. */
+export function reportVm(record: VmRecord, figures: VmFigures): VmReport | null {
+  const status = statusOf(record, figures.runState);
+  if (status === null) return null;
+  const { cpuUsedCores, memoryUsedMiB, dirtyRateMiBps, consoleTail } = figures;
+  return {
+    vmId: record.vmId,
+    epoch: record.epoch,
+    status,
+    exitCode: record.phase === 'ended' ? (record.end?.exitCode ?? null) : null,
+    message: record.phase === 'ended' ? (record.end?.message ?? '') : '',
+    cpuUsedCores,
+    memoryUsedMiB,
+    dirtyRateMiBps,
+    consoleTail: consoleTail.slice(-MAX_CONSOLE_CHARACTERS),
+  };
+}
+
+function statusOf(record: VmRecord, runState: RunState | null): VmReport['status'] | null {
+  switch (record.phase) {
+    case 'gone':
+      return null;
+    case 'ended':
+      return record.end?.status ?? 'failed';
+    case 'running':
+      if (record.leaving) return 'migrating';
+      return runState?.status === 'paused' ? 'paused' : 'up';
+    default:
+      return record.phase;
+  }
+}

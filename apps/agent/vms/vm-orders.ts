@@ -1,0 +1,96 @@
+/** Orders that change a VM where it is. An order that comes twice, or too late, does no harm: epochs tell. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { VmSpec } from '#contracts';
+import type { Log } from '../log.js';
+import type { VmTable } from './vm-table.js';
+
+/** How long a guest may take to shut down before its process is ended. */
+const SHUTDOWN_GRACE_MS = 5_000;
+
+export class VmOrders {
+  constructor(
+    private readonly vms: VmTable,
+    private readonly log: Log,
+  ) {}
+
+  /** Starts a VM, unless this epoch of it, or a later one, is known here. A failure is reported, not thrown. */
+  start(vmId: string, epoch: number, spec: VmSpec): Promise<void> {
+    return this.vms.exclusively(vmId, async () => {
+      const known = this.vms.record(vmId);
+      if (known && known.epoch >= epoch) {
+        const { phase } = known;
+        this.log.info(
+          { vmId, epoch, known: known.epoch, phase },
+          'start ignored: that epoch, or a later one, is known',
+        );
+        return;
+      }
+      await this.vms.end(vmId, 'a later epoch of it was started');
+      this.vms.create(vmId, epoch, spec, { phase: 'starting' });
+      await this.vms.bringUp(vmId);
+    });
+  }
+
+  /** Ends a VM. `shutdown` asks the guest first and gives it a while; `message` is what is told of the end. */
+  stop(vmId: string, epoch: number, mode: 'shutdown' | 'power_off', message: string): Promise<void> {
+    return this.ifHere('stop', vmId, epoch, async () => {
+      this.vms.update(vmId, { phase: 'stopping' });
+      const process = this.vms.process(vmId);
+      if (process && mode === 'shutdown') {
+        this.vms.announceEnd(vmId, message);
+        await process.powerdown().catch((error: Error) => this.log.debug({ vmId }, error.message));
+        await Promise.race([process.ended, sleep(SHUTDOWN_GRACE_MS, undefined, { ref: false })]);
+      }
+      await this.vms.end(vmId, message);
+    });
+  }
+
+  pause(vmId: string, epoch: number): Promise<void> {
+    return this.ifHere('pause', vmId, epoch, () => this.vms.processOf(vmId).stop());
+  }
+
+  resume(vmId: string, epoch: number): Promise<void> {
+    return this.ifHere('resume', vmId, epoch, () => this.vms.processOf(vmId).cont());
+  }
+
+  /** Ends all VMs, because the host ends. */
+  async stopAll(message: string): Promise<void> {
+    const here = this.vms.records().filter(({ phase }) => ['starting', 'running', 'stopping'].includes(phase));
+    await Promise.all(here.map(({ vmId, epoch }) => this.stop(vmId, epoch, 'shutdown', message)));
+    const others = this.vms.records().filter(({ vmId }) => this.vms.process(vmId));
+    await Promise.all(others.map(({ vmId }) => this.vms.exclusively(vmId, () => this.vms.end(vmId, message))));
+  }
+
+  /** The controller has stored how that VM ended. */
+  forget(vmId: string, epoch: number): Promise<void> {
+    return this.vms.exclusively(vmId, async () => {
+      const record = this.vms.record(vmId);
+      if (record?.epoch === epoch && record.phase === 'ended') this.vms.update(vmId, { phase: 'gone' });
+    });
+  }
+
+  /** Ends a copy that does not own the VM any more, without grace and without a report. */
+  destroy(vmId: string, epoch: number): Promise<void> {
+    return this.vms.exclusively(vmId, async () => {
+      const record = this.vms.record(vmId);
+      if (!record || record.epoch !== epoch || record.phase === 'gone') return;
+      this.log.warn(
+        { vmId, epoch, phase: record.phase },
+        'ending a copy that must not run here, as the controller says',
+      );
+      await this.vms.end(vmId, 'it must not run here', { atOnce: true });
+      this.vms.update(vmId, { phase: 'gone', leaving: null });
+    });
+  }
+
+  /** Carries an order out if that epoch of the VM runs here and is not about to leave. */
+  private ifHere(order: string, vmId: string, epoch: number, action: () => Promise<void>): Promise<void> {
+    return this.vms.exclusively(vmId, async () => {
+      const record = this.vms.record(vmId);
+      const { phase, leaving } = record ?? {};
+      const isHere = record?.epoch === epoch && ['starting', 'running', 'stopping'].includes(record.phase) && !leaving;
+      if (isHere) await action();
+      else this.log.info({ vmId, epoch, known: record?.epoch, phase, leaving }, `${order} ignored`);
+    });
+  }
+}

@@ -1,0 +1,39 @@
+/** What the agent keeps on disk of each VM: written before and after each step, so that it can go on after a crash. */
+import { z } from 'zod';
+import { Id, VmSpec } from '#contracts';
+
+const VmHandle = z.object({
+  pid: z.int(),
+  startTime: z.string(),
+  qmpSocket: z.string(),
+  consoleLog: z.string(),
+  consoleInput: z.string(),
+  log: z.string(),
+});
+
+/**
+ *     starting -> running -> stopping -> ended -> gone      ended: told in heartbeats until the controller knows it
+ *     incoming -> running                                   gone: not here any more; kept, for its epoch
+ */
+const Phase = z.enum(['starting', 'running', 'stopping', 'incoming', 'ended', 'gone']);
+
+export const EndReport = z.object({
+  status: z.enum(['down', 'failed']),
+  exitCode: z.int().nullable(),
+  message: z.string(),
+});
+export type EndReport = z.infer<typeof EndReport>;
+
+export const VmRecord = z.object({
+  vmId: Id,
+  epoch: z.int(),
+  spec: VmSpec,
+  phase: Phase,
+  process: VmHandle.nullable(),
+  /** The migration that brings it, or brought it, here. */
+  incoming: z.object({ migrationId: Id, uri: z.string().nullable() }).nullable(),
+  /** The migration that takes it away; until that is decided, the end of the process is not told as the VM's end. */
+  leaving: Id.nullable(),
+  end: EndReport.nullable(),
+});
+export type VmRecord = z.infer<typeof VmRecord>;

@@ -1,0 +1,213 @@
+/** The VMs of this host: their records on disk and the processes that belong to them. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { VmSpec } from '#contracts';
+import type { Hypervisor, LaunchSpec, VmEnd, VmHandle, VmProcess } from '#hypervisor';
+import type { Log } from '../log.js';
+import type { JsonStore } from '../state/json-store.js';
+import { Locks } from './locks.js';
+import { describeEnd } from './report.js';
+import type { VmRecord } from './vm-record.js';
+
+/** How long a process may take to end in order before it is killed. */
+const QUIT_GRACE_MS = 5_000;
+/** How often a process is tried again that runs but did not answer the agent that looks for it. */
+const ADOPT_RETRY_MS = 2_000;
+
+interface Folders {
+  readonly images: string;
+  /** Console and log of each VM are in a folder below it. */
+  readonly vms: string;
+  /** Sockets of each VM are in a folder below it. */
+  readonly runtime: string;
+}
+
+/** Name of the longest socket below the folder for sockets. */
+export const LONGEST_SOCKET = '00000000-0000-0000-0000-000000000000/qmp.sock';
+
+/** An order that cannot be carried out here and now; the message says why. */
+export class VmRefusal extends Error {
+  constructor(
+    readonly code: string,
+    message: string,
+  ) {
+    super(message);
+    this.name = 'VmRefusal';
+  }
+}
+
+export class VmTable {
+  private readonly processes = new Map<string, VmProcess>();
+  /** Why a process is being ended: the words for its report. */
+  private readonly endings = new Map<string, string>();
+  private readonly locks = new Locks();
+
+  constructor(
+    private readonly store: JsonStore<VmRecord>,
+    private readonly hypervisor: Hypervisor,
+    private readonly folders: Folders,
+    private readonly log: Log,
+  ) {}
+
+  records(): VmRecord[] {
+    return this.store.all();
+  }
+
+  record(vmId: string): VmRecord | undefined {
+    return this.store.get(vmId);
+  }
+
+  /** The VM's connected process; undefined if it has none. */
+  process(vmId: string): VmProcess | undefined {
+    return this.processes.get(vmId);
+  }
+
+  /** The same; throws VmRefusal if it has none. */
+  processOf(vmId: string): VmProcess {
+    const process = this.processes.get(vmId);
+    if (!process) throw new VmRefusal('no_process', `VM ${vmId} has no process on this host now`);
+    return process;
+  }
+
+  /** Memory promised to the VMs that are here or arrive. */
+  promisedMiB(): number {
+    const here = this.records().filter(({ phase }) => phase !== 'ended' && phase !== 'gone');
+    return here.reduce((sum, { spec }) => sum + spec.memoryMiB, 0);
+  }
+
+  /** Runs `action` when nothing else is being done to that VM. */
+  exclusively<T>(vmId: string, action: () => Promise<T>): Promise<T> {
+    return this.locks.run(vmId, action);
+  }
+
+  create(vmId: string, epoch: number, spec: VmSpec, change: Pick<VmRecord, 'phase'> & Partial<VmRecord>): void {
+    const blank = { process: null, incoming: null, leaving: null, end: null };
+    this.store.put(vmId, { ...blank, vmId, epoch, spec, ...change });
+  }
+
+  update(vmId: string, change: Partial<VmRecord>): void {
+    this.store.put(vmId, { ...this.store.get(vmId)!, ...change });
+  }
+
+  /** After a start of the agent: finds the VMs' processes again, and brings what was interrupted to an end. */
+  async adoptAll(): Promise<void> {
+    const here = this.records().filter(({ phase }) => phase !== 'gone' && phase !== 'ended');
+    await Promise.all(here.map(({ vmId }) => this.exclusively(vmId, () => this.adopt(vmId))));
+  }
+
+  /** Starts the process of a VM whose record says `starting`, and its guest. A failure is written down, not thrown. */
+  async bringUp(vmId: string): Promise<void> {
+    try {
+      const process = await this.launch(vmId);
+      await this.runGuest(vmId, process);
+      this.log.info({ vmId, pid: process.handle.pid, epoch: this.record(vmId)?.epoch }, 'VM started');
+    } catch (error) {
+      const message = (error as Error).message;
+      this.log.error({ vmId }, `VM did not start: ${message}`);
+      await this.end(vmId, message);
+      if (this.record(vmId)?.end) return; // how its process ended tells more
+      this.update(vmId, { phase: 'ended', end: { status: 'failed', exitCode: null, message } });
+    }
+  }
+
+  /** Starts the process of a VM and connects to it; its guest does not run yet. */
+  async launch(vmId: string): Promise<VmProcess> {
+    const record = this.store.get(vmId)!;
+    const spec = this.launchSpec(record);
+    if (!existsSync(spec.kernel))
+      throw new VmRefusal('image_missing', `there is no image ${record.spec.image} on this host (${spec.kernel})`);
+    const handle = await this.hypervisor.launch(spec);
+    this.update(vmId, { process: handle });
+    return this.attach(vmId, handle);
+  }
+
+  /** Ends the process, in order or at once; returns when it is gone and that is written down. */
+  async end(vmId: string, message: string, { atOnce = false } = {}): Promise<void> {
+    const process = this.processes.get(vmId);
+    if (!process) return;
+    this.endings.set(vmId, message);
+    if (atOnce) process.kill();
+    else await process.quit().catch((error: Error) => this.log.debug({ vmId }, error.message));
+    const isGone = process.ended.then(() => true);
+    if (!(await Promise.race([isGone, sleep(QUIT_GRACE_MS, false, { ref: false })]))) {
+      this.log.warn({ vmId, pid: process.handle.pid }, 'its process did not end in time: killing it');
+      process.kill();
+    }
+    this.noteEndOf(vmId, process, await process.ended);
+  }
+
+  /** Says what is told if the process ends soon. */
+  announceEnd(vmId: string, message: string): void {
+    this.endings.set(vmId, message);
+  }
+
+  /** The agent ends; VMs run on. */
+  release(): void {
+    for (const process of this.processes.values()) process.release();
+  }
+
+  private async adopt(vmId: string): Promise<void> {
+    const record = this.store.get(vmId)!;
+    const handle = record.process ?? (await this.hypervisor.find(this.launchSpec(record)));
+    if (!handle && record.phase === 'starting') return this.bringUp(vmId);
+    if (!handle || !this.hypervisor.isAlive(handle)) {
+      const lastLogLine = handle ? this.hypervisor.lastLogLine(handle) : '';
+      return this.noteEnd(vmId, { exitCode: null, signal: null, byGuest: false, lastLogLine });
+    }
+    try {
+      const process = await this.attach(vmId, handle);
+      this.log.info({ vmId, pid: handle.pid, phase: record.phase }, 'VM found again');
+      if (record.phase === 'starting') await this.runGuest(vmId, process);
+      if (record.phase === 'stopping') await this.end(vmId, 'stopped by order');
+    } catch (error) {
+      this.log.warn({ vmId, pid: handle.pid }, `VM runs, but does not answer: ${(error as Error).message}`);
+      setTimeout(() => void this.exclusively(vmId, () => this.adopt(vmId)), ADOPT_RETRY_MS).unref();
+    }
+  }
+
+  private async attach(vmId: string, handle: VmHandle): Promise<VmProcess> {
+    const process = await this.hypervisor.connect(handle);
+    this.processes.set(vmId, process);
+    this.update(vmId, { process: handle });
+    void process.ended.then((end) => this.noteEndOf(vmId, process, end));
+    return process;
+  }
+
+  /** A process starts with its guest stopped, so that nothing of the guest's life is missed. */
+  private async runGuest(vmId: string, process: VmProcess): Promise<void> {
+    await process.cont();
+    if (this.record(vmId)?.phase === 'starting') this.update(vmId, { phase: 'running' });
+  }
+
+  private noteEndOf(vmId: string, process: VmProcess, end: VmEnd): void {
+    if (this.processes.get(vmId) !== process) return; // noted already
+    this.processes.delete(vmId);
+    this.noteEnd(vmId, end);
+  }
+
+  /** Writes down that the process is gone. */
+  private noteEnd(vmId: string, end: VmEnd): void {
+    const { leaving, phase } = this.store.get(vmId)!;
+    const report = describeEnd(end, this.endings.get(vmId) ?? null);
+    this.endings.delete(vmId);
+    this.log[report.status === 'failed' ? 'warn' : 'info']({ vmId, ...report }, 'the process of a VM has ended');
+    if (leaving)
+      this.update(vmId, { end: report }); // the migration decides what that means
+    else if (phase === 'incoming' && !end.byGuest) this.update(vmId, { phase: 'gone', end: report });
+    else this.update(vmId, { phase: 'ended', end: report });
+  }
+
+  private launchSpec({ vmId, spec, phase }: VmRecord): LaunchSpec {
+    return {
+      vmId,
+      vcpus: spec.vcpus,
+      memoryMiB: spec.memoryMiB,
+      kernel: join(this.folders.images, `${spec.image}.elf`),
+      append: spec.append,
+      folder: join(this.folders.vms, vmId),
+      runtimeFolder: join(this.folders.runtime, vmId),
+      incoming: phase === 'incoming',
+    };
+  }
+}

@@ -1,0 +1,139 @@
+/** VMs that leave this host or arrive at it: what a migration does to their records and processes. */
+import type { VmSpec } from '#contracts';
+import type { VmProcess } from '#hypervisor';
+import type { Log } from '../log.js';
+import { VmRefusal, type VmTable } from './vm-table.js';
+
+export interface Arrival {
+  readonly migrationId: string;
+  readonly vmId: string;
+  readonly epoch: number;
+  readonly spec: VmSpec;
+}
+
+export class VmTransfers {
+  constructor(
+    private readonly vms: VmTable,
+    private readonly memoryMiB: number,
+    private readonly log: Log,
+  ) {}
+
+  /** True if that migration may take the VM away, or does so already. */
+  mayLeave(vmId: string, epoch: number, migrationId: string): boolean {
+    const record = this.vms.record(vmId);
+    if (record?.leaving === migrationId) return true;
+    return record?.phase === 'running' && record.epoch === epoch && !record.leaving && !!this.vms.process(vmId);
+  }
+
+  /** From now on the end of the VM's process is the migration's affair. Throws VmRefusal if it may not leave. */
+  beginLeaving(vmId: string, epoch: number, migrationId: string): Promise<void> {
+    return this.vms.exclusively(vmId, async () => {
+      if (!this.mayLeave(vmId, epoch, migrationId))
+        throw new VmRefusal('not_here', `this host does not run epoch ${epoch} of the VM`);
+      this.vms.update(vmId, { leaving: migrationId });
+    });
+  }
+
+  /** The migration failed: the VM stays, or has ended meanwhile for reasons of its own. */
+  stays(vmId: string, migrationId: string): Promise<void> {
+    return this.ifLeaving(vmId, migrationId, async () => {
+      const hasEnded = this.vms.record(vmId)?.end;
+      this.vms.update(vmId, hasEnded ? { leaving: null, phase: 'ended' } : { leaving: null });
+    });
+  }
+
+  /** The VM runs elsewhere, in `epoch`: its process here is ended, and nothing is told of that. */
+  left(vmId: string, migrationId: string, epoch: number): Promise<void> {
+    return this.ifLeaving(vmId, migrationId, async () => {
+      await this.vms.end(vmId, 'it has left');
+      this.vms.update(vmId, { phase: 'gone', leaving: null, epoch });
+    });
+  }
+
+  /** The VM is nowhere any more: the destination lost it after the source had let go. */
+  lost(vmId: string, migrationId: string, message: string): Promise<void> {
+    return this.ifLeaving(vmId, migrationId, async () => {
+      await this.vms.end(vmId, message);
+      this.vms.update(vmId, { phase: 'ended', leaving: null, end: { status: 'failed', exitCode: null, message } });
+    });
+  }
+
+  /**
+   * Starts a process that waits for a VM; `listen` makes it wait and says where. Asked again by the same migration, it
+   * gives the same answer. Throws VmRefusal if the VM cannot come here.
+   */
+  expect(arrival: Arrival, listen: (process: VmProcess) => Promise<string>): Promise<string> {
+    const { vmId, epoch, migrationId, spec } = arrival;
+    return this.vms.exclusively(vmId, async () => {
+      const known = this.vms.record(vmId);
+      const isKnown = known?.phase === 'incoming' && known.incoming?.migrationId === migrationId;
+      if (isKnown && known.incoming?.uri && this.vms.process(vmId)) return known.incoming.uri;
+      if (isKnown)
+        await this.vms.end(vmId, 'it is started anew', { atOnce: true }); // the agent died before it waited
+      else this.check(arrival);
+      this.vms.create(vmId, epoch, spec, { phase: 'incoming', incoming: { migrationId, uri: null } });
+      try {
+        const uri = await listen(await this.vms.launch(vmId));
+        this.vms.update(vmId, { incoming: { migrationId, uri } });
+        return uri;
+      } catch (error) {
+        const { message } = error as Error;
+        await this.vms.end(vmId, message, { atOnce: true });
+        this.vms.update(vmId, { phase: 'gone' });
+        throw error instanceof VmRefusal ? error : new VmRefusal('start_failed', message);
+      }
+    });
+  }
+
+  /** Throws away what waits for that migration; does nothing if the guest runs here, or if there is nothing. */
+  discard(vmId: string, migrationId: string, reason: string): Promise<void> {
+    return this.vms.exclusively(vmId, async () => {
+      const record = this.vms.record(vmId);
+      if (record?.phase !== 'incoming' || record.incoming?.migrationId !== migrationId) return;
+      if (await this.noteArrival(vmId)) return;
+      await this.vms.end(vmId, reason, { atOnce: true });
+      this.vms.update(vmId, { phase: 'gone', end: { status: 'down', exitCode: null, message: reason } });
+      this.log.info({ vmId, migrationId, reason }, 'incoming VM thrown away');
+    });
+  }
+
+  /** Looks at all VMs that arrive: notes those that have, and throws away those that never will. */
+  async lookAtArrivals(): Promise<void> {
+    for (const { vmId, phase, incoming } of this.vms.records()) {
+      if (phase !== 'incoming' || (await this.noteArrival(vmId))) continue;
+      const figures = await this.vms.process(vmId)?.queryIncoming();
+      if (figures?.status === 'failed') await this.discard(vmId, incoming!.migrationId, figures.message);
+    }
+  }
+
+  /** Writes it down if the guest of an incoming VM has begun to run here; true if it runs here. */
+  async noteArrival(vmId: string): Promise<boolean> {
+    const record = this.vms.record(vmId);
+    const process = this.vms.process(vmId);
+    if (record?.phase !== 'incoming' || !process) return record?.phase === 'running';
+    const { status } = await process.queryIncoming();
+    if (status !== 'running') return false;
+    if (this.vms.record(vmId)?.phase === 'incoming') {
+      this.vms.update(vmId, { phase: 'running' });
+      this.log.info({ vmId, migrationId: record.incoming?.migrationId, epoch: record.epoch }, 'VM has arrived');
+    }
+    return true;
+  }
+
+  private check({ vmId, epoch, spec }: Arrival): void {
+    const known = this.vms.record(vmId);
+    if (known && known.epoch >= epoch)
+      throw new VmRefusal('stale_epoch', `epoch ${known.epoch} of the VM is known here; ${epoch} is not later`);
+    if (known && this.vms.process(vmId))
+      throw new VmRefusal('already_here', `epoch ${known.epoch} of the VM is on this host (${known.phase})`);
+    const freeMiB = this.memoryMiB - this.vms.promisedMiB();
+    if (spec.memoryMiB > freeMiB)
+      throw new VmRefusal('capacity', `the VM needs ${spec.memoryMiB} MiB, this host has ${freeMiB} MiB left`);
+  }
+
+  private ifLeaving(vmId: string, migrationId: string, action: () => Promise<void>): Promise<void> {
+    return this.vms.exclusively(vmId, async () => {
+      if (this.vms.record(vmId)?.leaving === migrationId) await action();
+    });
+  }
+}

@@ -1,0 +1,85 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+import { ApiError, ConnectionError } from '#client';
+import { exitCodeOf, NotFound, UsageError } from './failure.js';
+import { ago, record, table } from './table.js';
+
+const main = join(import.meta.dirname, '..', '..', 'dist', 'apps', 'cli', 'main.js');
+const cwd = mkdtempSync(join(tmpdir(), 'drover-cli-')); // no .drover there
+
+/** Runs `drover`; exit code and output, whatever they are. */
+async function drover(...args: string[]) {
+  const env = { PATH: process.env.PATH, DROVER_URL: 'http://127.0.0.1:9' };
+  const { stdout, stderr, code } = await promisify(execFile)(process.execPath, [main, ...args], { cwd, env }).then(
+    (output) => ({ ...output, code: 0 }),
+    (error: { stdout: string; stderr: string; code: number }) => error,
+  );
+  return { stdout, stderr, code };
+}
+
+test('--help names the commands and the exit codes', async () => {
+  const { stdout, code } = await drover('--help');
+  expect(code).toBe(0);
+  for (const word of ['hosts', 'vms', 'migrations', 'policies', 'plan', 'events', 'Exit codes', '--json', '--watch'])
+    expect(stdout).toContain(word);
+});
+
+test('wrong usage is 2 and says what is right', async () => {
+  expect(await drover('hosts', 'deactivate', 'host-1')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('--reason'),
+  });
+  expect(await drover('nonsense')).toMatchObject({ code: 2 });
+  expect(await drover('vms', 'create', 'a', '--image', 'pager', '--memory', 'much')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('whole number'),
+  });
+  expect(await drover('--url', 'nowhere', 'hosts')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('not a URL'),
+  });
+});
+
+test('no controller is 5 and names the address', async () => {
+  const { code, stderr } = await drover('hosts');
+  expect(code).toBe(5);
+  expect(stderr).toContain('http://127.0.0.1:9');
+});
+
+test('exit codes tell failures apart', () => {
+  const codes = [
+    new Error('x'),
+    new UsageError('x'),
+    new NotFound('x'),
+    new ApiError(404, 'Not Found', '', []),
+    new ApiError(401, 'Unauthorized', '', []),
+    new ApiError(409, 'Conflict', '', []),
+    new ConnectionError('x'),
+  ].map(exitCodeOf);
+  expect(codes).toEqual([1, 2, 3, 3, 4, 1, 5]);
+});
+
+test('tables align text left and numbers right, and show a dash for nothing', () => {
+  const text = table(
+    ['NAME', 'VMS', 'REASON'],
+    [
+      ['a', 5, ''],
+      ['longer', 12, null],
+    ],
+  );
+  expect(text.split('\n')).toEqual(['NAME    VMS  REASON', 'a         5  -', 'longer   12  -']);
+  expect(record({ a: 1, name: null })).toBe('a     1\nname  -');
+});
+
+test('ages are rounded to what matters', () => {
+  const now = Date.parse('2026-01-03T00:00:00Z');
+  expect(
+    [null, '2026-01-02T23:59:50Z', '2026-01-02T23:50:00Z', '2026-01-02T20:00:00Z', '2025-12-30T00:00:00Z'].map((t) =>
+      ago(t, now),
+    ),
+  ).toEqual(['-', '10 s', '10 min', '4 h', '4 d']);
+});

@@ -1,0 +1,95 @@
+import type { Command } from 'commander';
+import type { HostView } from '#contracts';
+import { all, findCluster, findHost } from '../lookup.js';
+import { answer } from '../output.js';
+import { ago, percent, record, table } from '../table.js';
+
+const rowOf = (host: HostView) => [
+  host.name,
+  host.status,
+  percent(host.cpuUsedCores, host.cpuCores),
+  percent(host.memoryUsedMiB, host.memoryMiB),
+  host.vmCount,
+  host.migrationCount,
+  ago(host.lastHeartbeatAt, Date.now()),
+  host.statusReason,
+];
+
+const oneHost = (host: HostView) => ({
+  value: host,
+  text: record({
+    name: host.name,
+    id: host.id,
+    status: host.status,
+    reason: host.statusReason,
+    cpu: `${percent(host.cpuUsedCores, host.cpuCores)} of ${host.cpuCores ?? '?'} cores`,
+    memory: `${host.memoryUsedMiB ?? '?'} of ${host.memoryMiB ?? '?'} MiB`,
+    vms: host.vmCount,
+    migrations: host.migrationCount,
+    agent: host.agentVersion,
+    heartbeat: ago(host.lastHeartbeatAt, Date.now()),
+  }),
+});
+
+export function hostCommands(program: Command): void {
+  const hosts = program.command('hosts').description('hosts and their maintenance');
+  hosts
+    .command('list', { isDefault: true })
+    .description('all hosts with their load')
+    .option('--status <status>', 'only those in this status')
+    .action((options: { status?: HostView['status'] }, command: Command) =>
+      answer(command, async (client) => {
+        const value = await all((cursor) => client.hosts.list({ cursor, status: options.status }));
+        return {
+          value,
+          text: table(
+            ['NAME', 'STATUS', 'CPU', 'MEMORY', 'VMS', 'MIGRATIONS', 'HEARTBEAT', 'REASON'],
+            value.map(rowOf),
+          ),
+        };
+      }),
+    );
+  hosts
+    .command('show <host>')
+    .description('one host, by name or id')
+    .action((name: string, _options, command: Command) =>
+      answer(command, async (client) => oneHost(await findHost(client, name))),
+    );
+  hosts
+    .command('add <name>')
+    .description('makes a host known and prints the token with which its agent enrols, once')
+    .option('--cluster <cluster>', 'the cluster that it joins')
+    .action((name: string, options: { cluster?: string }, command: Command) =>
+      answer(command, async (client) => {
+        const { id } = await findCluster(client, options.cluster);
+        const value = await client.hosts.create({ name, clusterId: id });
+        return { value, text: record({ name: value.name, id: value.id, 'enrolment token': value.enrolmentToken }) };
+      }),
+    );
+  hosts
+    .command('deactivate <host>')
+    .description('maintenance: moves all its VMs away, lets no new ones in')
+    .requiredOption('--reason <text>', 'why, for those who find it empty')
+    .action((name: string, options: { reason: string }, command: Command) =>
+      answer(command, async (client) => {
+        const { id } = await findHost(client, name);
+        return oneHost(await client.hosts.deactivate(id, { reason: options.reason }));
+      }),
+    );
+  hosts
+    .command('activate <host>')
+    .description('ends maintenance, or cancels its preparation')
+    .action((name: string, _options, command: Command) =>
+      answer(command, async (client) => oneHost(await client.hosts.activate((await findHost(client, name)).id))),
+    );
+  hosts
+    .command('remove <host>')
+    .description('forgets a host in maintenance')
+    .action((name: string, _options, command: Command) =>
+      answer(command, async (client) => {
+        const host = await findHost(client, name);
+        await client.hosts.remove(host.id);
+        return { value: { removed: host.id }, text: `host ${host.name} removed` };
+      }),
+    );
+}

@@ -1,0 +1,96 @@
+import type { Command } from 'commander';
+import type { MigrationDetail, MigrationView } from '#contracts';
+import { findHost, findVm } from '../lookup.js';
+import { answer } from '../output.js';
+import { ago, mib, ms, record, table } from '../table.js';
+
+const rowOf = (m: MigrationView) => [
+  m.id,
+  m.vmName,
+  m.sourceHostName,
+  m.destinationHostName,
+  m.status,
+  mib(m.progress?.remainingBytes),
+  ms(m.totalMs),
+  ms(m.downtimeMs),
+  ago(m.createdAt, Date.now()),
+  m.error?.message ?? m.reason,
+];
+
+function detailText(m: MigrationDetail): string {
+  const head = record({
+    id: m.id,
+    vm: `${m.vmName} (migration ${m.ordinal} of its life)`,
+    from: m.sourceHostName,
+    to: m.destinationHostName,
+    status: m.status,
+    trigger: m.trigger,
+    reason: m.reason,
+    error: m.error && `${m.error.code} in ${m.error.phase} at the ${m.error.side}: ${m.error.message}`,
+    total: ms(m.totalMs),
+    downtime: ms(m.downtimeMs),
+    ...Object.fromEntries(
+      Object.entries(m.downtimeBreakdown ?? {}).map(([part, value]) => [`  ${part.replace(/Ms$/, '')}`, ms(value)]),
+    ),
+    transferred: mib(m.progress?.transferredBytes),
+    remaining: mib(m.progress?.remainingBytes),
+  });
+  const passes = m.iterations.map((i) => [
+    i.iteration,
+    i.pages,
+    i.zeroPages,
+    mib(i.bytes),
+    ms(i.durationMs),
+    i.bandwidthMiBps.toFixed(1),
+    i.dirtyRateMiBps.toFixed(1),
+    mib(i.remainingBytes),
+    ms(i.expectedDowntimeMs),
+  ]);
+  const heading = ['PASS', 'PAGES', 'ZERO', 'SENT', 'TIME', 'MIB/S', 'DIRTY MIB/S', 'REMAINING', 'EXPECTED DOWNTIME'];
+  const timeline = m.timeline.map((t) => [t.at, t.status, t.message]);
+  return [head, table(heading, passes), table(['AT', 'STATUS', 'WHAT'], timeline)].join('\n\n');
+}
+
+export function migrationCommands(program: Command): void {
+  const migrations = program.command('migrations').description('live migrations, running and past');
+  migrations
+    .command('list', { isDefault: true })
+    .description('the newest first')
+    .option('--vm <vm>', 'of this VM')
+    .option('--host <host>', 'from or to this host')
+    .option('--status <status>', 'in this status')
+    .option('--limit <n>', 'how many at most', '50')
+    .action(
+      (options: { vm?: string; host?: string; status?: MigrationView['status']; limit: string }, command: Command) =>
+        answer(command, async (client) => {
+          const vmId = options.vm && (await findVm(client, options.vm)).id;
+          const hostId = options.host && (await findHost(client, options.host)).id;
+          const { items } = await client.migrations.list({
+            vmId,
+            hostId,
+            status: options.status,
+            limit: Number(options.limit),
+          });
+          const heading = ['ID', 'VM', 'FROM', 'TO', 'STATUS', 'REMAINING', 'TOTAL', 'DOWNTIME', 'AGE', 'REASON'];
+          return { value: items, text: table(heading, items.map(rowOf)) };
+        }),
+    );
+  migrations
+    .command('show <id>')
+    .description('one migration: passes, downtime, timeline')
+    .action((id: string, _options, command: Command) =>
+      answer(command, async (client) => {
+        const value = await client.migrations.get(id);
+        return { value, text: detailText(value) };
+      }),
+    );
+  migrations
+    .command('cancel <id>')
+    .description('cancels it; the VM runs on at the source')
+    .action((id: string, _options, command: Command) =>
+      answer(command, async (client) => {
+        const value = await client.migrations.cancel(id);
+        return { value, text: `migration ${value.id} of ${value.vmName}: ${value.status}` };
+      }),
+    );
+}

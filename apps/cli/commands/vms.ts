@@ -1,0 +1,183 @@
+import { type Command, InvalidArgumentError } from 'commander';
+import type { DroverClient } from '#client';
+import type { VmView } from '#contracts';
+import { all, findCluster, findHost, findVm } from '../lookup.js';
+import { answer } from '../output.js';
+import { connect, type ConnectionOptions } from '../connection.js';
+import { ago, record, table } from '../table.js';
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('give a whole number from 1 on.');
+  return value;
+}
+
+async function hostNames(client: DroverClient): Promise<Map<string, string>> {
+  return new Map((await all((cursor) => client.hosts.list({ cursor }))).map((host) => [host.id, host.name]));
+}
+
+const rowOf = (vm: VmView, hosts: ReadonlyMap<string, string>) => [
+  vm.name,
+  vm.status,
+  vm.hostId && (hosts.get(vm.hostId) ?? vm.hostId),
+  vm.vcpus,
+  vm.memoryMiB,
+  vm.cpuUsedCores === null ? null : vm.cpuUsedCores.toFixed(2),
+  vm.dirtyRateMiBps === null ? null : vm.dirtyRateMiBps.toFixed(1),
+  vm.migrationCount,
+  vm.statusReason,
+];
+
+async function oneVm(client: DroverClient, vm: VmView) {
+  const hosts = await hostNames(client);
+  const fields = {
+    name: vm.name,
+    id: vm.id,
+    status: vm.status,
+    reason: vm.statusReason,
+    host: vm.hostId && (hosts.get(vm.hostId) ?? vm.hostId),
+    vcpus: vm.vcpus,
+    memory: `${vm.memoryMiB} MiB`,
+    image: vm.image,
+    append: vm.append,
+    cpu: vm.cpuUsedCores === null ? null : `${vm.cpuUsedCores.toFixed(2)} cores`,
+    'dirty rate': vm.dirtyRateMiBps === null ? null : `${vm.dirtyRateMiBps.toFixed(1)} MiB/s`,
+    migrations: vm.migrationCount,
+    'exit code': vm.exitCode,
+    started: vm.startedAt && `${ago(vm.startedAt, Date.now())} ago`,
+    console: vm.consoleTail.trimEnd().split('\n').at(-1)?.trimEnd(),
+  };
+  return { value: vm, text: record(fields) };
+}
+
+/** Prints the console from its beginning, and goes on with --follow. */
+async function showConsole(client: DroverClient, id: string, follow: boolean): Promise<void> {
+  for (let offset = 0; ;) {
+    const part = await client.vms.console(id, offset);
+    process.stdout.write(part.text);
+    if (part.next === offset && !follow) return;
+    if (part.next === offset) await new Promise((done) => setTimeout(done, 500));
+    offset = part.next;
+  }
+}
+
+export function vmCommands(program: Command): void {
+  const vms = program.command('vms').description('virtual machines');
+  vms
+    .command('list', { isDefault: true })
+    .description('all VMs')
+    .option('--host <host>', 'only those on this host')
+    .option('--status <status>', 'only those in this status')
+    .action((options: { host?: string; status?: VmView['status'] }, command: Command) =>
+      answer(command, async (client) => {
+        const hostId = options.host && (await findHost(client, options.host)).id;
+        const value = await all((cursor) => client.vms.list({ cursor, hostId, status: options.status }));
+        const hosts = await hostNames(client);
+        const heading = ['NAME', 'STATUS', 'HOST', 'VCPUS', 'MIB', 'CPU', 'DIRTY MIB/S', 'MIGRATIONS', 'REASON'];
+        return {
+          value,
+          text: table(
+            heading,
+            value.map((vm) => rowOf(vm, hosts)),
+          ),
+        };
+      }),
+    );
+  vms
+    .command('create <name>')
+    .description('makes a VM and starts it')
+    .requiredOption('--image <image>', "guest image in the hosts' image folder, such as pager")
+    .option('--cluster <cluster>', 'where it belongs')
+    .option('--host <host>', 'where it starts; the scheduler chooses otherwise')
+    .option('--vcpus <n>', 'harts', wholeNumber, 1)
+    .option('--memory <MiB>', 'memory', wholeNumber, 128)
+    .option('--append <text>', 'kernel command line', '')
+    .option('--no-start', 'leaves it down')
+    .action(
+      (
+        name: string,
+        options: Record<'image' | 'append', string> & {
+          cluster?: string;
+          host?: string;
+          vcpus: number;
+          memory: number;
+          start: boolean;
+        },
+        command: Command,
+      ) =>
+        answer(command, async (client) => {
+          const clusterId = (await findCluster(client, options.cluster)).id;
+          const hostId = options.host ? (await findHost(client, options.host)).id : null;
+          const { image, append, vcpus, memory: memoryMiB, start } = options;
+          return oneVm(
+            client,
+            await client.vms.create({ name, clusterId, hostId, image, append, vcpus, memoryMiB, start }),
+          );
+        }),
+    );
+
+  const onOne = (
+    name: string,
+    description: string,
+    action: (client: DroverClient, vm: VmView, options: { host?: string; powerOff?: boolean }) => Promise<VmView>,
+    options: readonly [string, string][] = [],
+  ) => {
+    const sub = vms.command(`${name} <vm>`).description(description);
+    for (const [flags, text] of options) sub.option(flags, text);
+    sub.action((vm: string, given: { host?: string; powerOff?: boolean }, command: Command) =>
+      answer(command, async (client) => oneVm(client, await action(client, await findVm(client, vm), given))),
+    );
+  };
+  const hostOf = async (client: DroverClient, name: string | undefined) =>
+    name ? (await findHost(client, name)).id : null;
+  onOne('show', 'one VM, by name or id', async (_client, vm) => vm);
+  onOne(
+    'start',
+    'starts it',
+    async (client, vm, { host }) => client.vms.start(vm.id, { hostId: await hostOf(client, host) }),
+    [['--host <host>', 'where; the scheduler chooses otherwise']],
+  );
+  onOne(
+    'stop',
+    'asks the guest to shut down',
+    (client, vm, { powerOff }) => client.vms.stop(vm.id, { mode: powerOff ? 'power_off' : 'shutdown' }),
+    [['--power-off', 'ends it at once']],
+  );
+  onOne('pause', 'holds its harts', (client, vm) => client.vms.pause(vm.id));
+  onOne('resume', 'lets its harts go on', (client, vm) => client.vms.resume(vm.id));
+
+  vms
+    .command('migrate <vm>')
+    .description('moves it while it runs')
+    .option('--host <host>', 'where to; the scheduler chooses otherwise')
+    .option('--reason <text>', 'why')
+    .action((name: string, options: { host?: string; reason?: string }, command: Command) =>
+      answer(command, async (client) => {
+        const vm = await findVm(client, name);
+        const destinationHostId = await hostOf(client, options.host);
+        const value = await client.vms.migrate(vm.id, { destinationHostId, reason: options.reason });
+        return {
+          value,
+          text: `migration ${value.id}: ${vm.name} from ${value.sourceHostName} to ${value.destinationHostName}`,
+        };
+      }),
+    );
+  vms
+    .command('console <vm>')
+    .description('prints its console')
+    .option('-f, --follow', 'and goes on as more comes')
+    .action(async (name: string, options: { follow?: boolean }, command: Command) => {
+      const client = connect(command.optsWithGlobals<ConnectionOptions>());
+      await showConsole(client, (await findVm(client, name)).id, options.follow ?? false);
+    });
+  vms
+    .command('remove <vm>')
+    .description('forgets a VM that is down')
+    .action((name: string, _options, command: Command) =>
+      answer(command, async (client) => {
+        const vm = await findVm(client, name);
+        await client.vms.remove(vm.id);
+        return { value: { removed: vm.id }, text: `VM ${vm.name} removed` };
+      }),
+    );
+}

@@ -1,0 +1,49 @@
+/** Objects by name or by id. */
+import { allOf, type DroverClient } from '#client';
+import type { ClusterView, HostView, MigrationPolicyView, VmView } from '#contracts';
+import { NotFound } from './failure.js';
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+function only<T>(kind: string, nameOrId: string, found: readonly T[]): T {
+  if (found.length === 0) throw new NotFound(`there is no ${kind} ${nameOrId}`);
+  return found[0]!;
+}
+
+export const findHost = async (client: DroverClient, nameOrId: string): Promise<HostView> =>
+  UUID.test(nameOrId)
+    ? client.hosts.get(nameOrId)
+    : only('host', nameOrId, (await client.hosts.list({ name: nameOrId })).items);
+
+export const findVm = async (client: DroverClient, nameOrId: string): Promise<VmView> =>
+  UUID.test(nameOrId)
+    ? client.vms.get(nameOrId)
+    : only('VM', nameOrId, (await client.vms.list({ name: nameOrId })).items);
+
+/** The cluster of that name or id; the only one there is if nothing was said. */
+export async function findCluster(client: DroverClient, nameOrId: string | undefined): Promise<ClusterView> {
+  const clusters = await all((cursor) => client.clusters.list({ cursor }));
+  if (nameOrId === undefined && clusters.length !== 1)
+    throw new NotFound(clusters.length === 0 ? 'there is no cluster yet' : 'there are several clusters: name one');
+  return only(
+    'cluster',
+    nameOrId ?? '',
+    nameOrId === undefined ? clusters : clusters.filter((c) => c.id === nameOrId || c.name === nameOrId),
+  );
+}
+
+export async function findMigrationPolicy(client: DroverClient, nameOrId: string): Promise<MigrationPolicyView> {
+  const policies = await all((cursor) => client.migrationPolicies.list({ cursor }));
+  return only(
+    'migration policy',
+    nameOrId,
+    policies.filter((p) => p.id === nameOrId || p.name === nameOrId),
+  );
+}
+
+/** Every item of a list, whatever its length. */
+export async function all<T>(list: Parameters<typeof allOf<T>>[0]): Promise<T[]> {
+  const items: T[] = [];
+  for await (const item of allOf(list)) items.push(item);
+  return items;
+}

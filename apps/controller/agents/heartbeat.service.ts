@@ -1,0 +1,136 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Heartbeat, HeartbeatAnswer, MigrationReport } from '#contracts';
+import { Database, type Host, type Repositories } from '#database';
+import { allows, hasEnded, MIGRATION_TRANSITIONS } from '#lifecycle';
+import { type Log, LOG } from '../log.js';
+import { Metrics } from '../metrics/metrics.js';
+import { cancelMigration, completeMigration, failMigration } from '../migrations/lifecycle.js';
+import { type Order, Orders } from '../orders.js';
+import { judgeCopy } from '../reconciler/decide.js';
+import { migrationFacts, Reconciler, vmFacts } from '../reconciler/reconciler.js';
+import { overUtilizedSince, smooth, smoothingWeight } from './load.js';
+
+/** News from a host: stores it, acts on it at once, and tells the agent what it may forget or must end. */
+@Injectable()
+export class HeartbeatService {
+  constructor(
+    private readonly db: Database,
+    private readonly reconciler: Reconciler,
+    private readonly orders: Orders,
+    private readonly metrics: Metrics,
+    @Inject(LOG) private readonly log: Log,
+  ) {}
+
+  async accept(hostId: string, beat: Heartbeat, now: Date): Promise<HeartbeatAnswer> {
+    const { answer, orders } = await this.db.transaction(async (tx) => {
+      const host = await tx.hosts.lock(hostId);
+      const weight = smoothingWeight(host.lastHeartbeatAt, now);
+      await this.saveHost(tx, host, beat, weight, now);
+      const vmIds = await this.vmsConcerned(tx, hostId, beat);
+      await tx.vms.lockAll(vmIds);
+      await tx.vms.saveFigures(hostId, beat.vms, weight);
+      await tx.reports.save(hostId, beat.vms, now);
+      const forgetMigrations: string[] = [];
+      for (const report of beat.migrations)
+        if (await this.saveMigration(tx, hostId, report, now)) forgetMigrations.push(report.migrationId);
+      const settled: Order[] = await this.reconciler.settle(tx, vmIds, now);
+      const copies = await this.judge(tx, hostId, beat, vmIds);
+      return { answer: { ...copies, forgetMigrations }, orders: settled };
+    });
+    await this.orders.send(orders);
+    for (const { migrationId, status, totalMs, downtimeMs } of beat.migrations)
+      if (status === 'completed' && answer.forgetMigrations.includes(migrationId))
+        this.metrics.migrationCompleted(totalMs, downtimeMs);
+    return answer;
+  }
+
+  private async saveHost(tx: Repositories, host: Host, beat: Heartbeat, weight: number, now: Date): Promise<void> {
+    const { schedulingPolicy } = await tx.clusters.get(host.clusterId);
+    const cpuSmoothedCores = smooth(host.cpuSmoothedCores, beat.cpuUsedCores, weight);
+    const { agentUrl, agentVersion, cpuCores, memoryMiB, cpuUsedCores, pressure } = beat;
+    const values = {
+      agentUrl,
+      agentVersion,
+      cpuCores,
+      memoryMiB,
+      cpuUsedCores,
+      pressure,
+      cpuSmoothedCores,
+      overUtilizedSince: overUtilizedSince(host.overUtilizedSince, cpuSmoothedCores / cpuCores, schedulingPolicy, now),
+      lastHeartbeatAt: now,
+    };
+    if (host.status !== 'non_responsive') return tx.hosts.update(host.id, values);
+    const to = host.statusBeforeLoss ?? 'up';
+    const back = { ...values, statusReason: host.maintenanceReason, statusBeforeLoss: null };
+    await tx.hosts.changeStatus(host.id, to, back, now);
+    const subject = { hostId: host.id, clusterId: host.clusterId };
+    await tx.events.add('info', 'host.up', `${host.name} answers again`, subject, now);
+  }
+
+  /** VMs that the host speaks of, spoke of, or should speak of. */
+  private async vmsConcerned(tx: Repositories, hostId: string, beat: Heartbeat): Promise<string[]> {
+    const assigned = (await tx.vms.onHost(hostId)).map(({ id }) => id);
+    const mentioned = await tx.reports.mentionedOn(hostId);
+    return [...new Set([...beat.vms.map(({ vmId }) => vmId), ...assigned, ...mentioned])];
+  }
+
+  /** True if the agent may forget the migration. */
+  private async saveMigration(tx: Repositories, hostId: string, report: MigrationReport, now: Date): Promise<boolean> {
+    const { migrationId, status, iterations, error } = report;
+    const migration = await tx.migrations.find(migrationId);
+    if (!migration || migration.sourceHostId !== hostId) {
+      this.log.warn({ hostId, migrationId }, 'a host reports a migration that is not its own; it is told to forget it');
+      return true;
+    }
+    const { progress, downtimeMs, totalMs, downtimeBreakdown } = report;
+    const figures = { progress, downtimeMs, totalMs, downtimeBreakdown, reportedAt: now };
+    await tx.migrations.saveIterations(migrationId, iterations);
+    if (hasEnded(migration.status)) {
+      if (migration.status === status) await tx.migrations.update(migrationId, figures);
+      else
+        this.log.warn(
+          { migrationId, stored: migration.status, reported: status },
+          'a migration ended otherwise than was thought',
+        );
+      return true;
+    }
+    if (!allows(MIGRATION_TRANSITIONS, migration.status, status)) {
+      this.log.warn({ migrationId, stored: migration.status, reported: status }, 'a migration cannot go back');
+      return false;
+    }
+    if (status === 'completed') {
+      const arrived = (await tx.reports.ofVms([migration.vmId])).find(({ epoch }) => epoch === migration.epoch);
+      const to = arrived?.status === 'paused' ? 'paused' : 'up';
+      await completeMigration(tx, migration, to, `${migration.destinationHostName} runs it`, figures, now);
+    } else if (status === 'failed') {
+      const unexplained = { code: 'unknown', phase: 'perform', side: 'source', message: 'no cause was given' } as const;
+      await failMigration(tx, migration, error ?? unexplained, figures, now);
+    } else if (status === 'cancelled') {
+      await cancelMigration(tx, migration, error?.message ?? 'as ordered', figures, now);
+    } else {
+      await tx.migrations.changeStatus(migrationId, status, `reported by ${migration.sourceHostName}`, figures, now);
+    }
+    if (migration.status !== status)
+      this.log.info({ migrationId, vmId: migration.vmId, status, totalMs, downtimeMs }, 'migration');
+    return hasEnded(status);
+  }
+
+  /** What the agent may forget of its copies, and which it must end; also forgets reports that say nothing any more. */
+  private async judge(tx: Repositories, hostId: string, beat: Heartbeat, vmIds: readonly string[]) {
+    const vms = new Map((await tx.vms.byIds(vmIds)).map((vm) => [vm.id, vm]));
+    const migrations = new Map((await tx.migrations.activeOfVms(vmIds)).map((m) => [m.vmId, migrationFacts(m)]));
+    const judged = beat.vms.map(({ vmId, epoch, status }) => {
+      const vm = vms.get(vmId);
+      const verdict = judgeCopy({ hostId, epoch, status }, vm ? vmFacts(vm) : null, migrations.get(vmId) ?? null);
+      return { vmId, epoch, verdict };
+    });
+    const stale = vmIds.filter((id) => vms.get(id)?.hostId !== hostId && !beat.vms.some(({ vmId }) => vmId === id));
+    await tx.reports.forget(hostId, stale);
+    const copiesTo = (wanted: string) =>
+      judged.filter(({ verdict }) => verdict === wanted).map(({ vmId, epoch }) => ({ vmId, epoch }));
+    const destroyVms = copiesTo('destroy');
+    for (const copy of destroyVms)
+      this.log.warn({ hostId, ...copy }, 'this copy owns nothing; its host is told to end it');
+    return { forgetVms: copiesTo('forget'), destroyVms };
+  }
+}

@@ -1,0 +1,86 @@
+import { Body, Controller, Delete, Get, Param, Patch, Post, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
+import {
+  ClusterView,
+  CreateCluster,
+  CreatePlan,
+  Id,
+  type Page,
+  pageOf,
+  PageQuery,
+  PlanView,
+  UpdateCluster,
+} from '#contracts';
+import { Database } from '#database';
+import { Returns, ReturnsNothing } from '../http/returns.js';
+import { planView } from '../plans/plan.view.js';
+import { Planning } from '../plans/planning.js';
+import { clusterView } from './cluster.view.js';
+
+@ApiTags('clusters')
+@ApiBearerAuth()
+@Controller('clusters')
+export class ClustersController {
+  constructor(
+    private readonly db: Database,
+    private readonly planning: Planning,
+  ) {}
+
+  @Get()
+  @Returns(pageOf(ClusterView))
+  async list(@Query({ schema: PageQuery }) query: PageQuery): Promise<Page<ClusterView>> {
+    const { items, nextCursor } = await this.db.clusters.page(query);
+    return { items: items.map(clusterView), nextCursor };
+  }
+
+  @Post()
+  @Returns(ClusterView, 201)
+  create(@Body({ schema: CreateCluster }) body: CreateCluster): Promise<ClusterView> {
+    return this.db.transaction(async (tx) => {
+      const migrationPolicyId = body.migrationPolicyId ?? (await tx.migrationPolicies.defaultId());
+      await tx.migrationPolicies.get(migrationPolicyId);
+      return clusterView(await tx.clusters.create({ ...body, migrationPolicyId }));
+    });
+  }
+
+  @Get(':id')
+  @Returns(ClusterView)
+  async get(@Param('id', { schema: Id }) id: string): Promise<ClusterView> {
+    return clusterView(await this.db.clusters.get(id));
+  }
+
+  @Patch(':id')
+  @Returns(ClusterView)
+  update(
+    @Param('id', { schema: Id }) id: string,
+    @Body({ schema: UpdateCluster }) body: UpdateCluster,
+  ): Promise<ClusterView> {
+    return this.db.transaction(async (tx) => {
+      const before = await tx.clusters.get(id);
+      if (body.migrationPolicyId) await tx.migrationPolicies.get(body.migrationPolicyId);
+      const cluster = await tx.clusters.update(id, body);
+      if (body.schedulingPolicy) {
+        const text = `the policy of ${cluster.name} was ${before.schedulingPolicy.name} and is now ${cluster.schedulingPolicy.name}`;
+        await tx.events.add('info', 'cluster.policy', text, { clusterId: id }, new Date());
+      }
+      return clusterView(cluster);
+    });
+  }
+
+  /** Only an empty cluster can be deleted. */
+  @Delete(':id')
+  @ReturnsNothing()
+  async remove(@Param('id', { schema: Id }) id: string): Promise<void> {
+    await this.db.transaction((tx) => tx.clusters.remove(id));
+  }
+
+  /** A dry run: what a policy would do now, and why. Nothing moves. */
+  @Post(':id/plan')
+  @Returns(PlanView, 201)
+  async plan(
+    @Param('id', { schema: Id }) id: string,
+    @Body({ schema: CreatePlan }) body: CreatePlan,
+  ): Promise<PlanView> {
+    return planView(await this.planning.dryRun(id, body.schedulingPolicy, new Date()));
+  }
+}

@@ -1,0 +1,21 @@
+import type { HostView } from '#contracts';
+import type { Host, HostUsage } from '#database';
+
+export const hostView = (host: Host, usage: HostUsage): HostView => ({
+  id: host.id,
+  clusterId: host.clusterId,
+  name: host.name,
+  status: host.status,
+  statusReason: host.statusReason,
+  cpuCores: host.cpuCores,
+  memoryMiB: host.memoryMiB,
+  cpuUsedCores: host.cpuUsedCores,
+  memoryUsedMiB: host.memoryMiB === null ? null : usage.memoryUsedMiB,
+  pressure: host.pressure,
+  vmCount: usage.vmCount,
+  migrationCount: usage.migrationCount,
+  agentUrl: host.agentUrl,
+  agentVersion: host.agentVersion,
+  lastHeartbeatAt: host.lastHeartbeatAt?.toISOString() ?? null,
+  createdAt: host.createdAt.toISOString(),
+});

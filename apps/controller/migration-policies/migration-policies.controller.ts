@@ -1,0 +1,60 @@
+import { Body, Controller, Delete, Get, Param, Patch, Post, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
+import {
+  CreateMigrationPolicy,
+  Id,
+  MigrationPolicyView,
+  type Page,
+  pageOf,
+  PageQuery,
+  UpdateMigrationPolicy,
+} from '#contracts';
+import { Conflict, Database } from '#database';
+import { Returns, ReturnsNothing } from '../http/returns.js';
+import { migrationPolicyView } from './migration-policy.view.js';
+
+@ApiTags('migration policies')
+@ApiBearerAuth()
+@Controller('migration-policies')
+export class MigrationPoliciesController {
+  constructor(private readonly db: Database) {}
+
+  @Get()
+  @Returns(pageOf(MigrationPolicyView))
+  async list(@Query({ schema: PageQuery }) query: PageQuery): Promise<Page<MigrationPolicyView>> {
+    const { items, nextCursor } = await this.db.migrationPolicies.page(query);
+    return { items: items.map(migrationPolicyView), nextCursor };
+  }
+
+  @Post()
+  @Returns(MigrationPolicyView, 201)
+  create(@Body({ schema: CreateMigrationPolicy }) body: CreateMigrationPolicy): Promise<MigrationPolicyView> {
+    return this.db.transaction(async (tx) => migrationPolicyView(await tx.migrationPolicies.create(body)));
+  }
+
+  @Get(':id')
+  @Returns(MigrationPolicyView)
+  async get(@Param('id', { schema: Id }) id: string): Promise<MigrationPolicyView> {
+    return migrationPolicyView(await this.db.migrationPolicies.get(id));
+  }
+
+  /** Holds for migrations that begin afterwards. */
+  @Patch(':id')
+  @Returns(MigrationPolicyView)
+  update(
+    @Param('id', { schema: Id }) id: string,
+    @Body({ schema: UpdateMigrationPolicy }) body: UpdateMigrationPolicy,
+  ): Promise<MigrationPolicyView> {
+    return this.db.transaction(async (tx) => migrationPolicyView(await tx.migrationPolicies.update(id, body)));
+  }
+
+  @Delete(':id')
+  @ReturnsNothing()
+  async remove(@Param('id', { schema: Id }) id: string): Promise<void> {
+    await this.db.transaction(async (tx) => {
+      if (id === (await tx.migrationPolicies.defaultId()))
+        throw new Conflict('this is the policy of clusters that name no other; it can be changed, not deleted');
+      await tx.migrationPolicies.remove(id);
+    });
+  }
+}

@@ -1,0 +1,25 @@
+import type { MigrationView } from '#contracts';
+import type { Migration } from '#database';
+
+export const migrationView = (migration: Migration): MigrationView => ({
+  id: migration.id,
+  vmId: migration.vmId,
+  vmName: migration.vmName,
+  ordinal: migration.ordinal,
+  sourceHostId: migration.sourceHostId,
+  sourceHostName: migration.sourceHostName,
+  destinationHostId: migration.destinationHostId,
+  destinationHostName: migration.destinationHostName,
+  status: migration.status,
+  trigger: migration.trigger,
+  reason: migration.reason,
+  planId: migration.planId,
+  epoch: migration.epoch,
+  progress: migration.progress,
+  downtimeMs: migration.downtimeMs,
+  totalMs: migration.totalMs,
+  error: migration.error,
+  createdAt: migration.createdAt.toISOString(),
+  startedAt: migration.startedAt?.toISOString() ?? null,
+  endedAt: migration.endedAt?.toISOString() ?? null,
+});

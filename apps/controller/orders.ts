@@ -1,0 +1,86 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { HostJob, StopVm } from '#contracts';
+import type { Migration, Repositories, Vm } from '#database';
+import { HostQueues } from '#queue';
+import { migrationTicket, SecretBox } from './auth/secrets.js';
+import { type Log, LOG } from './log.js';
+import { vmSpec } from './vms/vm.view.js';
+
+/** What a host is to do. */
+export interface Order {
+  readonly hostId: string;
+  readonly job: HostJob;
+}
+
+export const startOrder = (vm: Vm): Order => ({
+  hostId: vm.hostId!,
+  job: { kind: 'start', vmId: vm.id, epoch: vm.epoch, spec: vmSpec(vm) },
+});
+
+export const stopOrder = (vm: Vm, mode: StopVm['mode']): Order => ({
+  hostId: vm.hostId!,
+  job: { kind: 'stop', vmId: vm.id, epoch: vm.epoch, mode },
+});
+
+export const pauseOrder = (vm: Vm, kind: 'pause' | 'resume'): Order => ({
+  hostId: vm.hostId!,
+  job: { kind, vmId: vm.id, epoch: vm.epoch },
+});
+
+/** Writes orders, and puts them into the hosts' queues. */
+@Injectable()
+export class Orders {
+  constructor(
+    private readonly queues: HostQueues,
+    private readonly box: SecretBox,
+    @Inject(LOG) private readonly log: Log,
+  ) {}
+
+  /** Goes to the source; carries what the destination's agent will ask for. */
+  async migrateOrder({ hosts, credentials }: Repositories, migration: Migration, vm: Vm): Promise<Order> {
+    const { id: migrationId, vmId, epoch, sourceEpoch, destinationHostId } = migration;
+    const host = await hosts.get(destinationHostId);
+    const credential = await credentials.byHost(destinationHostId);
+    if (!host.agentUrl || !credential?.agentTokenEncrypted)
+      throw new Error(`host ${host.name} has not enrolled, yet it is the destination of migration ${migrationId}`);
+    const ticket = migrationTicket(this.box.open(credential.agentTokenEncrypted), migrationId, vmId, epoch);
+    const destination = { hostId: host.id, hostName: host.name, agentUrl: host.agentUrl, ticket };
+    const { downtimeLimitMs, bandwidthMiBps, timeoutSeconds } = migration;
+    return {
+      hostId: migration.sourceHostId,
+      job: {
+        kind: 'migrate',
+        migrationId,
+        vmId,
+        sourceEpoch,
+        epoch,
+        spec: vmSpec(vm),
+        destination,
+        downtimeLimitMs,
+        bandwidthMiBps,
+        timeoutSeconds,
+      },
+    };
+  }
+
+  /** After the transaction that decided them. An order that is lost here is given again by the reconciler. */
+  async send(orders: readonly Order[]): Promise<void> {
+    for (const { hostId, job } of orders) {
+      try {
+        await this.queues.add(hostId, job);
+      } catch (error) {
+        this.log.warn({ err: error, hostId, kind: job.kind, vmId: job.vmId }, 'the queue did not take an order');
+      }
+    }
+  }
+
+  /** Takes an order back; false if it is being carried out, or the queue does not answer. */
+  async withdraw({ hostId, job }: Order): Promise<boolean> {
+    try {
+      return await this.queues.withdraw(hostId, job);
+    } catch (error) {
+      this.log.warn({ err: error, hostId, kind: job.kind, vmId: job.vmId }, 'the queue did not give an order back');
+      return false;
+    }
+  }
+}

@@ -1,0 +1,209 @@
+/**
+ * What is to be done about a VM, given its row (what is wanted), the reports of hosts (what is there) and its migration.
+ * Pure: one decision with its reason, or null if row and reports agree or it is too early to tell. The reconciler asks
+ * again until there is nothing left to do.
+ */
+import type { HostStatus, MigrationStatus, VmReport, VmStatus } from '#contracts';
+import { allows, VM_TRANSITIONS } from '#lifecycle';
+
+/** Times in milliseconds. */
+export interface VmFacts {
+  readonly status: VmStatus;
+  readonly statusSince: number;
+  readonly hostId: string | null;
+  readonly epoch: number;
+}
+
+/** A copy of the VM, as its host last reported it. */
+export interface CopyFacts {
+  readonly hostId: string;
+  readonly epoch: number;
+  readonly status: VmReport['status'];
+  readonly exitCode: number | null;
+  readonly message: string;
+  readonly since: number;
+  readonly seenAt: number;
+}
+
+export interface HostFacts {
+  readonly name: string;
+  readonly status: HostStatus;
+  readonly statusSince: number;
+  readonly lastHeartbeatAt: number;
+}
+
+export interface MigrationFacts {
+  readonly status: MigrationStatus;
+  readonly statusSince: number;
+  readonly createdAt: number;
+  readonly sourceHostId: string;
+  readonly destinationHostId: string;
+  readonly epoch: number;
+  readonly timeoutSeconds: number;
+  readonly reportedAt: number | null;
+}
+
+export interface Situation {
+  readonly vm: VmFacts;
+  readonly copies: readonly CopyFacts[];
+  readonly host: (id: string) => HostFacts;
+  /** The migration that has not ended, if there is one. */
+  readonly migration: MigrationFacts | null;
+}
+
+export type Decision =
+  | { readonly action: 'set_status'; readonly to: VmStatus; readonly reason: string; readonly exitCode?: number | null }
+  /** The row takes over a copy that it did not know of; its status is what the next decision makes of it. */
+  | { readonly action: 'follow'; readonly hostId: string; readonly epoch: number; readonly reason: string }
+  | { readonly action: 'complete_migration'; readonly to: 'up' | 'paused'; readonly reason: string }
+  | { readonly action: 'fail_migration'; readonly code: string; readonly reason: string }
+  | { readonly action: 'order'; readonly job: 'start' | 'stop' | 'migrate'; readonly reason: string };
+
+const ALIVE: ReadonlySet<CopyFacts['status']> = new Set(['starting', 'up', 'paused', 'migrating', 'stopping']);
+
+/** After how many milliseconds without the expected news what is done. */
+export const PATIENCE = {
+  /** An order that shows no effect is given again. */
+  orderMs: 5_000,
+  /** A VM that was ordered to start, or a migration to begin, and did not. */
+  beginMs: 60_000,
+  /** A VM that its host does not mention any more; an agent that restarts needs some seconds to find its VMs. */
+  absentMs: 8_000,
+  /** A migration that its source does not mention any more. */
+  forgottenMs: 15_000,
+  /** The source's agent tells the end of a migration itself, with figures; after that the destination's word is enough. */
+  completionMs: 5_000,
+  /** Beyond the migration's own timeout, for a source that does not answer. */
+  overtimeMs: 60_000,
+} as const;
+
+const answers = (host: HostFacts) => host.status !== 'non_responsive' && host.status !== 'installing';
+const isPresent = (copy: CopyFacts, host: HostFacts) => answers(host) && copy.seenAt >= host.lastHeartbeatAt;
+
+export function decide(situation: Situation, now: number): Decision | null {
+  const { vm, copies, host, migration } = situation;
+  const alive = copies
+    .filter((copy) => ALIVE.has(copy.status) && isPresent(copy, host(copy.hostId)) && copy.epoch >= vm.epoch)
+    .toSorted((a, b) => b.epoch - a.epoch);
+  const owner = alive[0];
+  if (owner && owner.epoch > vm.epoch) return decideNewOwner(owner, situation, now);
+  if (vm.hostId === null) {
+    if (!owner) return null;
+    const reason = `found running on ${host(owner.hostId).name}`;
+    return { action: 'follow', hostId: owner.hostId, epoch: owner.epoch, reason };
+  }
+  const trouble = migration && decideMigration(migration, host, now);
+  if (trouble) return trouble;
+  if (owner?.hostId === vm.hostId) return decideAlive(vm, owner.status, migration, now);
+  return decideGone(situation, vm.hostId, now);
+}
+
+/** A copy with a higher epoch runs somewhere: it owns the VM, whatever the row says. */
+function decideNewOwner(owner: CopyFacts, { vm, host, migration }: Situation, now: number): Decision | null {
+  const { name } = host(owner.hostId);
+  if (migration?.epoch !== owner.epoch || migration.destinationHostId !== owner.hostId) {
+    const reason = `${name} runs it in epoch ${owner.epoch}, the row was at ${vm.epoch}`;
+    return { action: 'follow', hostId: owner.hostId, epoch: owner.epoch, reason };
+  }
+  if (owner.status !== 'up' && owner.status !== 'paused') return null;
+  if (now - owner.since < PATIENCE.completionMs) return null;
+  const reason = `${name} runs it; ${host(migration.sourceHostId).name} has not told how the migration ended`;
+  return { action: 'complete_migration', to: owner.status, reason };
+}
+
+const statusOf = (status: CopyFacts['status']): VmStatus =>
+  status === 'paused' || status === 'stopping' || status === 'starting' ? status : 'up';
+
+/** The copy that the row speaks of is there. */
+function decideAlive(
+  vm: VmFacts,
+  reported: CopyFacts['status'],
+  migration: MigrationFacts | null,
+  now: number,
+): Decision | null {
+  if (vm.status === 'stopping')
+    return now - vm.statusSince > 3 * PATIENCE.orderMs
+      ? { action: 'order', job: 'stop', reason: 'it still runs' }
+      : null;
+  if (migration) {
+    const isBack = vm.status === 'unknown';
+    return isBack ? { action: 'set_status', to: 'migrating', reason: '' } : null;
+  }
+  if (vm.status === 'migrating' && (reported === 'migrating' || reported === 'stopping')) return null; // winding down
+  const to = statusOf(reported);
+  const isNews = to !== vm.status && allows(VM_TRANSITIONS, vm.status, to);
+  return isNews ? { action: 'set_status', to, reason: '' } : null;
+}
+
+/** The copy that the row speaks of is not there, or its host does not answer. */
+function decideGone({ vm, copies, host, migration }: Situation, hostId: string, now: number): Decision | null {
+  const home = host(hostId);
+  if (!answers(home)) return unknown(vm, `${home.name} does not answer`);
+  const last = copies.find((copy) => copy.hostId === hostId && copy.epoch === vm.epoch);
+  // It has just arrived, and the destination's next heartbeat says so.
+  if (last?.status === 'incoming' && isPresent(last, home)) return null;
+  if (migration) {
+    const destination = host(migration.destinationHostId);
+    if (now - Math.max(last?.seenAt ?? 0, vm.statusSince, home.statusSince) < PATIENCE.absentMs) return null;
+    if (!answers(destination)) return unknown(vm, `it left ${home.name}, and ${destination.name} does not answer`);
+    const reason = `neither ${home.name} nor ${destination.name} runs it any more`;
+    return { action: 'fail_migration', code: 'vm_lost', reason };
+  }
+  if (last && isPresent(last, home)) return down(last.message || endOf(last, home.name), last.exitCode);
+  if (vm.status === 'starting' && !last) {
+    const waited = now - Math.max(vm.statusSince, home.statusSince);
+    if (waited > PATIENCE.beginMs) return down(`${home.name} did not start it within ${PATIENCE.beginMs / 1000} s`);
+    const reason = `${home.name} does not mention it`;
+    return waited > PATIENCE.orderMs ? { action: 'order', job: 'start', reason } : null;
+  }
+  if (now - Math.max(last?.seenAt ?? 0, vm.statusSince, home.statusSince) < PATIENCE.absentMs) return null;
+  return down(vm.status === 'stopping' ? '' : `its process on ${home.name} is gone`);
+}
+
+const endOf = ({ exitCode }: CopyFacts, hostName: string) =>
+  exitCode === null ? `it ended on ${hostName}` : `the guest ended with status ${exitCode}`;
+
+const down = (reason: string, exitCode: number | null = null): Decision => ({
+  action: 'set_status',
+  to: 'down',
+  reason,
+  exitCode,
+});
+
+const unknown = (vm: VmFacts, reason: string): Decision | null =>
+  vm.status === 'unknown' ? null : { action: 'set_status', to: 'unknown', reason };
+
+/** Whether a migration has to be ordered again or given up. A copy that runs at the destination was looked at before. */
+function decideMigration(migration: MigrationFacts, host: (id: string) => HostFacts, now: number): Decision | null {
+  const source = host(migration.sourceHostId);
+  const waited = now - Math.max(migration.statusSince, source.statusSince);
+  const fail = (code: string, reason: string): Decision => ({ action: 'fail_migration', code, reason });
+  if (migration.reportedAt === null) {
+    if (waited > PATIENCE.beginMs)
+      return fail('not_started', `${source.name} did not begin it within ${PATIENCE.beginMs / 1000} s`);
+    if (!answers(source) || waited < PATIENCE.orderMs) return null;
+    return { action: 'order', job: 'migrate', reason: `${source.name} does not mention it` };
+  }
+  if (answers(source)) {
+    const silent = source.lastHeartbeatAt - Math.max(migration.reportedAt, source.statusSince);
+    return silent > PATIENCE.forgottenMs ? fail('forgotten', `${source.name} knows nothing of it any more`) : null;
+  }
+  const deadline = migration.createdAt + migration.timeoutSeconds * 1000 + PATIENCE.overtimeMs;
+  return now > deadline ? fail('source_lost', `${source.name} has not answered since it began`) : null;
+}
+
+/** What becomes of a copy that a host has reported. `forget`: its end is stored. `destroy`: it owns nothing. */
+export function judgeCopy(
+  copy: Pick<CopyFacts, 'hostId' | 'epoch' | 'status'>,
+  vm: VmFacts | null,
+  migration: Pick<MigrationFacts, 'epoch' | 'destinationHostId'> | null,
+): 'keep' | 'forget' | 'destroy' {
+  const ended = !ALIVE.has(copy.status) && copy.status !== 'incoming';
+  if (!vm) return ended ? 'forget' : 'destroy';
+  if (ended) return vm.epoch > copy.epoch || vm.hostId !== copy.hostId ? 'forget' : 'keep';
+  if (copy.epoch < vm.epoch) return 'destroy';
+  if (copy.status !== 'incoming') return 'keep';
+  const isOwner = vm.epoch === copy.epoch && vm.hostId === copy.hostId;
+  const isAwaited = migration?.epoch === copy.epoch && migration.destinationHostId === copy.hostId;
+  return isOwner || isAwaited ? 'keep' : 'destroy';
+}

@@ -1,0 +1,161 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { MigrationError, MigrationStatus } from '#contracts';
+import { Database, type Host, type Migration, type Repositories, type Vm, type VmReportRow } from '#database';
+import { type Log, LOG } from '../log.js';
+import { completeMigration, failMigration } from '../migrations/lifecycle.js';
+import { type Order, Orders, startOrder, stopOrder } from '../orders.js';
+import { type CopyFacts, decide, type Decision, type HostFacts, type MigrationFacts, type VmFacts } from './decide.js';
+
+/** More steps than any VM needs to agree with the reports; a guard against decisions that chase each other. */
+const MAX_STEPS = 5;
+
+/** Compares what is wanted, what was ordered and what hosts report, and repairs the difference. */
+@Injectable()
+export class Reconciler {
+  constructor(
+    private readonly db: Database,
+    private readonly orders: Orders,
+    @Inject(LOG) private readonly log: Log,
+  ) {}
+
+  /** All VMs that are not down, and all that a host speaks of; each in a transaction of its own. */
+  async reconcileAll(now: () => Date): Promise<void> {
+    for (const vmId of await this.db.vms.runningIds()) {
+      const orders = await this.db.transaction((tx) => this.settle(tx, [vmId], now()));
+      await this.orders.send(orders);
+    }
+  }
+
+  /** Within the caller's transaction; returns the orders to send when it is committed. */
+  async settle(tx: Repositories, vmIds: readonly string[], now: Date): Promise<Order[]> {
+    const orders: Order[] = [];
+    const locked = await tx.vms.lockAll(vmIds); // first: what is read afterwards belongs together
+    const reports = await tx.reports.ofVms(vmIds);
+    const migrations = await tx.migrations.activeOfVms(vmIds);
+    const hosts = new Map((await tx.hosts.all()).map((host) => [host.id, host]));
+    for (const { id } of locked) {
+      const copies = reports.filter(({ vmId }) => vmId === id).map(copyFacts);
+      let migration = migrations.find(({ vmId }) => vmId === id) ?? null;
+      for (let step = 0; step < MAX_STEPS; step++) {
+        const vm = await tx.vms.get(id);
+        const situation = {
+          vm: vmFacts(vm),
+          copies,
+          host: (hostId: string) => hostFacts(hosts.get(hostId)!),
+          migration: migration && migrationFacts(migration),
+        };
+        const decision = decide(situation, now.getTime());
+        if (!decision) break;
+        this.log.info({ vmId: id, vm: vm.name, migrationId: migration?.id, ...decision }, 'reconciled');
+        const order = await this.perform(tx, decision, vm, migration, now);
+        if (order) {
+          orders.push(order);
+          break; // its effect shows in later reports
+        }
+        if (decision.action.endsWith('_migration')) migration = null;
+      }
+    }
+    return orders;
+  }
+
+  /** The one place where decisions become effects. */
+  private async perform(
+    tx: Repositories,
+    decision: Decision,
+    vm: Vm,
+    migration: Migration | null,
+    now: Date,
+  ): Promise<Order | null> {
+    switch (decision.action) {
+      case 'set_status':
+        await this.setStatus(tx, decision, vm, now);
+        return null;
+      case 'follow': {
+        const { hostId, epoch, reason } = decision;
+        const change = { hostId, epoch, lastEpoch: Math.max(vm.lastEpoch, epoch), statusReason: reason };
+        await tx.vms.changeStatus(vm.id, 'unknown', change, now);
+        await tx.events.add('warning', 'vm.found', `${vm.name}: ${reason}`, subjectOf(vm, hostId), now);
+        return null;
+      }
+      case 'complete_migration':
+        await completeMigration(tx, migration!, decision.to, decision.reason, {}, now);
+        return null;
+      case 'fail_migration':
+        await failMigration(tx, migration!, errorOf(decision, migration!.status), {}, now);
+        return null;
+      case 'order':
+        if (decision.job === 'migrate') return this.orders.migrateOrder(tx, migration!, vm);
+        return decision.job === 'start' ? startOrder(vm) : stopOrder(vm, 'shutdown');
+    }
+  }
+
+  private async setStatus(
+    tx: Repositories,
+    { to, reason, exitCode = null }: Extract<Decision, { action: 'set_status' }>,
+    vm: Vm,
+    now: Date,
+  ): Promise<void> {
+    const startedAt = to === 'up' ? (vm.startedAt ?? now) : vm.startedAt;
+    await tx.vms.changeStatus(
+      vm.id,
+      to,
+      { statusReason: reason, startedAt, ...(to === 'down' ? { exitCode } : {}) },
+      now,
+    );
+    const subject = subjectOf(vm, vm.hostId);
+    if (to === 'up' && vm.status === 'starting')
+      await tx.events.add('info', 'vm.started', `${vm.name} has started`, subject, now);
+    else if (to === 'up' && vm.status === 'unknown')
+      await tx.events.add('info', 'vm.found', `${vm.name} runs`, subject, now);
+    else if (to === 'unknown') await tx.events.add('warning', 'vm.unknown', `${vm.name}: ${reason}`, subject, now);
+    else if (to === 'down') {
+      const isExpected = vm.status === 'stopping' || exitCode === 0;
+      const text = reason ? `${vm.name} is down: ${reason}` : `${vm.name} has stopped`;
+      await tx.events.add(isExpected ? 'info' : 'error', 'vm.down', text, subject, now);
+    }
+  }
+}
+
+const subjectOf = (vm: Vm, hostId: string | null) => ({ vmId: vm.id, clusterId: vm.clusterId, hostId });
+
+const PHASES: Partial<Record<MigrationStatus, MigrationError['phase']>> = {
+  preparing: 'prepare',
+  precopy: 'perform',
+  switchover: 'finish',
+};
+
+const errorOf = (
+  { code, reason }: Extract<Decision, { action: 'fail_migration' }>,
+  status: MigrationStatus,
+): MigrationError => ({ code, phase: PHASES[status] ?? 'begin', side: 'controller', message: reason });
+
+export const vmFacts = (vm: Vm): VmFacts => ({
+  status: vm.status,
+  statusSince: vm.statusSince.getTime(),
+  hostId: vm.hostId,
+  epoch: vm.epoch,
+});
+
+const copyFacts = (report: VmReportRow): CopyFacts => ({
+  ...report,
+  since: report.since.getTime(),
+  seenAt: report.seenAt.getTime(),
+});
+
+const hostFacts = (host: Host): HostFacts => ({
+  name: host.name,
+  status: host.status,
+  statusSince: host.statusSince.getTime(),
+  lastHeartbeatAt: host.lastHeartbeatAt?.getTime() ?? 0,
+});
+
+export const migrationFacts = (migration: Migration): MigrationFacts => ({
+  status: migration.status,
+  statusSince: migration.statusSince.getTime(),
+  createdAt: migration.createdAt.getTime(),
+  sourceHostId: migration.sourceHostId,
+  destinationHostId: migration.destinationHostId,
+  epoch: migration.epoch,
+  timeoutSeconds: migration.timeoutSeconds,
+  reportedAt: migration.reportedAt?.getTime() ?? null,
+});

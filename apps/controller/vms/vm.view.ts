@@ -1,0 +1,31 @@
+import type { VmSpec, VmView } from '#contracts';
+import type { Vm } from '#database';
+
+export const vmView = (vm: Vm): VmView => ({
+  ...vmSpec(vm),
+  id: vm.id,
+  clusterId: vm.clusterId,
+  hostId: vm.hostId,
+  status: vm.status,
+  statusReason: vm.statusReason,
+  epoch: vm.epoch,
+  cpuUsedCores: vm.cpuUsedCores,
+  memoryUsedMiB: vm.memoryUsedMiB,
+  dirtyRateMiBps: vm.dirtyRateMiBps,
+  consoleTail: vm.consoleTail,
+  exitCode: vm.exitCode,
+  migrationPolicyId: vm.migrationPolicyId,
+  migrationCount: vm.migrationCount,
+  cooldownUntil: vm.cooldownUntil?.toISOString() ?? null,
+  createdAt: vm.createdAt.toISOString(),
+  startedAt: vm.startedAt?.toISOString() ?? null,
+});
+
+/** What an agent needs to build the machine. */
+export const vmSpec = ({ name, vcpus, memoryMiB, image, append }: Vm): VmSpec => ({
+  name,
+  vcpus,
+  memoryMiB,
+  image,
+  append,
+});

@@ -1,0 +1,124 @@
+import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
+import { z } from 'zod';
+import {
+  ConsoleInput,
+  ConsoleQuery,
+  ConsoleView,
+  CreateVm,
+  Id,
+  MigrateVm,
+  MigrationView,
+  type Page,
+  pageOf,
+  StartVm,
+  StopVm,
+  VmQuery,
+  VmView,
+} from '#contracts';
+import { Database } from '#database';
+import { AgentClient } from '../agents/agent-client.js';
+import { Refused } from '../http/problems.js';
+import { Returns, ReturnsNothing } from '../http/returns.js';
+import { migrationView } from '../migrations/migration.view.js';
+import { vmView } from './vm.view.js';
+import { VmsService } from './vms.service.js';
+
+@ApiTags('VMs')
+@ApiBearerAuth()
+@Controller('vms')
+export class VmsController {
+  constructor(
+    private readonly db: Database,
+    private readonly vms: VmsService,
+    private readonly agents: AgentClient,
+  ) {}
+
+  @Get()
+  @Returns(pageOf(VmView))
+  async list(@Query({ schema: VmQuery }) query: VmQuery): Promise<Page<VmView>> {
+    const { items, nextCursor } = await this.db.vms.page(query);
+    return { items: items.map(vmView), nextCursor };
+  }
+
+  /** Creates the VM and, unless told otherwise, starts it where the scheduler sees fit. */
+  @Post()
+  @Returns(VmView, 201)
+  async create(@Body({ schema: CreateVm }) body: CreateVm): Promise<VmView> {
+    return vmView(await this.vms.create(body, new Date()));
+  }
+
+  @Get(':id')
+  @Returns(VmView)
+  async get(@Param('id', { schema: Id }) id: string): Promise<VmView> {
+    return vmView(await this.db.vms.get(id));
+  }
+
+  /** Only a VM that is down can be deleted. */
+  @Delete(':id')
+  @ReturnsNothing()
+  remove(@Param('id', { schema: Id }) id: string): Promise<void> {
+    return this.vms.remove(id, new Date());
+  }
+
+  @Post(':id/start')
+  @Returns(VmView, 202)
+  async start(@Param('id', { schema: Id }) id: string, @Body({ schema: StartVm }) body: StartVm): Promise<VmView> {
+    return vmView(await this.vms.start(id, body.hostId, new Date()));
+  }
+
+  @Post(':id/stop')
+  @Returns(VmView, 202)
+  async stop(@Param('id', { schema: Id }) id: string, @Body({ schema: StopVm }) body: StopVm): Promise<VmView> {
+    return vmView(await this.vms.stop(id, body.mode, new Date()));
+  }
+
+  @Post(':id/pause')
+  @Returns(VmView, 202)
+  async pause(@Param('id', { schema: Id }) id: string): Promise<VmView> {
+    return vmView(await this.vms.pauseOrResume(id, 'pause'));
+  }
+
+  @Post(':id/resume')
+  @Returns(VmView, 202)
+  async resume(@Param('id', { schema: Id }) id: string): Promise<VmView> {
+    return vmView(await this.vms.pauseOrResume(id, 'resume'));
+  }
+
+  /** Moves the VM while it runs; without a destination, the scheduler chooses one. */
+  @Post(':id/migrate')
+  @Returns(MigrationView, 202)
+  async migrate(
+    @Param('id', { schema: Id }) id: string,
+    @Body({ schema: MigrateVm }) body: MigrateVm,
+  ): Promise<MigrationView> {
+    return migrationView(await this.vms.migrate(id, body, new Date()));
+  }
+
+  /** What the guest wrote, from the host that it runs on. */
+  @Get(':id/console')
+  @Returns(ConsoleView)
+  async readConsole(
+    @Param('id', { schema: Id }) id: string,
+    @Query({ schema: ConsoleQuery }) { offset }: z.infer<typeof ConsoleQuery>,
+  ): Promise<ConsoleView> {
+    const path = `/v1/vms/${id}/console?offset=${offset}`;
+    return this.agents.call(await this.hostOf(id), { method: 'GET', path }, ConsoleView);
+  }
+
+  /** Types into the console. */
+  @Post(':id/console')
+  @ReturnsNothing()
+  async writeConsole(
+    @Param('id', { schema: Id }) id: string,
+    @Body({ schema: ConsoleInput }) body: ConsoleInput,
+  ): Promise<void> {
+    await this.agents.call(await this.hostOf(id), { method: 'POST', path: `/v1/vms/${id}/console`, body }, z.unknown());
+  }
+
+  private async hostOf(id: string): Promise<string> {
+    const vm = await this.db.vms.get(id);
+    if (!vm.hostId) throw new Refused(`VM ${vm.name} is down; its console is there while it runs`);
+    return vm.hostId;
+  }
+}

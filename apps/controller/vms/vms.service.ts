@@ -1,0 +1,135 @@
+import { Injectable } from '@nestjs/common';
+import type { CreateVm, MigrateVm, StopVm } from '#contracts';
+import { Database, type Migration, type Repositories, type Vm } from '#database';
+import { IllegalTransition, VM_TRANSITIONS, allows } from '#lifecycle';
+import { checkMove, checkPlacement, chooseDestination, placeVm } from '#planner';
+import { Refused } from '../http/problems.js';
+import { beginMigration } from '../migrations/lifecycle.js';
+import { Orders, pauseOrder, startOrder, stopOrder } from '../orders.js';
+
+type Placement = { readonly hostId: string } | { readonly hostId: null; readonly reason: string };
+
+@Injectable()
+export class VmsService {
+  constructor(
+    private readonly db: Database,
+    private readonly orders: Orders,
+  ) {}
+
+  /** A VM that finds no host now is created all the same: it is down, and its status reason says why. */
+  async create({ hostId, start, ...definition }: CreateVm, now: Date): Promise<Vm> {
+    const vm = await this.db.transaction(async (tx) => {
+      await tx.clusters.lockDecisions((await tx.clusters.get(definition.clusterId)).id);
+      if (hostId) await tx.hosts.get(hostId);
+      if (definition.migrationPolicyId) await tx.migrationPolicies.get(definition.migrationPolicyId);
+      const created = await tx.vms.create({ ...definition, statusReason: '' });
+      if (!start) return created;
+      const placement = await this.place(tx, created, hostId);
+      if (placement.hostId !== null) return this.begin(tx, created, placement.hostId, now);
+      await tx.events.add(
+        'error',
+        'vm.not_placed',
+        `${created.name} finds no host: ${placement.reason}`,
+        subjectOf(created),
+        now,
+      );
+      return tx.vms.update(created, { statusReason: placement.reason });
+    });
+    if (vm.status === 'starting') await this.orders.send([startOrder(vm)]);
+    return vm;
+  }
+
+  async start(id: string, hostId: string | null, now: Date): Promise<Vm> {
+    const vm = await this.db.transaction(async (tx) => {
+      const { clusterId } = await tx.vms.get(id);
+      await tx.clusters.lockDecisions(clusterId);
+      const stopped = await tx.vms.lock(id);
+      // A VM whose host is silent may still run there: starting it elsewhere would make two of it.
+      if (stopped.status !== 'down') throw new IllegalTransition(`VM ${stopped.name}`, stopped.status, 'starting');
+      if (hostId) await tx.hosts.get(hostId);
+      const placement = await this.place(tx, stopped, hostId);
+      if (placement.hostId === null) throw new Refused(`VM ${stopped.name} finds no host: ${placement.reason}`);
+      return this.begin(tx, stopped, placement.hostId, now);
+    });
+    await this.orders.send([startOrder(vm)]);
+    return vm;
+  }
+
+  async stop(id: string, mode: StopVm['mode'], now: Date): Promise<Vm> {
+    const vm = await this.db.transaction(async (tx) => {
+      const { status, name } = await tx.vms.lock(id);
+      if (status === 'down') throw new IllegalTransition(`VM ${name}`, status, 'stopping');
+      return tx.vms.changeStatus(id, 'stopping', { statusReason: '' }, now);
+    });
+    await this.orders.send([stopOrder(vm, mode)]);
+    return vm;
+  }
+
+  /** The row follows when the host reports it. */
+  async pauseOrResume(id: string, kind: 'pause' | 'resume'): Promise<Vm> {
+    const vm = await this.db.vms.get(id);
+    const [from, to] = kind === 'pause' ? (['up', 'paused'] as const) : (['paused', 'up'] as const);
+    if (vm.status !== from || !allows(VM_TRANSITIONS, from, to))
+      throw new IllegalTransition(`VM ${vm.name}`, vm.status, to);
+    await this.orders.send([pauseOrder(vm, kind)]);
+    return vm;
+  }
+
+  async migrate(id: string, { destinationHostId, reason }: MigrateVm, now: Date): Promise<Migration> {
+    const { migration, order } = await this.db.transaction(async (tx) => {
+      const { clusterId } = await tx.vms.get(id);
+      await tx.clusters.lockDecisions(clusterId);
+      const vm = await tx.vms.lock(id);
+      if (vm.status !== 'up') throw new IllegalTransition(`VM ${vm.name}`, vm.status, 'migrating');
+      const { maxMigrationsPerHost } = await tx.clusters.get(clusterId);
+      const facts = await tx.facts.ofCluster(clusterId);
+      const chosen =
+        destinationHostId ?? this.destinationOf(chooseDestination(facts, id, { maxMigrationsPerHost }), vm);
+      const destination = await tx.hosts.get(chosen);
+      if (destinationHostId) {
+        const check = checkMove(facts, id, destinationHostId, { maxMigrationsPerHost });
+        if (!check.ok) throw new Refused(`VM ${vm.name} cannot move to ${destination.name}: ${check.reason}`);
+      }
+      const source = await tx.hosts.get(vm.hostId!);
+      const why = reason ?? 'ordered by the administrator';
+      const begun = await beginMigration(
+        tx,
+        { vm, source, destination, trigger: 'manual', reason: why, planId: null },
+        now,
+      );
+      return { migration: begun, order: await this.orders.migrateOrder(tx, begun, vm) };
+    });
+    await this.orders.send([order]);
+    return migration;
+  }
+
+  async remove(id: string, now: Date): Promise<void> {
+    await this.db.transaction(async (tx) => {
+      const vm = await tx.vms.lock(id);
+      if (vm.status !== 'down') throw new Refused(`VM ${vm.name} is ${vm.status}; stop it before you delete it`);
+      await tx.vms.remove(id);
+      await tx.events.add('info', 'vm.deleted', `${vm.name} was deleted`, subjectOf(vm), now);
+    });
+  }
+
+  private destinationOf(choice: ReturnType<typeof chooseDestination>, vm: Vm): string {
+    if (choice.hostId !== null) return choice.hostId;
+    throw new Refused(`VM ${vm.name} cannot move: ${choice.reason}`);
+  }
+
+  private async place(tx: Repositories, vm: Vm, hostId: string | null): Promise<Placement> {
+    const { schedulingPolicy } = await tx.clusters.get(vm.clusterId);
+    const facts = await tx.facts.ofCluster(vm.clusterId);
+    if (!hostId) return placeVm(facts, vm, schedulingPolicy);
+    const check = checkPlacement(facts, vm, hostId, schedulingPolicy);
+    return check.ok ? { hostId } : { hostId: null, reason: check.reason };
+  }
+
+  private begin(tx: Repositories, vm: Vm, hostId: string, now: Date): Promise<Vm> {
+    const epoch = vm.lastEpoch + 1;
+    const fresh = { consoleTail: '', exitCode: null, startedAt: null, statusReason: '' };
+    return tx.vms.changeStatus(vm.id, 'starting', { ...fresh, hostId, epoch, lastEpoch: epoch }, now);
+  }
+}
+
+const subjectOf = (vm: Vm) => ({ vmId: vm.id, clusterId: vm.clusterId });

@@ -1,0 +1,143 @@
+/** The VMM process: reads its command line, builds the machine, starts a thread for each hart, listens for QMP. */
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { listenQmp, QmpServer } from '#qmp';
+import { Machine, type BootRequest, type HartThread } from '#vmm';
+import { registerCommands } from './commands.js';
+import { Migration } from './migration.js';
+import { HELP, parseCommandLine, UsageError, type Options } from './options.js';
+import { openSerial } from './serial.js';
+import { EVENTS, Vm } from './vm.js';
+
+const PACKAGE = new URL('../../../package.json', import.meta.url);
+const CODEC_MODULE = new URL('../../libs/migration/codec/codec.wasm', import.meta.url);
+const HART_MODULE = new URL('../../libs/vmm/cpu/cpu.wasm', import.meta.url);
+
+process.stderr.on('error', () => {}); // whoever started this process may be gone: the guest goes on
+
+/** Says in one line why the VMM ends, and ends it. */
+function fail(error: unknown): never {
+  const reason = error instanceof Error ? error.message : String(error);
+  const bug = error instanceof Error && !(error instanceof UsageError);
+  process.stderr.write(`drover-vmm: ${bug ? error.stack : reason}\n`);
+  process.exit(1);
+}
+
+process.on('uncaughtException', fail);
+process.on('unhandledRejection', fail);
+
+function version(): string {
+  return (JSON.parse(readFileSync(PACKAGE, 'utf8')) as { version: string }).version;
+}
+
+function readBoot({ kernel, bios, append }: Options): BootRequest | undefined {
+  if (kernel === undefined) return undefined;
+  try {
+    return { kernel: readFileSync(kernel), bios, bootargs: append };
+  } catch (error) {
+    throw new UsageError(`-kernel ${kernel}: ${(error as Error).message}; name a file that can be read`);
+  }
+}
+
+/** What an option opens, or a UsageError that names the option. */
+async function open<T>(option: string, opening: () => Promise<T> | T): Promise<T> {
+  try {
+    return await opening();
+  } catch (error) {
+    throw new UsageError(`${option}: ${(error as Error).message}`);
+  }
+}
+
+async function run(options: Options): Promise<void> {
+  const [major, minor, micro] = version().split('.').map(Number) as [number, number, number];
+  const hartModule = new WebAssembly.Module(readFileSync(fileURLToPath(HART_MODULE)));
+  const closers: (() => Promise<void> | void)[] = [];
+  const exit = async (status: number) => {
+    for (const close of closers) await close();
+    process.exit(status);
+  };
+
+  const qmp = new QmpServer({
+    version: { qemu: { major, minor, micro }, package: `drover-${major}.${minor}.${micro}` },
+    events: EVENTS,
+    now: Date.now,
+    onInternalError: (command, error) => process.stderr.write(`drover-vmm: QMP ${command}: ${String(error)}\n`),
+  });
+  const serial = await open('-serial', () =>
+    openSerial(options.serial, options.nographic, {
+      input: (bytes) => machine.uart.receive(bytes),
+      quit: () => void vm.shutdown('host-ui'),
+    }),
+  );
+  closers.push(() => serial.close());
+
+  let consoleBytes = 0;
+  const { ramBytes, harts } = options;
+  const boot = readBoot(options);
+  const machine = await open(`-kernel ${options.kernel}`, () => {
+    return new Machine(
+      { ramBytes, harts, ...(boot && { boot }) },
+      {
+        hartModule,
+        hostNs: process.hrtime.bigint,
+        consoleOutput: (bytes) => {
+          consoleBytes += bytes.length;
+          serial.output(bytes);
+        },
+        guestShutdown: (status) => void vm.shutdown('guest-shutdown', status),
+        guestReset: () => void vm.reset('guest-reset'),
+        nextTurn: () => new Promise((resolve) => setImmediate(resolve)),
+      },
+    );
+  });
+  const { incoming, startStopped, epoch } = options;
+  const begin = { incoming: incoming !== undefined, startStopped, epoch };
+  const vm = new Vm(machine, qmp, options, begin, (status) => void exit(status));
+  const threadIds = startHarts(machine, hartModule);
+  registerCommands(qmp, vm, { threadId: (hart) => threadIds[hart]!, consoleBytes: () => consoleBytes });
+  const codecModule = new WebAssembly.Module(readFileSync(fileURLToPath(CODEC_MODULE)));
+  const log = (line: string) => process.stderr.write(`drover-vmm: ${line}\n`);
+  const migration = new Migration(qmp, vm, { codecModule, log });
+  void machine.serveHarts().catch(fail);
+
+  if (incoming !== undefined && incoming !== 'defer') {
+    await open('-incoming', () => migration.listen(incoming, epoch, () => void exit(1)));
+  }
+
+  for (const address of options.qmp) {
+    const where = 'path' in address ? `unix:${address.path}` : `tcp:${address.host}:${address.port}`;
+    const listener = await open(`-qmp ${where}`, () => listenQmp(qmp, address));
+    closers.push(() => listener.close());
+  }
+  if (options.pidfile !== undefined) {
+    const { pidfile } = options;
+    await open(`-pidfile ${pidfile}`, () => writeFileSync(pidfile, `${process.pid}\n`));
+    closers.push(() => rmSync(pidfile, { force: true }));
+  }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void vm.shutdown('host-signal'));
+
+  if (!begin.incoming && !startStopped) vm.resume();
+}
+
+/** Starts the harts' threads; their host thread ids arrive in the list that is returned. */
+function startHarts(machine: Machine, hartModule: WebAssembly.Module): number[] {
+  const { memory, harts } = machine.memory;
+  const threadIds = Array.from({ length: harts }, () => 0);
+  for (let hartId = 0; hartId < harts; hartId++) {
+    const workerData: HartThread = { memory, hartModule, hartId };
+    const worker = new Worker(new URL('./hart-worker.js', import.meta.url), { workerData, name: `hart ${hartId}` });
+    worker.once('message', (threadId: number) => (threadIds[hartId] = threadId));
+    worker.on('error', fail);
+  }
+  return threadIds;
+}
+
+try {
+  const commandLine = parseCommandLine(process.argv.slice(2));
+  if (commandLine.kind === 'help') process.stdout.write(`${HELP}\n`);
+  else if (commandLine.kind === 'version') process.stdout.write(`drover-vmm ${version()}\n`);
+  else await run(commandLine);
+} catch (error) {
+  fail(error);
+}

@@ -1,0 +1,39 @@
+/** Where migrations connect and listen: QEMU's migration URIs, tcp:HOST:PORT and unix:PATH. */
+import { removeStaleSocket } from '#qmp';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+
+export type MigrationAddress = { readonly path: string } | { readonly host: string; readonly port: number };
+
+/** Reads a URI. Without a host it means 127.0.0.1, for listening too. Throws an Error that says what is possible. */
+export function parseMigrationUri(uri: string): MigrationAddress {
+  const [, path] = /^unix:(.+)$/.exec(uri) ?? [];
+  if (path !== undefined) return { path };
+  const [, host, port] = /^tcp:(.*):(\d{1,5})$/.exec(uri) ?? [];
+  if (port === undefined || Number(port) > 65_535) throw new Error(`uri '${uri}': give tcp:HOST:PORT or unix:PATH`);
+  return { host: host!.replace(/^\[(.*)\]$/, '$1') || '127.0.0.1', port: Number(port) };
+}
+
+/** Connects; closes and rejects with the signal's reason when that aborts. */
+export function connectTo(address: MigrationAddress, signal: AbortSignal): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(address);
+    const giveUp = () => socket.destroy(signal.reason as Error);
+    signal.addEventListener('abort', giveUp, { once: true });
+    socket.once('error', reject);
+    socket.once('connect', () => {
+      signal.removeEventListener('abort', giveUp);
+      socket.off('error', reject);
+      resolve(socket);
+    });
+  });
+}
+
+/** Listens. Resolves with where: port 0 has become a real one. */
+export async function listenAt(address: MigrationAddress): Promise<{ server: Server; bound: MigrationAddress }> {
+  if ('path' in address) await removeStaleSocket(address.path);
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(address, resolve));
+  if ('path' in address) return { server, bound: address };
+  const { address: host, port } = server.address() as AddressInfo;
+  return { server, bound: { host, port } };
+}

@@ -1,0 +1,53 @@
+/** What passes between the main thread, which owns the machine, and the thread of a migration. */
+import type { IncomingFigures, IncomingOutcome, MigrationFigures, PrecopyParameters } from '#migration';
+import type { MigrationAddress } from './migration-address.js';
+
+/** workerData of the thread: what it is for. */
+export interface MigrationTask {
+  readonly memory: WebAssembly.Memory;
+  readonly codecModule: WebAssembly.Module;
+  readonly boardVersion: number;
+  readonly role: OutgoingRole | IncomingRole;
+}
+
+export interface OutgoingRole {
+  readonly kind: 'outgoing';
+  readonly address: MigrationAddress;
+  readonly migrationId: string;
+  readonly epoch: number;
+  readonly parameters: PrecopyParameters;
+}
+
+export interface IncomingRole {
+  readonly kind: 'incoming';
+  readonly address: MigrationAddress;
+  readonly epoch: number;
+}
+
+/** What the engine asks of the machine, with the answers. */
+export interface MachineCalls {
+  stop: { argument: null; answer: { running: boolean } };
+  resume: { argument: null; answer: null };
+  saveState: { argument: null; answer: Uint8Array };
+  restoreState: { argument: Uint8Array; answer: null };
+  start: { argument: boolean; answer: null };
+}
+export type MachineCall = keyof MachineCalls;
+
+export type FromThread =
+  | { readonly kind: 'call'; readonly id: number; readonly call: MachineCall; readonly argument: unknown }
+  | { readonly kind: 'outgoing'; readonly figures: MigrationFigures }
+  | { readonly kind: 'listening'; readonly bound: MigrationAddress }
+  | { readonly kind: 'incoming'; readonly figures: IncomingFigures }
+  /** Somebody came who was no migration; listening goes on. */
+  | { readonly kind: 'stranger'; readonly message: string }
+  | { readonly kind: 'received'; readonly outcome: IncomingOutcome['kind'] }
+  /** Answer to `finish`: null or why not. */
+  | { readonly kind: 'finishing'; readonly refusal: string | null }
+  | { readonly kind: 'listenFailed'; readonly message: string };
+
+export type ToThread =
+  | { readonly kind: 'answer'; readonly id: number; readonly answer: unknown; readonly error: string | null }
+  | { readonly kind: 'parameters'; readonly parameters: PrecopyParameters }
+  | { readonly kind: 'cancel' }
+  | { readonly kind: 'finish' };

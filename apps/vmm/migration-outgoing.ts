@@ -1,0 +1,90 @@
+import type { MigrationFigures, PrecopyParameters } from '#migration';
+import type { QmpServer } from '#qmp';
+import type { MigrationTask } from './migration-messages.js';
+import { MigrationThread, type MachineServant } from './migration-thread.js';
+import type { RunState } from './run-state.js';
+import type { Vm } from './vm.js';
+
+const OVER = ['completed', 'failed', 'cancelled'];
+
+/** One attempt to move this VM away: its thread, and what it does to the VM's run state. */
+export class OutgoingMigration {
+  /** null until the thread has said something. */
+  figures: MigrationFigures | null = null;
+  private readonly thread: MigrationThread;
+  private runStateBefore: RunState = 'running';
+
+  constructor(
+    private readonly qmp: QmpServer,
+    private readonly vm: Vm,
+    task: MigrationTask,
+  ) {
+    const servant: MachineServant = {
+      stop: () => this.stop(),
+      resume: () => this.resume(),
+      saveState: () => vm.machine.saveState(),
+      restoreState: () => this.refuse(),
+      start: () => this.refuse(),
+    };
+    this.thread = new MigrationThread(task, servant, {
+      onNews: (news) => {
+        if (news.kind === 'outgoing') this.hear(news.figures);
+      },
+      onCrash: (error) => this.crashed(error),
+    });
+  }
+
+  get isOver(): boolean {
+    return this.figures !== null && OVER.includes(this.figures.status);
+  }
+
+  setParameters(parameters: PrecopyParameters): void {
+    if (!this.isOver) this.thread.tell({ kind: 'parameters', parameters });
+  }
+
+  /** Does nothing past the point of no return, as in QEMU; query-migrate tells what became of it. */
+  cancel(): void {
+    if (!this.isOver) this.thread.tell({ kind: 'cancel' });
+  }
+
+  private async stop(): Promise<{ running: boolean }> {
+    const { vm } = this;
+    this.runStateBefore = vm.runState;
+    if (vm.runState === 'running') await vm.stop('finish-migrate');
+    else vm.setRunState('finish-migrate');
+    if (vm.runState !== 'finish-migrate') throw new Error(`the VM has come to its end here (${vm.runState})`);
+    return { running: this.runStateBefore === 'running' };
+  }
+
+  private resume(): null {
+    const { vm, runStateBefore } = this;
+    if (vm.runState !== 'finish-migrate') return null; // it never stopped, or has ended
+    if (runStateBefore === 'running') vm.resume();
+    else vm.setRunState(runStateBefore);
+    return null;
+  }
+
+  private refuse(): never {
+    throw new Error('this VM is the source');
+  }
+
+  private hear(figures: MigrationFigures): void {
+    const before = this.figures;
+    this.figures = figures;
+    if (figures.status === 'completed' && this.vm.runState === 'finish-migrate') this.vm.setRunState('postmigrate');
+    if (figures.dirtySyncs !== (before?.dirtySyncs ?? 0)) this.qmp.emit('MIGRATION_PASS', { pass: figures.dirtySyncs });
+    if (figures.status !== before?.status) this.qmp.emit('MIGRATION', { status: figures.status });
+  }
+
+  /** Whether the guest was handed over is not known once it has been stopped for that: then it never runs here again. */
+  private crashed(error: Error): void {
+    if (!this.figures || this.isOver) return;
+    const told = { code: 'machine', message: `the migration's thread failed: ${error.message}` } as const;
+    const mayBeThere = this.vm.runState === 'finish-migrate';
+    this.hear({
+      ...this.figures,
+      error: told,
+      ...(mayBeThere ? { status: 'completed', confirmed: false } : { status: 'failed' }),
+    });
+  }
+}

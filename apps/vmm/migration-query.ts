@@ -1,0 +1,63 @@
+/** Answers of query-migrate in QEMU's shape (qapi/migration.json, MigrationInfo); what QEMU lacks is under x-drover. */
+import type { IncomingFigures, MigrationFigures } from '#migration';
+import type { MigrationAddress } from './migration-address.js';
+
+const BITS_PER_BYTE = 8;
+
+export function describeOutgoing(figures: MigrationFigures): Record<string, unknown> {
+  const { iterations, pageBytes, pages, zeroPages, transferredBytes } = figures;
+  const last = iterations.at(-1);
+  const flowedMs = Math.max(1, figures.totalMs - figures.setupMs);
+  const bytesPerMs = last ? last.bytes / Math.max(last.durationMs, 0.001) : transferredBytes / flowedMs;
+  const pagesPerMs = last ? last.pages / Math.max(last.durationMs, 0.001) : pages / flowedMs;
+  const { migrationId, epoch, reason, downtimeBreakdown, confirmed, error } = figures;
+  return {
+    status: figures.status,
+    'total-time': Math.round(figures.totalMs),
+    'setup-time': Math.round(figures.setupMs),
+    ...(figures.downtimeMs !== null && { downtime: Math.round(figures.downtimeMs) }),
+    ...(last?.expectedDowntimeMs != null && { 'expected-downtime': Math.ceil(last.expectedDowntimeMs) }),
+    ram: {
+      total: figures.ramBytes,
+      transferred: transferredBytes,
+      remaining: figures.remainingBytes,
+      duplicate: zeroPages,
+      normal: pages - zeroPages,
+      'normal-bytes': (pages - zeroPages) * pageBytes,
+      'dirty-pages-rate': Math.round(((last?.dirtyRateMiBps ?? 0) * 2 ** 20) / pageBytes),
+      mbps: (bytesPerMs * BITS_PER_BYTE * 1000) / 1e6,
+      'page-size': pageBytes,
+      'dirty-sync-count': figures.dirtySyncs,
+      'pages-per-second': Math.round(pagesPerMs * 1000),
+    },
+    ...(error && figures.status === 'failed' && { 'error-desc': error.message }),
+    'x-drover': { migrationId, epoch, iterations, reason, downtimeBreakdown, confirmed, error },
+  };
+}
+
+const INCOMING_STATUS = {
+  waiting: 'setup',
+  active: 'active',
+  loaded: 'device',
+  running: 'completed',
+  failed: 'failed',
+} as const;
+
+/** The arriving side; `bound` is where it listens or listened. */
+export function describeIncoming(figures: IncomingFigures, bound: MigrationAddress | null): Record<string, unknown> {
+  return {
+    status: incomingStatus(figures),
+    ...(bound && { 'socket-address': [socketAddress(bound)] }),
+    ...(figures.error && figures.status === 'failed' && { 'error-desc': figures.error.message }),
+    'x-drover-incoming': figures,
+  };
+}
+
+/** The arriving side's status in QEMU's words. */
+export const incomingStatus = ({ status }: IncomingFigures): string => INCOMING_STATUS[status];
+
+/** QEMU's SocketAddress: ports are strings there. */
+const socketAddress = (address: MigrationAddress) =>
+  'path' in address
+    ? { type: 'unix', path: address.path }
+    : { type: 'inet', host: address.host, port: String(address.port) };

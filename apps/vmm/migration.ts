@@ -1,0 +1,127 @@
+/** Migration as the VM's owner sees it: its QMP commands. */
+import { randomUUID } from 'node:crypto';
+import { bindCodec } from '#migration';
+import { integer, optional, QmpError, string, type QmpServer } from '#qmp';
+import { layout } from '#vmm';
+import { parseMigrationUri, type MigrationAddress } from './migration-address.js';
+import { Arrival } from './migration-incoming.js';
+import type { MigrationTask } from './migration-messages.js';
+import { OutgoingMigration } from './migration-outgoing.js';
+import { describeIncoming, describeOutgoing } from './migration-query.js';
+import { MigrationSettings } from './migration-settings.js';
+import type { Vm } from './vm.js';
+
+/** Grows with every change to devices after which an older or newer build cannot take over their state. */
+const BOARD_VERSION = 1;
+
+export interface MigrationOptions {
+  readonly codecModule: WebAssembly.Module;
+  /** One line for whoever reads this process's complaints. */
+  readonly log: (line: string) => void;
+}
+
+export class Migration {
+  private readonly settings: MigrationSettings;
+  private outgoing: OutgoingMigration | null = null;
+  private arrival: Arrival | null = null;
+
+  constructor(
+    private readonly qmp: QmpServer,
+    private readonly vm: Vm,
+    private readonly options: MigrationOptions,
+  ) {
+    this.settings = new MigrationSettings(qmp, (parameters) => this.outgoing?.setParameters(parameters));
+    const uri = migrationUri;
+    const epoch = optional(integer(1));
+    const departure = { uri, 'x-drover-migration-id': optional(string), 'x-drover-epoch': epoch };
+    qmp.register('migrate', departure, (given) =>
+      this.migrate(given.uri, given['x-drover-migration-id'] ?? randomUUID(), given['x-drover-epoch']),
+    );
+    qmp.register('migrate_cancel', {}, () => this.outgoing?.cancel());
+    qmp.register('migrate-incoming', { uri, 'x-drover-epoch': epoch }, (given) =>
+      this.listen(given.uri, given['x-drover-epoch'], () => undefined),
+    );
+    qmp.register('x-drover-migrate-finish', {}, () => this.finish());
+    qmp.register('query-migrate', {}, () => this.query());
+    qmp.register('x-drover-ram-hash', {}, () => this.hashRam());
+  }
+
+  /**
+   * Waits for the VM to come. `knownEpoch`: of its newest owner that is known; only a newer one may arrive. Resolves
+   * when it listens; `onFailure` hears of the failure of the one migration that is waited for.
+   */
+  async listen(
+    address: MigrationAddress,
+    knownEpoch: number | undefined,
+    onFailure: (message: string) => void,
+  ): Promise<void> {
+    const { qmp, vm, options } = this;
+    if (vm.runState !== 'inmigrate')
+      throw new QmpError(`a VM that is ${vm.runState} waits for none: use -incoming defer`);
+    if (this.arrival && this.arrival.figures.status !== 'failed')
+      throw new QmpError('it waits for a migration already');
+    vm.epoch = knownEpoch ?? vm.epoch;
+    this.arrival = new Arrival(qmp, vm, this.task({ kind: 'incoming', address, epoch: vm.epoch }), {
+      onStranger: (message) => options.log(`-incoming: refused a connection: ${message}`),
+      onFailure: (message) => {
+        options.log(`-incoming: the migration failed: ${message}`);
+        onFailure(message);
+      },
+    });
+    await this.arrival.listens();
+  }
+
+  private migrate(address: MigrationAddress, migrationId: string, epoch = this.vm.epoch + 1): void {
+    const { qmp, vm } = this;
+    if (this.outgoing && !this.outgoing.isOver) throw new QmpError('a migration is under way already');
+    if (!['running', 'paused', 'prelaunch'].includes(vm.runState)) {
+      throw new QmpError(`a VM that is ${vm.runState} cannot be migrated`);
+    }
+    if (epoch <= vm.epoch) {
+      throw new QmpError(
+        `x-drover-epoch ${epoch}: this VM has epoch ${vm.epoch} here, its next owner needs a greater one`,
+      );
+    }
+    const { parameters } = this.settings;
+    this.outgoing = new OutgoingMigration(
+      qmp,
+      vm,
+      this.task({ kind: 'outgoing', address, migrationId, epoch, parameters }),
+    );
+  }
+
+  private finish(): Promise<void> {
+    if (!this.arrival) throw new QmpError('no migration comes in here');
+    return this.arrival.finish();
+  }
+
+  /** The migration that leaves; the one that came, while there is no other; {} if there has been none. */
+  private query(): Record<string, unknown> {
+    if (this.outgoing?.figures) return describeOutgoing(this.outgoing.figures);
+    if (this.outgoing) return { status: 'setup' };
+    if (this.arrival) return describeIncoming(this.arrival.figures, this.arrival.bound);
+    return {};
+  }
+
+  /** For tests that compare both ends: XXH64 of all RAM, which only a stopped VM has. */
+  private hashRam(): { xxh64: string } {
+    const { machine } = this.vm;
+    if (machine.running) throw new QmpError('the VM is running: stop it first');
+    const { memory, ramBytes } = machine.memory;
+    const hash = bindCodec(this.options.codecModule, memory).xxh64(layout.RAM, ramBytes, 0n);
+    return { xxh64: BigInt.asUintN(64, hash).toString(16).padStart(16, '0') };
+  }
+
+  private task(role: MigrationTask['role']): MigrationTask {
+    const { memory } = this.vm.machine.memory;
+    return { memory, codecModule: this.options.codecModule, boardVersion: BOARD_VERSION, role };
+  }
+}
+
+function migrationUri(value: unknown, name: string): MigrationAddress {
+  try {
+    return parseMigrationUri(string(value, name));
+  } catch (error) {
+    throw error instanceof QmpError ? error : new QmpError((error as Error).message);
+  }
+}

@@ -1,0 +1,188 @@
+/** The command line of drover-vmm, in QEMU's style: one dash, a value in the next word. */
+import { MAX_RAM_BYTES } from '#vmm';
+import { parseMigrationUri, type MigrationAddress } from './migration-address.js';
+
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+type SocketAddress = { readonly path: string } | { readonly host: string; readonly port: number };
+
+export type SerialOption =
+  | { readonly kind: 'stdio' }
+  | { readonly kind: 'null' }
+  | { readonly kind: 'unix'; readonly path: string }
+  | { readonly kind: 'file'; readonly path: string };
+
+export interface Options {
+  readonly ramBytes: number;
+  readonly harts: number;
+  readonly kernel?: string;
+  readonly append: string;
+  readonly bios: 'none' | 'sbi';
+  readonly serial: SerialOption;
+  readonly qmp: readonly SocketAddress[];
+  readonly incoming?: 'defer' | MigrationAddress;
+  /** Of the VM's newest owner that is known; the owner itself, unless it is yet to come. */
+  readonly epoch: number;
+  /** -S: do not start by itself. */
+  readonly startStopped: boolean;
+  readonly nographic: boolean;
+  readonly name?: string;
+  readonly uuid?: string;
+  readonly pidfile?: string;
+}
+
+export type CommandLine = { readonly kind: 'help' } | { readonly kind: 'version' } | ({ kind: 'run' } & Options);
+
+const MIB = 2 ** 20;
+const DEFAULT_RAM = '128M';
+const MAX_HARTS = 16;
+
+const FLAGS = ['S', 'nographic', 'help', 'version'] as const;
+const VALUES = 'm smp kernel append bios serial qmp incoming x-drover-epoch name uuid pidfile M machine'.split(' ');
+
+export const HELP = `usage: drover-vmm -kernel FILE [options]
+
+  -m SIZE             guest memory, such as 256M or 1G (default ${DEFAULT_RAM}, at most ${MAX_RAM_BYTES / MIB}M)
+  -smp N              number of harts, 1 to ${MAX_HARTS} (default 1)
+  -kernel FILE        ELF executable or flat image; at 0x80000000 it starts in M-mode, elsewhere in S-mode with SBI
+  -append TEXT        kernel command line (bootargs in the device tree)
+  -bios none          no SBI: the kernel starts in M-mode, a flat image at 0x80000000
+  -serial WHERE       stdio, unix:PATH (a socket for any number of clients), file:PATH or null
+  -nographic          without -serial: stdio. On a terminal, Ctrl-A X ends the VM
+  -qmp ADDRESS        unix:PATH,server=on,wait=off or tcp:HOST:PORT,server=on,wait=off; may be given again
+  -incoming WHERE     wait for a migration: tcp:HOST:PORT, unix:PATH or defer (until migrate-incoming)
+  -x-drover-epoch N   the VM's newest owner so far; only a newer one may come in (default 1)
+  -S                  do not start the harts before the QMP command cont
+  -name NAME, -uuid UUID
+  -pidfile FILE       write the process id there once the VM is ready
+  -help, -version
+
+The exit status is what the guest writes into the test finisher; 1 for an error of this program.`;
+
+/** Reads argv (without node and script). Throws a UsageError that names the option and what to do. */
+export function parseCommandLine(argv: readonly string[]): CommandLine {
+  const given = collect(argv);
+  if (given.has('help')) return { kind: 'help' };
+  if (given.has('version')) return { kind: 'version' };
+
+  const one = (name: string) => given.get(name)?.[0];
+  const machine = one('M') ?? one('machine');
+  if (machine !== undefined && machine !== 'virt') throw bad('M', machine, 'the only machine is virt');
+  const kernel = one('kernel');
+  const incoming = one('incoming');
+  if (kernel === undefined && incoming === undefined)
+    throw new UsageError('-kernel is missing: name an ELF file or image');
+  if (kernel === undefined && given.has('append'))
+    throw new UsageError('-append needs -kernel: it is its command line');
+  const nographic = given.has('nographic');
+  const serial = one('serial') ?? (nographic ? 'stdio' : 'null');
+  return {
+    kind: 'run',
+    ramBytes: parseMemory(one('m') ?? DEFAULT_RAM),
+    harts: parseHarts(one('smp') ?? '1'),
+    ...(kernel !== undefined && { kernel }),
+    append: one('append') ?? '',
+    bios: parseBios(one('bios')),
+    serial: parseSerial(serial),
+    qmp: (given.get('qmp') ?? []).map(parseQmp),
+    ...(incoming !== undefined && { incoming: parseIncoming(incoming) }),
+    epoch: parseEpoch(one('x-drover-epoch') ?? '1'),
+    startStopped: given.has('S'),
+    nographic,
+    ...parseIdentity(one('name'), one('uuid')),
+    ...(one('pidfile') !== undefined && { pidfile: one('pidfile')! }),
+  };
+}
+
+const bad = (option: string, value: string, remedy: string) => new UsageError(`-${option} ${value}: ${remedy}`);
+
+/** Values by option name; flags have none. */
+function collect(argv: readonly string[]): Map<string, string[]> {
+  const given = new Map<string, string[]>();
+  for (let index = 0; index < argv.length; index++) {
+    const word = argv[index]!;
+    const name = word.replace(/^--?/, '');
+    const isFlag = FLAGS.some((flag) => flag === name);
+    if (!word.startsWith('-') || (!isFlag && !VALUES.includes(name))) {
+      throw new UsageError(`${word}: unknown option; -help lists those there are`);
+    }
+    if (given.has(name) && name !== 'qmp' && !isFlag) throw new UsageError(`-${name} is given twice: give it once`);
+    const value = isFlag ? undefined : argv[++index];
+    if (!isFlag && value === undefined) throw new UsageError(`-${name} needs a value; see -help`);
+    given.set(name, [...(given.get(name) ?? []), ...(value === undefined ? [] : [value])]);
+  }
+  return given;
+}
+
+/** QEMU's sizes: a number and K, M or G; M without a letter. */
+function parseMemory(text: string): number {
+  const [, digits, unit] = /^(?:size=)?(\d+)([kmg]?)b?$/i.exec(text) ?? [];
+  if (digits === undefined) throw bad('m', text, 'give a size such as 256M or 1G');
+  const shift = { k: 10, m: 20, '': 20, g: 30 }[unit!.toLowerCase()]!;
+  const bytes = Number(digits) * 2 ** shift;
+  if (bytes < MIB || bytes > MAX_RAM_BYTES || bytes % MIB !== 0) {
+    throw bad('m', text, `choose a whole number of MiB from 1M to ${MAX_RAM_BYTES / MIB}M`);
+  }
+  return bytes;
+}
+
+function parseHarts(text: string): number {
+  const [, digits] = /^(?:cpus=)?(\d+)$/.exec(text) ?? [];
+  const harts = Number(digits);
+  if (digits === undefined || harts < 1 || harts > MAX_HARTS) throw bad('smp', text, `choose 1 to ${MAX_HARTS} harts`);
+  return harts;
+}
+
+function parseBios(text: string | undefined): 'none' | 'sbi' {
+  if (text === undefined || text === 'default') return 'sbi';
+  if (text === 'none') return 'none';
+  throw bad('bios', text, 'firmware is built in (default) or absent (none); to run your own, give it as -kernel');
+}
+
+function parseSerial(text: string): SerialOption {
+  if (text === 'stdio' || text === 'null') return { kind: text };
+  const [, kind, path] = /^(unix|file):([^,]+)(?:,server(?:=on)?,(?:wait=off|nowait))?$/.exec(text) ?? [];
+  if (kind === undefined) throw bad('serial', text, 'give stdio, unix:PATH, file:PATH or null');
+  return { kind: kind as 'unix' | 'file', path: path! };
+}
+
+function parseQmp(text: string): SocketAddress {
+  const [where, ...settings] = text.split(',');
+  const isServer = settings.includes('server=on') || settings.includes('server');
+  const isPatient = settings.includes('wait=off') || settings.includes('nowait');
+  if (settings.length !== 2 || !isServer || !isPatient) throw bad('qmp', text, 'end it with ,server=on,wait=off');
+  const [, path] = /^unix:(.+)$/.exec(where!) ?? [];
+  if (path !== undefined) return { path };
+  return parseTcp('qmp', where!, 'give unix:PATH or tcp:HOST:PORT before ,server=on,wait=off');
+}
+
+function parseIncoming(text: string): 'defer' | MigrationAddress {
+  if (text === 'defer') return text;
+  try {
+    return parseMigrationUri(text);
+  } catch {
+    throw bad('incoming', text, 'give tcp:HOST:PORT, unix:PATH or defer');
+  }
+}
+
+function parseEpoch(text: string): number {
+  const epoch = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(epoch)) throw bad('x-drover-epoch', text, 'give a whole number');
+  return epoch;
+}
+
+function parseTcp(option: string, text: string, remedy: string): { host: string; port: number } {
+  const [, host, port] = /^tcp:(.*):(\d+)$/.exec(text) ?? [];
+  if (port === undefined || Number(port) > 65_535) throw bad(option, text, remedy);
+  return { host: host!.replace(/^\[(.*)\]$/, '$1') || '127.0.0.1', port: Number(port) };
+}
+
+function parseIdentity(name: string | undefined, uuid: string | undefined) {
+  if (uuid !== undefined && !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(uuid)) {
+    throw bad('uuid', uuid, 'give 32 hexadecimal digits as 8-4-4-4-12');
+  }
+  const plain = name?.replace(/^guest=/, '').split(',')[0];
+  return { ...(plain && { name: plain }), ...(uuid && { uuid: uuid.toLowerCase() }) };
+}

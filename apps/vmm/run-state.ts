@@ -1,0 +1,21 @@
+/** QEMU's run states, those that a Drover VM can be in, and how one may follow another (QEMU, qapi/run-state.json). */
+export type RunState = 'prelaunch' | 'inmigrate' | 'running' | 'paused' | 'finish-migrate' | 'postmigrate' | 'shutdown';
+
+/**
+ * After `postmigrate` the VM runs elsewhere, and this copy never runs again. `finish-migrate` goes back to what was
+ * before if the migration fails before its point of no return.
+ */
+const NEXT: Readonly<Record<RunState, readonly RunState[]>> = {
+  prelaunch: ['running', 'finish-migrate', 'shutdown'],
+  inmigrate: ['running', 'paused', 'prelaunch', 'shutdown'],
+  running: ['paused', 'finish-migrate', 'shutdown'],
+  paused: ['running', 'finish-migrate', 'shutdown'],
+  'finish-migrate': ['running', 'paused', 'prelaunch', 'postmigrate', 'shutdown'],
+  postmigrate: ['shutdown'],
+  shutdown: [],
+};
+
+/** Throws an Error if `to` may not follow `from`. */
+export function checkTransition(from: RunState, to: RunState): void {
+  if (!NEXT[from].includes(to)) throw new Error(`a VM that is ${from} cannot become ${to}`);
+}

@@ -1,0 +1,80 @@
+/** One VM of this process: its machine, its run state, and what the world is told when that changes. */
+import { QmpError, type QmpServer } from '#qmp';
+import type { Machine } from '#vmm';
+import { checkTransition, type RunState } from './run-state.js';
+
+/** Why the VM ends or is reset, in QEMU's words (ShutdownCause). */
+type Cause = 'host-qmp-quit' | 'host-qmp-system-reset' | 'host-signal' | 'host-ui' | 'guest-shutdown' | 'guest-reset';
+
+/** Events that this VMM sends. */
+export const EVENTS = ['STOP', 'RESUME', 'SHUTDOWN', 'RESET', 'POWERDOWN', 'MIGRATION', 'MIGRATION_PASS'] as const;
+
+export interface VmIdentity {
+  readonly name?: string;
+  readonly uuid?: string;
+}
+
+export class Vm {
+  /** In `inmigrate`: whether the VM runs once it has arrived. */
+  autostart: boolean;
+  /** Grows with each change of the VM's owner. While the VM is yet to come: of its newest owner that is known. */
+  epoch: number;
+  private state: RunState;
+
+  constructor(
+    readonly machine: Machine,
+    readonly qmp: QmpServer,
+    readonly identity: VmIdentity,
+    begin: { readonly incoming: boolean; readonly startStopped: boolean; readonly epoch: number },
+    private readonly exit: (status: number) => void,
+  ) {
+    this.state = begin.incoming ? 'inmigrate' : 'prelaunch';
+    this.epoch = begin.epoch;
+    this.autostart = !begin.startStopped;
+  }
+
+  get runState(): RunState {
+    return this.state;
+  }
+
+  /** Notes a new run state without touching the machine. Throws if it may not follow the present one. */
+  setRunState(to: RunState): void {
+    checkTransition(this.state, to);
+    this.state = to;
+  }
+
+  /** Stops a running VM; the new state is `paused`, or `finish-migrate` for a migration. */
+  async stop(to: 'paused' | 'finish-migrate' = 'paused'): Promise<void> {
+    this.setRunState(to);
+    await this.machine.stop();
+    this.qmp.emit('STOP');
+  }
+
+  /** Lets the VM run, for the first time or again. */
+  resume(): void {
+    checkTransition(this.state, 'running');
+    this.machine.cont();
+    this.state = 'running';
+    this.qmp.emit('RESUME');
+  }
+
+  /** Back to power-on; a running VM runs on from there. */
+  async reset(cause: Cause): Promise<void> {
+    if (!['prelaunch', 'running', 'paused'].includes(this.state)) {
+      throw new QmpError(`a VM that is ${this.state} cannot be reset`);
+    }
+    await this.machine.stop();
+    this.machine.reset();
+    this.qmp.emit('RESET', { guest: cause === 'guest-reset', reason: cause });
+    if (this.state === 'running') this.machine.cont();
+  }
+
+  /** Ends the VM and this process, with that exit status. */
+  async shutdown(cause: Cause, status = 0): Promise<void> {
+    if (this.state === 'shutdown') return;
+    this.setRunState('shutdown');
+    await this.machine.stop();
+    this.qmp.emit('SHUTDOWN', { guest: cause.startsWith('guest'), reason: cause });
+    this.exit(status);
+  }
+}

@@ -1,0 +1,54 @@
+import { DataSource } from 'typeorm';
+import { Init1790000000000 } from '../../migrations/1790000000000-init.js';
+import { ENTITIES } from './entities/index.js';
+import { PostgresNaming } from './naming.js';
+
+/** Everything of the controller is in this schema, and agents cannot enter it. */
+export const SCHEMA = 'drover';
+
+interface Options {
+  readonly url: string;
+  /** Connections at most; a few do for hundreds of hosts, since no query waits for anything but the database. */
+  readonly poolSize?: number;
+  /** Lost idle connections, which the pool replaces by itself. */
+  readonly onError: (error: Error) => void;
+}
+
+/** Connects and brings the schema up to date. Rejects if the database cannot be reached. */
+export async function openDataSource({ url, poolSize = 10, onError }: Options): Promise<DataSource> {
+  const db = new DataSource({
+    type: 'postgres',
+    url,
+    schema: SCHEMA,
+    entities: ENTITIES,
+    migrations: [Init1790000000000],
+    namingStrategy: new PostgresNaming(),
+    migrationsTransactionMode: 'all',
+    poolSize,
+    applicationName: 'drover-controller',
+    connectTimeoutMS: 5000,
+    poolErrorHandler: onError,
+    extra: { options: `-c search_path=${SCHEMA}`, statement_timeout: 30_000 },
+  });
+  await db.initialize();
+  try {
+    await upgrade(db);
+  } catch (error) {
+    await db.destroy();
+    throw error;
+  }
+  return db;
+}
+
+/** Several controllers may start at once; one of them does the work. */
+async function upgrade(db: DataSource): Promise<void> {
+  const lock = db.createQueryRunner();
+  try {
+    await lock.query(`SELECT pg_advisory_lock(hashtext('drover:upgrade'))`);
+    await lock.query(`CREATE SCHEMA IF NOT EXISTS ${SCHEMA}`);
+    await db.runMigrations();
+  } finally {
+    await lock.query(`SELECT pg_advisory_unlock(hashtext('drover:upgrade'))`);
+    await lock.release();
+  }
+}

@@ -1,0 +1,75 @@
+import type { DataSource, EntityManager } from 'typeorm';
+import { explainConstraint, isTransient } from './errors.js';
+import { ClusterRepository, MigrationPolicyRepository } from './repositories/cluster.repository.js';
+import { CredentialRepository } from './repositories/credential.repository.js';
+import { EventRepository } from './repositories/event.repository.js';
+import { FactsRepository } from './repositories/facts.repository.js';
+import { HostRepository } from './repositories/host.repository.js';
+import { IdempotencyRepository } from './repositories/idempotency.repository.js';
+import { MigrationRepository } from './repositories/migration.repository.js';
+import { PlanRepository } from './repositories/plan.repository.js';
+import { ReportRepository } from './repositories/report.repository.js';
+import { VmRepository } from './repositories/vm.repository.js';
+
+/** All repositories, in one transaction or in none. */
+export class Repositories {
+  readonly clusters: ClusterRepository;
+  readonly migrationPolicies: MigrationPolicyRepository;
+  readonly hosts: HostRepository;
+  readonly credentials: CredentialRepository;
+  readonly vms: VmRepository;
+  readonly reports: ReportRepository;
+  readonly migrations: MigrationRepository;
+  readonly plans: PlanRepository;
+  readonly events: EventRepository;
+  readonly idempotencyKeys: IdempotencyRepository;
+  readonly facts: FactsRepository;
+
+  constructor(manager: EntityManager) {
+    this.clusters = new ClusterRepository(manager);
+    this.migrationPolicies = new MigrationPolicyRepository(manager);
+    this.hosts = new HostRepository(manager);
+    this.credentials = new CredentialRepository(manager);
+    this.vms = new VmRepository(manager);
+    this.reports = new ReportRepository(manager);
+    this.migrations = new MigrationRepository(manager);
+    this.plans = new PlanRepository(manager);
+    this.events = new EventRepository(manager);
+    this.idempotencyKeys = new IdempotencyRepository(manager);
+    this.facts = new FactsRepository(manager);
+  }
+}
+
+const ATTEMPTS = 3;
+
+export class Database extends Repositories {
+  constructor(private readonly db: DataSource) {
+    super(db.manager);
+  }
+
+  /**
+   * All of `work`, or nothing of it. `work` may run again if another transaction was in the way, so it does nothing
+   * outside the database. A violated constraint throws Conflict.
+   */
+  async transaction<T>(work: (repositories: Repositories) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.db.transaction((manager) => work(new Repositories(manager)));
+      } catch (error) {
+        if (attempt === ATTEMPTS || !isTransient(error)) throw explainConstraint(error);
+      }
+    }
+  }
+
+  /** How many hosts, VMs and migrations are in which status. */
+  countByStatus(): Promise<{ resource: string; status: string; count: number }[]> {
+    const count = (table: string) =>
+      `SELECT '${table}' AS resource, status, count(*)::int AS count FROM ${table} GROUP BY status`;
+    return this.db.query(['host', 'vm', 'migration'].map(count).join(' UNION ALL '));
+  }
+
+  /** Rejects if the database does not answer. */
+  async ping(): Promise<void> {
+    await this.db.query('SELECT 1');
+  }
+}

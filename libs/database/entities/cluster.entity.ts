@@ -1,0 +1,34 @@
+import { Check, Column, Entity, ForeignKey, PrimaryGeneratedColumn } from 'typeorm';
+import type { SchedulingPolicy } from '#contracts';
+import { CREATED, EMPTY_TEXT, JSON_VALUE, TEXT, UUID } from './columns.js';
+import { MigrationPolicy } from './migration-policy.entity.js';
+
+@Entity('cluster')
+@Check('cluster_cooldown_seconds_check', 'cooldown_seconds >= 0')
+@Check('cluster_max_migrations_per_host_check', 'max_migrations_per_host > 0')
+export class Cluster {
+  @PrimaryGeneratedColumn('uuid')
+  id!: string;
+
+  @Column({ ...TEXT, unique: true })
+  name!: string;
+
+  @Column(EMPTY_TEXT)
+  description!: string;
+
+  @Column(JSON_VALUE)
+  schedulingPolicy!: SchedulingPolicy;
+
+  @ForeignKey(() => MigrationPolicy)
+  @Column(UUID)
+  migrationPolicyId!: string;
+
+  @Column()
+  cooldownSeconds!: number;
+
+  @Column()
+  maxMigrationsPerHost!: number;
+
+  @Column(CREATED)
+  createdAt!: Date;
+}

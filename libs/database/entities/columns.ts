@@ -1,0 +1,19 @@
+/** Column types that occur again and again. */
+import { HostStatus, MigrationStatus, MigrationTrigger, Severity, VmStatus } from '#contracts';
+
+/** To the millisecond, as JavaScript has it: a value that was read can be compared with the one in the table. */
+export const TIME = { type: 'timestamptz', precision: 3 } as const;
+export const CREATED = { ...TIME, default: () => 'now()' } as const;
+export const REAL = { type: 'double precision' } as const;
+export const TEXT = { type: 'text' } as const;
+export const EMPTY_TEXT = { type: 'text', default: '' } as const;
+export const UUID = { type: 'uuid' } as const;
+export const JSON_VALUE = { type: 'jsonb' } as const;
+
+/** Conditions of CHECK constraints, from the schemas that say which values there are. */
+const oneOf = (column: string, values: readonly string[]) => `${column} IN (${values.map((v) => `'${v}'`).join(', ')})`;
+export const HOST_STATUS = oneOf('status', HostStatus.options);
+export const VM_STATUS = oneOf('status', VmStatus.options);
+export const MIGRATION_STATUS = oneOf('status', MigrationStatus.options);
+export const MIGRATION_TRIGGER = oneOf('trigger', MigrationTrigger.options);
+export const SEVERITY = oneOf('severity', Severity.options);

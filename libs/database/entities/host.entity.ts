@@ -1,0 +1,68 @@
+import { Check, Column, Entity, ForeignKey, Index, PrimaryGeneratedColumn } from 'typeorm';
+import type { HostStatus, Pressure } from '#contracts';
+import { Cluster } from './cluster.entity.js';
+import { CREATED, EMPTY_TEXT, HOST_STATUS, JSON_VALUE, REAL, TEXT, TIME, UUID } from './columns.js';
+
+@Entity('host')
+@Check('host_status_check', HOST_STATUS)
+export class Host {
+  @PrimaryGeneratedColumn('uuid')
+  id!: string;
+
+  @ForeignKey(() => Cluster)
+  @Index()
+  @Column(UUID)
+  clusterId!: string;
+
+  @Column({ ...TEXT, unique: true })
+  name!: string;
+
+  @Column({ ...TEXT, default: 'installing' })
+  status!: HostStatus;
+
+  @Column(CREATED)
+  statusSince!: Date;
+
+  @Column(EMPTY_TEXT)
+  statusReason!: string;
+
+  /** While non_responsive: the status that it goes back to when it answers again. */
+  @Column({ ...TEXT, nullable: true })
+  statusBeforeLoss!: HostStatus | null;
+
+  /** Why an administrator wants it empty; kept apart from what keeps it from being empty. */
+  @Column(EMPTY_TEXT)
+  maintenanceReason!: string;
+
+  @Column({ ...REAL, nullable: true })
+  cpuCores!: number | null;
+
+  @Column({ type: 'integer', nullable: true })
+  memoryMiB!: number | null;
+
+  @Column({ ...REAL, nullable: true })
+  cpuUsedCores!: number | null;
+
+  /** cpuUsedCores, smoothed: what policies act on. */
+  @Column({ ...REAL, nullable: true })
+  cpuSmoothedCores!: number | null;
+
+  /** Since when cpuSmoothedCores has been above the policy's HighUtilization without a break. */
+  @Column({ ...TIME, nullable: true })
+  overUtilizedSince!: Date | null;
+
+  @Column({ ...JSON_VALUE, nullable: true })
+  pressure!: Pressure | null;
+
+  @Column({ ...TEXT, nullable: true })
+  agentUrl!: string | null;
+
+  @Column({ ...TEXT, nullable: true })
+  agentVersion!: string | null;
+
+  @Column({ ...TIME, nullable: true })
+  lastHeartbeatAt!: Date | null;
+
+  @Column(CREATED)
+  createdAt!: Date;
+}

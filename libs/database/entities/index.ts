@@ -1,0 +1,29 @@
+import { AgentCredential } from './agent-credential.entity.js';
+import { Cluster } from './cluster.entity.js';
+import { Event } from './event.entity.js';
+import { Host } from './host.entity.js';
+import { IdempotencyKey } from './idempotency-key.entity.js';
+import { MigrationPolicy } from './migration-policy.entity.js';
+import { Migration, MigrationIteration, MigrationTimeline } from './migration.entity.js';
+import { Plan, PlanMove, PlanRefusal } from './plan.entity.js';
+import { Setting } from './setting.entity.js';
+import { VmReportRow } from './vm-report.entity.js';
+import { Vm } from './vm.entity.js';
+
+export const ENTITIES = [
+  AgentCredential,
+  Cluster,
+  Event,
+  Host,
+  IdempotencyKey,
+  Migration,
+  MigrationIteration,
+  MigrationPolicy,
+  MigrationTimeline,
+  Plan,
+  PlanMove,
+  PlanRefusal,
+  Setting,
+  Vm,
+  VmReportRow,
+];

@@ -1,0 +1,30 @@
+import { Check, Column, Entity, PrimaryGeneratedColumn } from 'typeorm';
+import { CREATED, EMPTY_TEXT, REAL, TEXT } from './columns.js';
+
+@Entity('migration_policy')
+@Check('migration_policy_downtime_limit_ms_check', 'downtime_limit_ms > 0')
+@Check('migration_policy_bandwidth_mibps_check', 'bandwidth_mibps > 0')
+@Check('migration_policy_timeout_seconds_check', 'timeout_seconds > 0')
+export class MigrationPolicy {
+  @PrimaryGeneratedColumn('uuid')
+  id!: string;
+
+  @Column({ ...TEXT, unique: true })
+  name!: string;
+
+  @Column(EMPTY_TEXT)
+  description!: string;
+
+  @Column()
+  downtimeLimitMs!: number;
+
+  /** null = no limit. */
+  @Column({ ...REAL, nullable: true })
+  bandwidthMiBps!: number | null;
+
+  @Column()
+  timeoutSeconds!: number;
+
+  @Column(CREATED)
+  createdAt!: Date;
+}

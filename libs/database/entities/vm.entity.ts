@@ -1,0 +1,93 @@
+import { Check, Column, Entity, ForeignKey, Index, PrimaryGeneratedColumn } from 'typeorm';
+import type { VmStatus } from '#contracts';
+import { Cluster } from './cluster.entity.js';
+import { CREATED, EMPTY_TEXT, REAL, TEXT, TIME, UUID, VM_STATUS } from './columns.js';
+import { Host } from './host.entity.js';
+import { MigrationPolicy } from './migration-policy.entity.js';
+
+@Entity('vm')
+@Check('vm_status_check', VM_STATUS)
+@Check('vm_epoch_check', 'epoch >= 0 AND epoch <= last_epoch')
+@Check('vm_host_check', `(host_id IS NULL) = (status = 'down')`)
+@Check('vm_size_check', 'vcpus > 0 AND memory_mib > 0')
+export class Vm {
+  @PrimaryGeneratedColumn('uuid')
+  id!: string;
+
+  @ForeignKey(() => Cluster)
+  @Index()
+  @Column(UUID)
+  clusterId!: string;
+
+  @Column({ ...TEXT, unique: true })
+  name!: string;
+
+  @Column()
+  vcpus!: number;
+
+  @Column()
+  memoryMiB!: number;
+
+  @Column(TEXT)
+  image!: string;
+
+  @Column(EMPTY_TEXT)
+  append!: string;
+
+  /** Where it runs, or is ordered to; null exactly while it is down. */
+  @ForeignKey(() => Host)
+  @Index()
+  @Column({ ...UUID, nullable: true })
+  hostId!: string | null;
+
+  @Column({ ...TEXT, default: 'down' })
+  status!: VmStatus;
+
+  @Column(CREATED)
+  statusSince!: Date;
+
+  @Column(EMPTY_TEXT)
+  statusReason!: string;
+
+  /** The copy that owns the VM. Only grows (a trigger sees to it). */
+  @Column({ type: 'integer', default: 0 })
+  epoch!: number;
+
+  /** The highest epoch ever given to a copy, so that no two attempts share one. Only grows. */
+  @Column({ type: 'integer', default: 0 })
+  lastEpoch!: number;
+
+  @Column({ ...REAL, nullable: true })
+  cpuUsedCores!: number | null;
+
+  @Column({ ...REAL, nullable: true })
+  cpuSmoothedCores!: number | null;
+
+  @Column({ ...REAL, nullable: true })
+  memoryUsedMiB!: number | null;
+
+  @Column({ ...REAL, nullable: true })
+  dirtyRateMiBps!: number | null;
+
+  @Column(EMPTY_TEXT)
+  consoleTail!: string;
+
+  @Column({ type: 'integer', nullable: true })
+  exitCode!: number | null;
+
+  @ForeignKey(() => MigrationPolicy)
+  @Column({ ...UUID, nullable: true })
+  migrationPolicyId!: string | null;
+
+  @Column({ type: 'integer', default: 0 })
+  migrationCount!: number;
+
+  @Column({ ...TIME, nullable: true })
+  cooldownUntil!: Date | null;
+
+  @Column(CREATED)
+  createdAt!: Date;
+
+  @Column({ ...TIME, nullable: true })
+  startedAt!: Date | null;
+}

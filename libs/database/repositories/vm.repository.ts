@@ -1,0 +1,92 @@
+import { type EntityManager, Not } from 'typeorm';
+import type { Page, VmQuery, VmReport, VmStatus } from '#contracts';
+import { transition, VM_TRANSITIONS } from '#lifecycle';
+import { Vm } from '../entities/vm.entity.js';
+import { page } from '../paging.js';
+import { BaseRepository } from './base.js';
+
+type VmDefinition = Pick<
+  Vm,
+  'clusterId' | 'name' | 'vcpus' | 'memoryMiB' | 'image' | 'append' | 'migrationPolicyId' | 'statusReason'
+>;
+/** All that may change besides the status. */
+export type VmChange = Partial<Omit<Vm, 'id' | 'clusterId' | 'status' | 'statusSince' | 'createdAt'>>;
+
+/** What is true of every VM that does not run. */
+const NOT_RUNNING: VmChange = {
+  hostId: null,
+  cpuUsedCores: null,
+  cpuSmoothedCores: null,
+  memoryUsedMiB: null,
+  dirtyRateMiBps: null,
+};
+
+export class VmRepository extends BaseRepository<Vm> {
+  constructor(manager: EntityManager) {
+    super(manager, Vm, 'VM');
+  }
+
+  page({ clusterId, hostId, status, name, ...paging }: VmQuery): Promise<Page<Vm>> {
+    const query = this.rows.createQueryBuilder('row');
+    if (clusterId) query.andWhere('row.clusterId = :clusterId', { clusterId });
+    if (hostId) query.andWhere('row.hostId = :hostId', { hostId });
+    if (status) query.andWhere('row.status = :status', { status });
+    if (name) query.andWhere('row.name = :name', { name });
+    return page(query, paging, { by: 'name', direction: 'ASC' });
+  }
+
+  all(): Promise<Vm[]> {
+    return this.rows.find({ order: { name: 'ASC' } });
+  }
+
+  onHost(hostId: string): Promise<Vm[]> {
+    return this.rows.find({ where: { hostId }, order: { name: 'ASC' } });
+  }
+
+  /** Ids of all VMs that are not down. */
+  async runningIds(): Promise<string[]> {
+    const rows = await this.rows.find({ select: { id: true }, where: { status: Not('down') } });
+    return rows.map(({ id }) => id);
+  }
+
+  async create(values: VmDefinition): Promise<Vm> {
+    const { id } = await this.rows.save(this.rows.create(values));
+    return this.get(id);
+  }
+
+  /** Changes what is not the status. The caller holds the lock on `vm`. */
+  async update(vm: Vm, values: VmChange): Promise<Vm> {
+    await this.rows.update({ id: vm.id }, values as never);
+    return Object.assign(vm, values);
+  }
+
+  /** Locks the VM and moves it to a status that may follow its own. Throws IllegalTransition. */
+  async changeStatus(id: string, to: VmStatus, values: VmChange, now: Date): Promise<Vm> {
+    const vm = await this.lock(id);
+    const status = transition(VM_TRANSITIONS, `VM ${vm.name}`, vm.status, to);
+    const statusSince = status === vm.status ? vm.statusSince : now;
+    const implied = status === 'down' ? NOT_RUNNING : {};
+    return this.rows.save({ ...vm, ...values, ...implied, status, statusSince });
+  }
+
+  /** Stores what a host measured of the copies that own their VMs; `weight` is that of the newest CPU figure (0-1). */
+  async saveFigures(hostId: string, reports: readonly VmReport[], weight: number): Promise<void> {
+    if (reports.length === 0) return;
+    await this.manager.query(
+      `UPDATE vm SET
+         cpu_used_cores = r."cpuUsedCores",
+         cpu_smoothed_cores = coalesce(cpu_smoothed_cores + $3 * (r."cpuUsedCores" - cpu_smoothed_cores), r."cpuUsedCores"),
+         memory_used_mib = r."memoryUsedMiB",
+         dirty_rate_mibps = r."dirtyRateMiBps",
+         console_tail = r."consoleTail"
+       FROM jsonb_to_recordset($2::jsonb)
+            AS r("vmId" uuid, epoch int, "cpuUsedCores" float8, "memoryUsedMiB" float8, "dirtyRateMiBps" float8, "consoleTail" text)
+       WHERE vm.id = r."vmId" AND vm.host_id = $1 AND vm.epoch = r.epoch`,
+      [hostId, JSON.stringify(reports), weight],
+    );
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.rows.delete({ id });
+  }
+}

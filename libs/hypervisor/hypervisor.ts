@@ -1,0 +1,157 @@
+/** What an agent asks of the program that runs its VMs. One process for each VM, which outlives the agent. */
+
+/** What a process is started with. */
+export interface LaunchSpec {
+  readonly vmId: string;
+  readonly vcpus: number;
+  readonly memoryMiB: number;
+  /** ELF file that the guest starts with. */
+  readonly kernel: string;
+  /** Kernel command line. */
+  readonly append: string;
+  /** Where console and log of the process are kept; created if missing. */
+  readonly folder: string;
+  /** Where its sockets are; short, for a socket's path has at most 107 bytes; created if missing, closed to others. */
+  readonly runtimeFolder: string;
+  /** Starts without a guest, to be filled by a migration. */
+  readonly incoming: boolean;
+}
+
+/** All that is needed to find a process again; goes into the VM's record. */
+export interface VmHandle {
+  readonly pid: number;
+  /** Clock ticks since boot (proc(5), stat field 22): tells the process from a later one of the same id. */
+  readonly startTime: string;
+  readonly qmpSocket: string;
+  readonly consoleLog: string;
+  /** A FIFO: what is written there, the guest reads from its serial port. */
+  readonly consoleInput: string;
+  /** What the process itself has to say. */
+  readonly log: string;
+}
+
+/** How a process ended. What a process that was not our child, or died while nobody looked, cannot tell is null. */
+export interface VmEnd {
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  /** True if the guest ended by itself: it powered off, or wrote to the test finisher. */
+  readonly byGuest: boolean;
+  /** Last line of the process's own log, for the message; empty if there is none. */
+  readonly lastLogLine: string;
+}
+
+export interface RunState {
+  /** The guest's harts execute. */
+  readonly isRunning: boolean;
+  /** QEMU's RunState: running, paused, inmigrate, postmigrate, shutdown, ... */
+  readonly status: string;
+}
+
+export interface MigrateOptions {
+  readonly uri: string;
+  readonly migrationId: string;
+  /** Ownership at the destination. */
+  readonly epoch: number;
+  readonly downtimeLimitMs: number;
+  /** null: no limit. */
+  readonly bandwidthMiBps: number | null;
+}
+
+export interface MigrationLimits {
+  readonly downtimeLimitMs?: number;
+  readonly bandwidthMiBps?: number | null;
+}
+
+/** One pass over the dirty log. */
+export interface IterationFigures {
+  readonly iteration: number;
+  readonly pages: number;
+  readonly zeroPages: number;
+  readonly bytes: number;
+  readonly durationMs: number;
+  readonly bandwidthMiBps: number;
+  readonly dirtyRateMiBps: number;
+  readonly remainingBytes: number;
+  readonly expectedDowntimeMs: number | null;
+}
+
+export interface DowntimeParts {
+  readonly stopMs: number;
+  readonly finalSyncMs: number;
+  readonly finalPagesMs: number;
+  readonly deviceStateMs: number;
+  readonly loadMs: number;
+  readonly resumeMs: number;
+}
+
+/** The outgoing migration that a process carries out or carried out last, with QEMU's MigrationStatus. */
+export interface OutgoingFigures {
+  /** Null where the program does not know ids. */
+  readonly migrationId: string | null;
+  readonly status: 'setup' | 'active' | 'device' | 'completed' | 'cancelling' | 'cancelled' | 'failed';
+  /** For `completed`: the destination said that the guest runs there; false or null: only the destination knows. */
+  readonly isConfirmed: boolean | null;
+  readonly totalBytes: number;
+  readonly transferredBytes: number;
+  readonly remainingBytes: number;
+  readonly bandwidthMiBps: number;
+  readonly dirtyRateMiBps: number;
+  readonly iteration: number;
+  readonly expectedDowntimeMs: number | null;
+  readonly iterations: readonly IterationFigures[];
+  readonly downtimeMs: number | null;
+  readonly totalMs: number | null;
+  readonly downtimeParts: DowntimeParts | null;
+  readonly error: { readonly code: string; readonly message: string } | null;
+}
+
+/**
+ * The arriving side. `waiting`: nothing or not everything has come; `loaded`: everything is here and the source may
+ * have let go; `running`: the guest has been started here; `failed`: it will not come.
+ */
+export interface IncomingFigures {
+  readonly status: 'waiting' | 'loaded' | 'running' | 'failed';
+  readonly message: string;
+}
+
+/** A VM's process, connected. Methods reject with an Error if the process has ended or refuses. */
+export interface VmProcess {
+  readonly handle: VmHandle;
+  /** Resolves when the process is gone. */
+  readonly ended: Promise<VmEnd>;
+  runState(): Promise<RunState>;
+  /** MiB/s of pages that the guest writes, or null if the program does not measure it now. */
+  dirtyRateMiBps(): Promise<number | null>;
+  stop(): Promise<void>;
+  cont(): Promise<void>;
+  /** Asks the guest to shut down; it may not listen. */
+  powerdown(): Promise<void>;
+  /** Ends the process in order. */
+  quit(): Promise<void>;
+  /** Ends the process at once. */
+  kill(): void;
+  migrate(options: MigrateOptions): Promise<void>;
+  cancelMigration(): Promise<void>;
+  setMigrationLimits(limits: MigrationLimits): Promise<void>;
+  /** Null: this process has not been asked to migrate. */
+  queryMigration(): Promise<OutgoingFigures | null>;
+  /** Waits at a free port of `address` for a migration to `epoch`, and no earlier one; resolves with the port. */
+  listen(address: string, epoch: number): Promise<number>;
+  queryIncoming(): Promise<IncomingFigures>;
+  /** Starts a guest that is loaded and whose source will never run again; does nothing if it runs already. */
+  finishIncoming(): Promise<void>;
+  /** Stops looking at the process, which goes on. */
+  release(): void;
+}
+
+export interface Hypervisor {
+  /** Starts a process, with its guest stopped; resolves as soon as it exists. Rejects if it cannot be started. */
+  launch(spec: LaunchSpec): Promise<VmHandle>;
+  /** Connects to a process and waits until it answers. Rejects if it has ended, or does not answer in time. */
+  connect(handle: VmHandle): Promise<VmProcess>;
+  /** The process that was launched with `spec` and still runs, if any. */
+  find(spec: LaunchSpec): Promise<VmHandle | null>;
+  isAlive(handle: VmHandle): boolean;
+  /** Last line that the process itself wrote; empty if there is none. */
+  lastLogLine(handle: VmHandle): string;
+}

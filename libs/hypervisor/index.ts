@@ -1,0 +1,15 @@
+/** What an agent asks of a running VM. Driver: `vmm`, Drover's own VMM. */
+export { type ConsoleOutput, readConsole, readConsoleTail, writeConsole } from './console.js';
+export type {
+  Hypervisor,
+  IncomingFigures,
+  LaunchSpec,
+  MigrationLimits,
+  OutgoingFigures,
+  RunState,
+  VmEnd,
+  VmHandle,
+  VmProcess,
+} from './hypervisor.js';
+export { runtimeFolderFor } from './runtime-folder.js';
+export { VmmDriver } from './vmm-driver.js';

@@ -1,0 +1,12 @@
+import { readFileSync } from 'node:fs';
+
+/** The last line of a log that is not part of a stack trace; empty if there is none. */
+export function lastLine(file: string): string {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch {
+    return ''; // it never came to write one
+  }
+  return text.split('\n').findLast((line) => /^\S/.test(line)) ?? '';
+}

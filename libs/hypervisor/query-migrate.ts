@@ -1,0 +1,101 @@
+/** QMP's query-migrate and migration parameters (QEMU, qapi/migration.json), read and written; x-drover is our own. */
+import type { DowntimeParts, IncomingFigures, MigrationLimits, OutgoingFigures, RunState } from './hypervisor.js';
+
+/** What query-migrate answers; an empty object if there is no migration. */
+export interface QueryMigrate {
+  readonly status?: string;
+  readonly 'total-time'?: number;
+  readonly downtime?: number;
+  readonly 'expected-downtime'?: number;
+  readonly 'error-desc'?: string;
+  readonly ram?: {
+    readonly total: number;
+    readonly transferred: number;
+    readonly remaining: number;
+    readonly mbps: number;
+    readonly 'dirty-pages-rate': number;
+    readonly 'dirty-sync-count': number;
+    readonly 'page-size': number;
+  };
+  readonly 'socket-address'?: readonly { readonly type: string; readonly port?: string }[];
+  readonly 'x-drover'?: {
+    readonly migrationId: string;
+    readonly confirmed: boolean | null;
+    readonly iterations: OutgoingFigures['iterations'];
+    readonly downtimeBreakdown: DowntimeParts | null;
+    readonly error: OutgoingFigures['error'];
+  };
+  readonly 'x-drover-incoming'?: { readonly status: string; readonly error: { readonly message: string } | null };
+}
+
+const STATUSES = ['setup', 'active', 'device', 'completed', 'cancelling', 'cancelled', 'failed'] as const;
+const MIB = 2 ** 20;
+/** `mbps` counts 10^6 bits. */
+const BYTES_PER_MEGABIT = 1e6 / 8;
+/** `max-bandwidth` without a limit. */
+const NO_LIMIT = 0;
+
+/** Null: the process has not been asked to migrate. */
+export function outgoingFigures(answer: QueryMigrate): OutgoingFigures | null {
+  if (answer['x-drover-incoming']) return null; // it tells of the migration that came, for none has left
+  const status = STATUSES.find((known) => known === answer.status);
+  if (!status) return null;
+  const { ram, 'x-drover': own } = answer;
+  const pageBytes = ram?.['page-size'] ?? 4096;
+  const downtimeParts = own?.downtimeBreakdown ? partsOf(own.downtimeBreakdown) : null;
+  return {
+    migrationId: own?.migrationId ?? null,
+    status,
+    isConfirmed: own?.confirmed ?? null,
+    totalBytes: ram?.total ?? 0,
+    transferredBytes: ram?.transferred ?? 0,
+    remainingBytes: ram?.remaining ?? 0,
+    bandwidthMiBps: ((ram?.mbps ?? 0) * BYTES_PER_MEGABIT) / MIB,
+    dirtyRateMiBps: ((ram?.['dirty-pages-rate'] ?? 0) * pageBytes) / MIB,
+    iteration: ram?.['dirty-sync-count'] ?? 0,
+    expectedDowntimeMs: answer['expected-downtime'] ?? null,
+    iterations: own?.iterations ?? [],
+    downtimeMs: downtimeParts ? sum(Object.values(downtimeParts)) : (answer.downtime ?? null),
+    totalMs: answer['total-time'] ?? null,
+    downtimeParts,
+    error: own?.error ?? (answer['error-desc'] ? { code: 'failed', message: answer['error-desc'] } : null),
+  };
+}
+
+const sum = (numbers: number[]): number => numbers.reduce((total, number) => total + number, 0);
+
+const partsOf = ({ stopMs, finalSyncMs, finalPagesMs, deviceStateMs, loadMs, resumeMs }: DowntimeParts) => ({
+  stopMs,
+  finalSyncMs,
+  finalPagesMs,
+  deviceStateMs,
+  loadMs,
+  resumeMs,
+});
+
+/** The arriving side: a run state other than inmigrate means that the guest has been handed over. */
+export function incomingFigures({ status }: RunState, answer: QueryMigrate): IncomingFigures {
+  const own = answer['x-drover-incoming'];
+  if (status === 'running' || status === 'paused') return { status: 'running', message: `the guest is ${status}` };
+  if (own?.status === 'failed' || answer.status === 'failed')
+    return { status: 'failed', message: own?.error?.message ?? answer['error-desc'] ?? 'the migration failed' };
+  if (own?.status === 'loaded') return { status: 'loaded', message: 'everything is here' };
+  return { status: 'waiting', message: `the process is ${status}` };
+}
+
+/** The port at which a process waits. Throws if it waits nowhere. */
+export function listeningPort(answer: QueryMigrate): number {
+  const port = Number(answer['socket-address']?.find(({ type }) => type === 'inet')?.port);
+  if (!(port > 0)) throw new Error('the process does not say at which port it waits for the migration');
+  return port;
+}
+
+/** Arguments of migrate-set-parameters: bandwidth in bytes per second. */
+export function migrationParameters({ downtimeLimitMs, bandwidthMiBps }: MigrationLimits): Record<string, number> {
+  return {
+    ...(downtimeLimitMs !== undefined && { 'downtime-limit': downtimeLimitMs }),
+    ...(bandwidthMiBps !== undefined && {
+      'max-bandwidth': bandwidthMiBps === null ? NO_LIMIT : Math.round(bandwidthMiBps * MIB),
+    }),
+  };
+}

@@ -1,0 +1,116 @@
+/** Driver `vmm`: one process of Drover's own VMM for each VM. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { QmpClient } from '#qmp';
+import { openFifo } from './console.js';
+import type { Hypervisor, LaunchSpec, VmHandle, VmProcess } from './hypervisor.js';
+import { isAlive, pidsWithArgument, startTimeOf } from './process-table.js';
+import { lastLine } from './process-log.js';
+import { type Exit, QmpVmProcess } from './qmp-process.js';
+import { checkSocketPath, makePrivate } from './runtime-folder.js';
+
+/** How long a process may take until it answers. */
+const CONNECT_TIMEOUT_MS = 20_000;
+const CONNECT_RETRY_MS = 50;
+/** How often a process that is not our child is looked at. */
+const WATCH_MS = 250;
+
+const qmpOption = (socket: string) => `unix:${socket},server=on,wait=off`;
+
+/** What the VMM is started with, in QEMU's words; nothing secret is in it, for everybody on the host can read it. */
+export function vmmArguments(spec: LaunchSpec, qmpSocket: string): string[] {
+  const options = {
+    '-m': `${spec.memoryMiB}M`,
+    '-smp': String(spec.vcpus),
+    '-kernel': spec.kernel,
+    '-append': spec.append,
+    '-uuid': spec.vmId,
+    '-serial': 'stdio',
+    '-qmp': qmpOption(qmpSocket),
+    '-pidfile': join(spec.folder, 'vmm.pid'),
+  };
+  return [...Object.entries(options).flat(), ...(spec.incoming ? ['-incoming', 'defer'] : ['-S'])];
+}
+
+export class VmmDriver implements Hypervisor {
+  /** How our own children ended. */
+  private readonly exits = new Map<number, Promise<Exit>>();
+
+  /** `program`: the VMM's main.js; it runs under this Node.js. */
+  constructor(private readonly program: string) {}
+
+  async launch(spec: LaunchSpec): Promise<VmHandle> {
+    mkdirSync(spec.folder, { recursive: true, mode: 0o700 });
+    makePrivate(spec.runtimeFolder);
+    const files = this.filesOf(spec);
+    const args = [this.program, ...vmmArguments(spec, files.qmpSocket)];
+    // Output starts anew with each process: a console's offsets count from its beginning.
+    const stdio = [
+      openFifo(files.consoleInput),
+      openSync(files.consoleLog, 'w', 0o600),
+      openSync(files.log, 'w', 0o600),
+    ];
+    const env = { PATH: process.env.PATH };
+    const child = spawn(process.execPath, args, { detached: true, stdio, env, cwd: spec.folder });
+    for (const descriptor of stdio) closeSync(descriptor);
+    const pid = await pidOf(child);
+    const exit = new Promise<Exit>((done) => child.once('exit', (exitCode, signal) => done({ exitCode, signal })));
+    this.exits.set(pid, exit);
+    void exit.then(() => this.exits.delete(pid));
+    child.unref();
+    return { pid, startTime: startTimeOf(pid) ?? '', ...files };
+  }
+
+  async connect(handle: VmHandle): Promise<VmProcess> {
+    const exit = this.exits.get(handle.pid) ?? watch(handle);
+    for (const endMs = Date.now() + CONNECT_TIMEOUT_MS; ;) {
+      try {
+        return new QmpVmProcess(handle, await QmpClient.connect({ path: handle.qmpSocket }), exit);
+      } catch (error) {
+        if (!isAlive(handle))
+          throw new Error(this.lastLogLine(handle) || 'its process ended at once', { cause: error });
+        if (Date.now() > endMs) throw error;
+      }
+      await sleep(CONNECT_RETRY_MS);
+    }
+  }
+
+  async find(spec: LaunchSpec): Promise<VmHandle | null> {
+    const files = this.filesOf(spec);
+    const [pid] = pidsWithArgument(qmpOption(files.qmpSocket));
+    const startTime = pid === undefined ? null : startTimeOf(pid);
+    return pid === undefined || startTime === null ? null : { pid, startTime, ...files };
+  }
+
+  isAlive(handle: VmHandle): boolean {
+    return isAlive(handle);
+  }
+
+  lastLogLine(handle: VmHandle): string {
+    return lastLine(handle.log);
+  }
+
+  private filesOf({ folder, runtimeFolder }: LaunchSpec) {
+    return {
+      qmpSocket: checkSocketPath(join(runtimeFolder, 'qmp.sock')),
+      consoleLog: join(folder, 'console.log'),
+      consoleInput: join(runtimeFolder, 'console.in'),
+      log: join(folder, 'vmm.log'),
+    };
+  }
+}
+
+function pidOf(child: ChildProcess): Promise<number> {
+  return new Promise((done, failed) => {
+    child.once('error', failed);
+    child.once('spawn', () => done(child.pid!));
+  });
+}
+
+/** How a process ends that is not our child: only that it does can be seen. */
+async function watch(handle: VmHandle): Promise<Exit> {
+  while (isAlive(handle)) await sleep(WATCH_MS, undefined, { ref: false });
+  return { exitCode: null, signal: null };
+}

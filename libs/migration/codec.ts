@@ -1,0 +1,24 @@
+/** The engine's WebAssembly module (codec/codec.as.ts), bound to one VM's memory. Addresses are byte offsets there. */
+export interface Codec {
+  /** How many bits of `words` 64-bit words are set. */
+  countBits(bitmap: number, words: number): number;
+  /** Clears up to `most` bits from word `first` on and lists their numbers (u32) at `list`; returns how many. */
+  takeBits(bitmap: number, words: number, first: number, list: number, most: number): number;
+  /** Packs the listed pages as the payload of a RAM frame at `out`; returns its bytes. */
+  packPages(ram: number, list: number, count: number, iteration: number, out: number): number;
+  /** Pages with content in a batch, or -1 if it is malformed, of another iteration, or beyond `pages`. */
+  checkBatch(batch: number, bytes: number, iteration: number, pages: number): number;
+  /** Puts a checked batch into RAM. */
+  unpackPages(ram: number, batch: number): void;
+  clearPages(ram: number, pages: number): void;
+  /** Writes the checksum of a frame whose `bytes` after the checksum are complete. */
+  seal(frame: number, bytes: number, sequence: number): void;
+  isIntact(frame: number, bytes: number, sequence: number): number;
+  /** XXH64 of `bytes` from `at` on, as a signed 64-bit number. */
+  xxh64(at: number, bytes: number, seed: bigint): bigint;
+}
+
+/** Binds the compiled module to a VM's shared memory. */
+export function bindCodec(module: WebAssembly.Module, memory: WebAssembly.Memory): Codec {
+  return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Codec;
+}

@@ -1,0 +1,11 @@
+/** Moving a running VM: pre-copy source and destination, over ports. */
+export { bindCodec } from './codec.js';
+export type { Codec } from './codec.js';
+export { MigrationError, asMigrationError } from './errors.js';
+export type { DowntimeBreakdown, Iteration, MigrationFigures, MigrationStatus } from './figures.js';
+export { IncomingMigration } from './incoming.js';
+export type { IncomingFigures, IncomingOutcome } from './incoming.js';
+export type { Channel, Clock, DestinationMachine, SourceMachine } from './ports.js';
+export { PrecopySource } from './precopy.js';
+export type { PrecopyParameters } from './precopy.js';
+export type { MachineDescription } from './protocol.js';

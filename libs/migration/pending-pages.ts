@@ -1,0 +1,59 @@
+import { bitmapWords, layout, syncDirtyLog } from '#vmm';
+import type { GuestMemory } from '#vmm';
+import type { Codec } from './codec.js';
+import { BATCH_HEADER_BYTES, BATCH_PAGES } from './protocol.js';
+import { LIST, PENDING } from './scratch.js';
+
+/** The pages that the destination does not have as they are: filled from the dirty log, emptied batch by batch. */
+export class PendingPages {
+  /** Pages that are still to be sent. */
+  count: number;
+  private readonly bitmap: Uint32Array;
+  private readonly list: Uint32Array;
+  private readonly words: number;
+  private word = 0;
+
+  constructor(
+    private readonly memory: GuestMemory,
+    private readonly codec: Codec,
+  ) {
+    const { buffer } = memory.memory;
+    this.count = memory.ramPages;
+    this.words = Math.ceil(memory.ramPages / 64);
+    this.bitmap = new Uint32Array(buffer, PENDING, 2 * this.words);
+    this.list = new Uint32Array(buffer, LIST, BATCH_PAGES);
+  }
+
+  /** Everything is to be sent; what was written before now is no news any more. */
+  markAll(): void {
+    syncDirtyLog(this.memory, this.bitmap);
+    this.bitmap.fill(0).fill(0xffff_ffff, 0, bitmapWords(this.memory)); // RAM is whole MiB: no word is used in part
+    this.rewind();
+  }
+
+  /** Adds what was written since the last time; pages may be read from now on. */
+  addDirty(): void {
+    syncDirtyLog(this.memory, this.bitmap);
+    this.rewind();
+  }
+
+  /** Takes the next pages, in rising order, for `pack`; returns how many, 0 when none is left. */
+  takeBatch(): number {
+    const count = this.codec.takeBits(PENDING, this.words, this.word, LIST, BATCH_PAGES);
+    if (count > 0) this.word = this.list[count - 1]! >>> 6;
+    this.count -= count;
+    return count;
+  }
+
+  /** Writes the `count` pages that were taken to `payload`, as they are now. */
+  pack(count: number, iteration: number, payload: number): { bytes: number; zeroPages: number } {
+    const bytes = this.codec.packPages(layout.RAM, LIST, count, iteration, payload);
+    const fullPages = (bytes - BATCH_HEADER_BYTES - 4 * count) / layout.PAGE_SIZE;
+    return { bytes, zeroPages: count - fullPages };
+  }
+
+  private rewind(): void {
+    this.count = this.codec.countBits(PENDING, this.words);
+    this.word = 0;
+  }
+}

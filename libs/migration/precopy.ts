@@ -1,0 +1,242 @@
+/** The source of a migration by pre-copy: protocol.ts shows the stream, precopy-rule.ts decides when to stop the guest. */
+import { until } from './abort.js';
+import type { Codec } from './codec.js';
+import { Connection } from './connection.js';
+import { MigrationError, asMigrationError } from './errors.js';
+import type { DowntimeBreakdown, MigrationFigures } from './figures.js';
+import { BandwidthLimiter } from './limiter.js';
+import { PendingPages } from './pending-pages.js';
+import type { Channel, Clock, SourceMachine } from './ports.js';
+import { Progress } from './progress.js';
+import { describeMachine } from './protocol.js';
+
+/** How long the destination may keep silent. */
+export interface Patience {
+  readonly runningMs: number;
+  /** While the guest is stopped. */
+  readonly stoppedMs: number;
+}
+const PATIENCE: Patience = { runningMs: 60_000, stoppedMs: 10_000 };
+/** Batches after which others get their turn, even if the connection takes everything at once. */
+const BATCHES_PER_BREATH = 8;
+
+/** May change while the migration runs. */
+export interface PrecopyParameters {
+  /** Bytes per second while the guest runs; 0 = no limit. */
+  readonly maxBandwidth: number;
+  readonly downtimeLimitMs: number;
+}
+
+export interface PrecopyOptions {
+  readonly migrationId: string;
+  /** The VM's ownership at the destination: greater than here. */
+  readonly epoch: number;
+  readonly parameters: PrecopyParameters;
+  readonly machine: SourceMachine;
+  readonly codec: Codec;
+  readonly clock: Clock;
+  readonly patience?: Patience;
+  readonly connect: (signal: AbortSignal) => Promise<Channel>;
+  /** Called at every change of status and after every pass. */
+  readonly onChange: (figures: MigrationFigures) => void;
+}
+
+export class PrecopySource {
+  private readonly limiter: BandwidthLimiter;
+  private readonly pending: PendingPages;
+  private readonly progress: Progress;
+  private readonly connecting = new AbortController();
+  private connection: Connection | null = null;
+  private parameters: PrecopyParameters;
+  private readonly patience: Patience;
+  private isStopped = false;
+  private isCommitted = false;
+
+  constructor(private readonly options: PrecopyOptions) {
+    const { migrationId, epoch, clock, parameters, machine, codec } = options;
+    this.parameters = parameters;
+    this.patience = options.patience ?? PATIENCE;
+    this.limiter = new BandwidthLimiter(clock, parameters.maxBandwidth);
+    this.pending = new PendingPages(machine.memory, codec);
+    this.progress = new Progress(() => clock.now(), { migrationId, epoch, ramBytes: machine.memory.ramBytes });
+  }
+
+  get figures(): MigrationFigures {
+    return this.progress.figures;
+  }
+
+  setParameters(parameters: PrecopyParameters): void {
+    this.parameters = parameters;
+    this.limiter.setRate(parameters.maxBandwidth);
+  }
+
+  /** Asks for the end; the guest goes on here. False past the point of no return, or when it has ended already. */
+  cancel(): boolean {
+    if (this.isCommitted || this.progress.hasEnded) return false;
+    if (this.progress.status === 'cancelling') return true;
+    this.enter('cancelling');
+    const error = new MigrationError('cancelled', 'cancelled by request');
+    this.connecting.abort(error);
+    this.connection?.fail(error);
+    return true;
+  }
+
+  /**
+   * Carries the migration out. Resolves when it has ended, in whatever way: the figures tell. Rejects only when the
+   * machine cannot be resumed.
+   */
+  async run(): Promise<MigrationFigures> {
+    try {
+      const connection = await this.open();
+      const iterations = await this.iterate(connection);
+      const committed = await this.switchOver(connection, iterations + 1);
+      await this.confirm(connection, committed);
+    } catch (error) {
+      await this.abandon(asMigrationError(error, 'machine'));
+    }
+    return this.figures;
+  }
+
+  private async open(): Promise<Connection> {
+    const { migrationId, epoch, machine, codec, clock, connect, onChange } = this.options;
+    onChange(this.figures);
+    const { signal } = this.connecting;
+    const opened = connect(signal).catch((error: unknown) => {
+      throw asMigrationError(error, 'connect');
+    });
+    const channel = await until(signal, opened);
+    const { memory } = machine;
+    const connection = new Connection({ channel, memory, codec, clock, peer: 'destination', onBatch: refuseBatch });
+    this.connection = connection;
+    connection.send('HELLO', { migrationId, epoch, machine: describeMachine(memory, machine.boardVersion) });
+    await connection.expect('READY', this.patience.runningMs);
+    this.progress.setUp();
+    return connection;
+  }
+
+  /** Goes over the dirty log, the first time over all pages, until the rule says stop. Returns how often. */
+  private async iterate(connection: Connection): Promise<number> {
+    const { clock, onChange } = this.options;
+    this.advance(connection, 'active');
+    this.pending.markAll();
+    let syncedAtMs = clock.now();
+    for (let iteration = 1; ; iteration++) {
+      const startedAtMs = clock.now();
+      const bytesBefore = connection.writer.bytes;
+      const sent = await this.sendPending(connection, iteration, this.patience.runningMs);
+      connection.send('ITERATION', { iteration, ...sent });
+      await connection.drained(this.patience.runningMs);
+      await connection.expect('RECEIVED', this.patience.runningMs);
+      const durationMs = clock.now() - startedAtMs;
+      const bytes = connection.writer.bytes - bytesBefore;
+
+      this.pending.addDirty();
+      const sinceSyncMs = clock.now() - syncedAtMs;
+      syncedAtMs = clock.now();
+      const pass = { iteration, ...sent, bytes, durationMs, dirtyPages: this.pending.count, sinceSyncMs };
+      const { action } = this.progress.passed(pass, this.parameters.downtimeLimitMs);
+      connection.signal.throwIfAborted();
+      onChange(this.figures);
+      if (action === 'stop') return iteration;
+    }
+  }
+
+  /** Stops the guest, sends the rest, and commits as soon as the destination has loaded it. */
+  private async switchOver(connection: Connection, iteration: number): Promise<Committed> {
+    const { clock, machine } = this.options;
+    const lapMs = lapTimer(clock);
+    this.isStopped = true;
+    const { running } = await machine.stop();
+    const stopMs = lapMs();
+    this.advance(connection, 'device');
+    this.pending.addDirty();
+    const finalSyncMs = lapMs();
+    await this.sendPending(connection, iteration, this.patience.stoppedMs);
+    const finalPagesMs = lapMs();
+    connection.send('STATE', await machine.saveState());
+    const { pages, zeroPages } = this.figures;
+    connection.send('END', { running, pages, zeroPages });
+    const deviceStateMs = lapMs();
+    await connection.drained(this.patience.stoppedMs);
+    const { loadMs: destinationLoadMs } = await connection.expect('LOADED', this.patience.stoppedMs);
+    const loadMs = lapMs();
+
+    connection.send('COMMIT', {}); // throws if cancelled or lost by now; past this line the guest never runs here again
+    this.isCommitted = true;
+    return { laps: { stopMs, finalSyncMs, finalPagesMs, deviceStateMs, loadMs }, lapMs, destinationLoadMs };
+  }
+
+  /** Completes, with or without the destination's word that the guest runs there. */
+  private async confirm(connection: Connection, { laps, lapMs, destinationLoadMs }: Committed): Promise<void> {
+    try {
+      const { resumeMs } = await connection.expect('RUNNING', this.patience.stoppedMs);
+      const destination = { loadMs: destinationLoadMs, resumeMs };
+      this.progress.confirmed({ ...laps, resumeMs: lapMs(), destination });
+    } catch (error) {
+      this.progress.unconfirmed(asMigrationError(error, 'machine'));
+    }
+    this.enter('completed');
+    await connection.close();
+  }
+
+  /** Sends every pending page; returns how many there were. */
+  private async sendPending(connection: Connection, iteration: number, patienceMs: number) {
+    const { pending, progress } = this;
+    const sent = { pages: 0, zeroPages: 0 };
+    for (let batches = 1; ; batches++) {
+      if (!this.isStopped) await this.limiter.ready(connection.signal);
+      const slot = await connection.slot(patienceMs);
+      const pages = pending.takeBatch();
+      if (pages === 0) return sent;
+      const { bytes, zeroPages } = pending.pack(pages, iteration, slot);
+      connection.writer.sendBatch(bytes);
+      this.limiter.spend(bytes);
+      sent.pages += pages;
+      sent.zeroPages += zeroPages;
+      progress.sent(pages, zeroPages, connection.writer.bytes, pending.count);
+      if (batches % BATCHES_PER_BREATH === 0) await this.options.clock.breathe();
+    }
+  }
+
+  /** The guest goes on here. */
+  private async abandon(error: MigrationError): Promise<void> {
+    if (this.isCommitted) throw error; // a programming error: nothing after COMMIT may lead here
+    this.connection?.fail(error);
+    if (this.isStopped) await this.options.machine.resume();
+    await this.connection?.close();
+    this.progress.failed(error);
+    this.enter(this.progress.status === 'cancelling' ? 'cancelled' : 'failed');
+  }
+
+  /** The next status, unless the migration has been cancelled or the connection lost. */
+  private advance(connection: Connection, status: MigrationFigures['status']): void {
+    connection.signal.throwIfAborted();
+    this.enter(status);
+  }
+
+  private enter(status: MigrationFigures['status']): void {
+    this.progress.enter(status);
+    this.options.onChange(this.figures);
+  }
+}
+
+function refuseBatch(): never {
+  throw new MigrationError('malformed', 'the destination sent pages');
+}
+
+/** What has been measured up to COMMIT. */
+interface Committed {
+  readonly laps: Omit<DowntimeBreakdown, 'resumeMs' | 'destination'>;
+  readonly lapMs: () => number;
+  readonly destinationLoadMs: number;
+}
+
+/** Milliseconds since the last call, or since the start. */
+function lapTimer(clock: Clock): () => number {
+  let lastMs = clock.now();
+  return () => {
+    const beforeMs = lastMs;
+    lastMs = clock.now();
+    return lastMs - beforeMs;
+  };
+}

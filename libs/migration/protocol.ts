@@ -1,0 +1,184 @@
+/**
+ * The migration stream, version 1: one connection, opened by the source.
+ *
+ *     source                                              destination
+ *       |  opening, HELLO {migrationId, epoch, machine} ----->  |   newer than what is known here? the same machine?
+ *       |  <------------------------------------ opening, READY |
+ *       |  RAM RAM RAM ... ITERATION {1, pages}  ------------>  |   pages go into memory as they come
+ *       |  <------------------------------------- RECEIVED {1}  |
+ *       |  RAM RAM ...     ITERATION {2, pages}  ------------>  |
+ *       |       ... until the rest fits the downtime limit;     |
+ *       |           then the guest stops ...                    |
+ *       |  RAM ... STATE (harts, devices) END {totals}  ----->  |   everything is restored, nothing runs
+ *       |  <------------------------------------------- LOADED  |
+ *       |  COMMIT  =========================================>   |   the guest runs here, and never again there
+ *       |  <------------------------------------------ RUNNING  |
+ *
+ * COMMIT is the point of no return. Before it either side may send ERROR and close, and the source runs on. After it
+ * the source stays stopped whatever happens. A destination that loses the connection between LOADED and COMMIT cannot
+ * know which it is: it stays loaded and stopped until it is told to finish or to quit.
+ *
+ *     opening:  "DROVER" | u16 version
+ *     frame:    u64 checksum | u32 length | u32 type | payload of `length` bytes          (little-endian throughout)
+ *
+ * The checksum is XXH64 over length, type and payload; its seed is the number of the frame in its direction, from 0, so
+ * that a frame that is lost, doubled or out of place is seen as well. The payload of RAM is a batch of pages (see
+ * codec/codec.as.ts), that of STATE the machine's own snapshot; every other payload is a JSON object (see Messages).
+ */
+import { layout } from '#vmm';
+import type { GuestMemory } from '#vmm';
+import { MigrationError } from './errors.js';
+
+export const STREAM_VERSION = 1;
+export const OPENING_BYTES = 8;
+export const FRAME_HEADER_BYTES = 16;
+/** Most pages in a batch: 1 MiB of content to a frame. */
+export const BATCH_PAGES = 256;
+export const BATCH_HEADER_BYTES = 8;
+export const MAX_PAYLOAD_BYTES = BATCH_HEADER_BYTES + BATCH_PAGES * (4 + layout.PAGE_SIZE);
+
+/** What must be equal at both ends for a guest to notice nothing. */
+export interface MachineDescription {
+  readonly ramBytes: number;
+  readonly harts: number;
+  readonly pageBytes: number;
+  /** Grows when device models change so that an older board cannot take over their state. */
+  readonly boardVersion: number;
+}
+
+export interface Messages {
+  /** `epoch`: what the VM's ownership will be at the destination. */
+  HELLO: { migrationId: string; epoch: number; machine: MachineDescription };
+  READY: object;
+  /** End of a pass over the dirty log, with what it sent. */
+  ITERATION: { iteration: number; pages: number; zeroPages: number };
+  RECEIVED: { iteration: number };
+  /** Harts, devices and guest time, as MachineControl.saveState gave them. */
+  STATE: Uint8Array;
+  /** Pages of the whole stream. `running`: the guest ran when the migration stopped it. */
+  END: { running: boolean; pages: number; zeroPages: number };
+  LOADED: { loadMs: number };
+  COMMIT: object;
+  RUNNING: { resumeMs: number };
+  ERROR: { code: string; message: string };
+}
+export type MessageType = keyof Messages;
+export type Message = { [T in MessageType]: { readonly type: T; readonly body: Messages[T] } }[MessageType];
+
+export const RAM_FRAME = 3;
+const FRAME_TYPES: Record<MessageType, number> = {
+  HELLO: 1,
+  READY: 2,
+  ITERATION: 4,
+  RECEIVED: 5,
+  STATE: 6,
+  END: 7,
+  LOADED: 8,
+  COMMIT: 9,
+  RUNNING: 10,
+  ERROR: 11,
+};
+const MESSAGE_TYPES = new Map(Object.entries(FRAME_TYPES).map(([type, number]) => [number, type as MessageType]));
+
+type Shape = { readonly [field: string]: 'string' | 'count' | 'number' | 'boolean' | Shape };
+const MACHINE: Shape = { ramBytes: 'count', harts: 'count', pageBytes: 'count', boardVersion: 'count' };
+const SHAPES: Record<Exclude<MessageType, 'STATE'>, Shape> = {
+  HELLO: { migrationId: 'string', epoch: 'count', machine: MACHINE },
+  READY: {},
+  ITERATION: { iteration: 'count', pages: 'count', zeroPages: 'count' },
+  RECEIVED: { iteration: 'count' },
+  END: { running: 'boolean', pages: 'count', zeroPages: 'count' },
+  LOADED: { loadMs: 'number' },
+  COMMIT: {},
+  RUNNING: { resumeMs: 'number' },
+  ERROR: { code: 'string', message: 'string' },
+};
+
+/** The eight bytes with which each direction begins. */
+export function opening(version = STREAM_VERSION): Uint8Array {
+  const bytes = new TextEncoder().encode('DROVER__');
+  new DataView(bytes.buffer).setUint16(6, version, true);
+  return bytes;
+}
+
+/**
+ * Checks the first bytes of a stream, as many as have come. Throws MigrationError `not_drover` at the first byte that
+ * differs, `version` when all have come and name another version.
+ */
+export function checkOpening(bytes: Uint8Array): void {
+  const expected = opening();
+  const magicBytes = OPENING_BYTES - 2;
+  if (bytes.subarray(0, magicBytes).some((byte, i) => byte !== expected[i])) {
+    throw new MigrationError('not_drover', `not a Drover migration stream: it begins with ${printable(bytes)}`);
+  }
+  if (bytes.length < OPENING_BYTES) return;
+  const version = bytes[magicBytes]! | (bytes[magicBytes + 1]! << 8);
+  if (version !== STREAM_VERSION) {
+    throw new MigrationError(
+      'version',
+      `the other side speaks version ${version} of the migration stream, this side version ${STREAM_VERSION}: run the same release on both`,
+    );
+  }
+}
+
+/** Frame type and payload of a message. */
+export function encodeMessage<T extends MessageType>(type: T, body: Messages[T]) {
+  const payload = body instanceof Uint8Array ? body : new TextEncoder().encode(JSON.stringify(body));
+  return { frameType: FRAME_TYPES[type], payload };
+}
+
+/** The message in a frame, which may keep `payload`; throws MigrationError `malformed` if it is none. */
+export function decodeMessage(frameType: number, payload: Uint8Array): Message {
+  const type = MESSAGE_TYPES.get(frameType);
+  if (!type) throw new MigrationError('malformed', `frame of unknown type ${frameType}`);
+  if (type === 'STATE') return { type, body: payload };
+  let body: unknown;
+  try {
+    body = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload));
+  } catch (error) {
+    throw new MigrationError('malformed', `${type} is not JSON`, { cause: error });
+  }
+  expectShape(type, body, SHAPES[type]);
+  return { type, body } as Message;
+}
+
+function expectShape(path: string, value: unknown, shape: Shape): void {
+  if (!isObject(value)) throw new MigrationError('malformed', `${path} is not an object`);
+  for (const [field, kind] of Object.entries(shape)) {
+    if (typeof kind === 'object') expectShape(`${path}.${field}`, value[field], kind);
+    else if (!isOfKind(value[field], kind)) throw new MigrationError('malformed', `${path}.${field} is not a ${kind}`);
+  }
+}
+
+function isOfKind(value: unknown, kind: string): boolean {
+  if (kind === 'count') return Number.isSafeInteger(value) && (value as number) >= 0;
+  return typeof value === kind;
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Up to 16 bytes as people can read them, such as `"GET / HTTP/1.1\x0d\x0a"`. */
+function printable(bytes: Uint8Array): string {
+  const shown = [...bytes.subarray(0, 16)].map((byte) =>
+    byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, '0')}`,
+  );
+  return `"${shown.join('')}"`;
+}
+
+/** The machine to which a memory belongs. */
+export const describeMachine = (memory: GuestMemory, boardVersion: number): MachineDescription => ({
+  ramBytes: memory.ramBytes,
+  harts: memory.harts,
+  pageBytes: layout.PAGE_SIZE,
+  boardVersion,
+});
+
+/** Throws MigrationError `config` that names every difference between the source's machine and this one. */
+export function checkMachine(source: MachineDescription, here: MachineDescription): void {
+  const fields = ['ramBytes', 'harts', 'pageBytes', 'boardVersion'] as const;
+  const differences = fields
+    .filter((field) => source[field] !== here[field])
+    .map((field) => `${field} is ${source[field]} at the source and ${here[field]} here`);
+  if (differences.length > 0) throw new MigrationError('config', `the machines differ: ${differences.join(', ')}`);
+}

@@ -1,0 +1,89 @@
+/** Random clusters and policies, for properties. */
+import * as fc from 'fast-check';
+import type { HostStatus, VmStatus } from '#contracts';
+import { NOW, cluster, evenly } from './cluster.fixture.js';
+import type { ClusterFacts, VmFacts } from './index.js';
+
+const hostStatus = fc.oneof(
+  { weight: 8, arbitrary: fc.constant<HostStatus>('up') },
+  { weight: 2, arbitrary: fc.constant<HostStatus>('preparing_for_maintenance') },
+  { weight: 1, arbitrary: fc.constantFrom<HostStatus>('maintenance', 'non_responsive', 'installing') },
+);
+const vmStatus = fc.oneof(
+  { weight: 10, arbitrary: fc.constant<VmStatus>('up') },
+  { weight: 1, arbitrary: fc.constantFrom<VmStatus>('paused', 'starting', 'stopping', 'unknown', 'migrating', 'down') },
+);
+const hostShape = fc.record({
+  status: hostStatus,
+  cpuCores: fc.constantFrom(2, 4, 8),
+  memoryMiB: fc.constantFrom(2048, 4096, 8192),
+  overUtilizedSinceMs: fc.constantFrom(null, NOW - 60_000, NOW - 600_000),
+});
+const vmShape = fc.record({
+  host: fc.nat(),
+  status: vmStatus,
+  cpuUsedCores: fc.integer({ min: 0, max: 80 }).map((hundredths) => hundredths / 100),
+  memoryMiB: fc.constantFrom(64, 128, 256, 512, 1000),
+  cooldownUntilMs: fc.constantFrom(null, null, null, NOW - 1, NOW, NOW + 1, NOW + 60_000),
+  immovableDice: fc.nat(9),
+});
+
+/** A cluster whose hosts are not over-filled to begin with, some of its VMs on their way. */
+export const facts: fc.Arbitrary<ClusterFacts> = fc
+  .record({
+    hosts: fc.array(hostShape, { minLength: 1, maxLength: 7 }),
+    vms: fc.array(vmShape, { maxLength: 40 }),
+    moving: fc.array(fc.record({ vm: fc.nat(), host: fc.nat() }), { maxLength: 3 }),
+  })
+  .map(({ hosts, vms, moving }) => {
+    const free = hosts.map((host) => host.memoryMiB);
+    const placed: VmFacts[] = [];
+    vms.forEach((shape, index) => {
+      const host = shape.host % hosts.length;
+      if (free[host]! < shape.memoryMiB) return;
+      free[host]! -= shape.memoryMiB;
+      const { status, memoryMiB, cooldownUntilMs } = shape;
+      const cpuUsedCores = status === 'down' ? 0 : shape.cpuUsedCores;
+      const immovableReason = shape.immovableDice === 0 ? 'pinned' : null;
+      const name = `v${index}`;
+      placed.push({
+        id: name,
+        name,
+        hostId: `h${host}`,
+        status,
+        cpuUsedCores,
+        memoryMiB,
+        vcpus: 1,
+        cooldownUntilMs,
+        immovableReason,
+      });
+    });
+    const built = cluster(Object.fromEntries(hosts.map((host, index) => [`h${index}`, host])), placed);
+    const inFlight = new Map<string, ClusterFacts['inFlight'][number]>();
+    for (const { vm, host } of moving) {
+      const source = placed[vm % Math.max(1, placed.length)];
+      const destination = host % hosts.length;
+      if (
+        !source ||
+        source.hostId === `h${destination}` ||
+        free[destination]! < source.memoryMiB ||
+        inFlight.has(source.id)
+      )
+        continue;
+      free[destination]! -= source.memoryMiB;
+      inFlight.set(source.id, { vmId: source.id, sourceHostId: source.hostId, destinationHostId: `h${destination}` });
+    }
+    return { ...built, inFlight: [...inFlight.values()] };
+  });
+
+export const parameters = fc.record({
+  HighUtilization: fc.integer({ min: 30, max: 100 }),
+  ImbalanceThreshold: fc.integer({ min: 0, max: 20 }),
+  MinimumGain: fc.constantFrom(0, 0.5, 1, 5),
+  MaxFreeMemoryForOverUtilized: fc.constantFrom(0, 128, 512),
+});
+export const anyPolicy = fc.oneof(
+  { weight: 1, arbitrary: fc.constant({ name: 'none' } as const) },
+  { weight: 9, arbitrary: parameters.map(evenly) },
+);
+export const anyLimit = fc.integer({ min: 1, max: 6 });

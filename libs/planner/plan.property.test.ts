@@ -1,0 +1,245 @@
+/** What holds for every cluster, not only for the examples. */
+import * as fc from 'fast-check';
+import type { SchedulingPolicy } from '#contracts';
+import { describe, expect, test } from 'vitest';
+import { anyLimit, anyPolicy, facts, parameters } from './cluster.arbitrary.js';
+import { NOW, arrived, evenly, limits, started } from './cluster.fixture.js';
+import {
+  type ClusterFacts,
+  type HostFacts,
+  type Move,
+  type Plan,
+  type VmFacts,
+  imbalance,
+  placeVm,
+  plan,
+} from './index.js';
+
+const RUNS = { numRuns: 300 };
+
+const isBalance = (move: Move) => move.kind === 'balance';
+const byId = <T extends { id: string }>(items: readonly T[]) => new Map(items.map((item) => [item.id, item]));
+
+/** Memory held on a host while all these moves are under way. */
+function memoryHeldMiB(state: ClusterFacts, hostId: string): number {
+  const vms = byId(state.vms);
+  const here = state.vms.filter((vm) => vm.hostId === hostId && vm.status !== 'down');
+  const arriving = state.inFlight
+    .filter((move) => move.destinationHostId === hostId)
+    .map((move) => vms.get(move.vmId)!);
+  return [...here, ...arriving].reduce((sum, vm) => sum + vm.memoryMiB, 0);
+}
+
+const migrationsOf = (state: ClusterFacts, hostId: string) =>
+  state.inFlight.filter((move) => move.sourceHostId === hostId || move.destinationHostId === hostId).length;
+
+const always = (check: (state: ClusterFacts, made: Plan, policy: SchedulingPolicy, limit: number) => void) =>
+  fc.assert(
+    fc.property(facts, anyPolicy, anyLimit, (state, policy, limit) => {
+      check(state, plan(state, policy, limits(limit), NOW), policy, limit);
+    }),
+    RUNS,
+  );
+
+describe('every plan', () => {
+  test('overfills no host with memory at any step, nor its limit of migrations', () => {
+    always((state, made, _policy, limit) => {
+      const hosts = byId(state.hosts);
+      for (let step = 1; step <= made.moves.length; step++) {
+        const during = started(state, made.moves.slice(0, step));
+        const { sourceHostId, destinationHostId } = made.moves[step - 1]!;
+        expect(memoryHeldMiB(during, destinationHostId)).toBeLessThanOrEqual(hosts.get(destinationHostId)!.memoryMiB);
+        expect(migrationsOf(during, destinationHostId)).toBeLessThanOrEqual(limit);
+        expect(migrationsOf(during, sourceHostId)).toBeLessThanOrEqual(limit);
+      }
+    });
+  });
+
+  test('keeps destinations of balance moves at or below HighUtilization, and of evacuations below 100 % CPU', () => {
+    always((state, made, policy) => {
+      for (let step = 1; step <= made.moves.length; step++) {
+        const { destinationHostId, kind } = made.moves[step - 1]!;
+        const after = arrived(state, [...flights(state), ...made.moves.slice(0, step)]);
+        const host = after.hosts.find((each) => each.id === destinationHostId)!;
+        const limit =
+          kind === 'balance' && policy.name === 'evenly_distributed' ? policy.parameters.HighUtilization : 100;
+        expect((100 * host.cpuUsedCores) / host.cpuCores).toBeLessThanOrEqual(limit + 1e-6);
+      }
+    });
+  });
+
+  test('moves only VMs that are up, may be moved, are not on their way; and each once', () => {
+    always((state, made) => {
+      const vms = byId(state.vms);
+      for (const move of made.moves) {
+        const vm = vms.get(move.vmId)!;
+        expect(vm).toMatchObject({ status: 'up', immovableReason: null, hostId: move.sourceHostId });
+        expect(state.inFlight.some((flight) => flight.vmId === move.vmId)).toBe(false);
+      }
+      for (const move of made.moves.filter(isBalance)) {
+        expect(vms.get(move.vmId)!.cooldownUntilMs ?? 0).toBeLessThanOrEqual(NOW);
+      }
+      expect(new Set(made.moves.map((move) => move.vmId)).size).toBe(made.moves.length);
+    });
+  });
+
+  test('sends VMs to hosts that are up, and balances only between these', () => {
+    always((state, made) => {
+      const hosts = byId(state.hosts);
+      for (const move of made.moves) {
+        expect(hosts.get(move.destinationHostId)?.status).toBe('up');
+        expect(hosts.get(move.sourceHostId)?.status).toBe(move.kind === 'balance' ? 'up' : 'preparing_for_maintenance');
+      }
+    });
+  });
+
+  test('lowers imbalance with each balance move, by at least MinimumGain on its two hosts', () => {
+    always((state, made, policy) => {
+      const evacuations = made.moves.filter((move) => move.kind === 'evacuation');
+      const balancing = made.moves.filter(isBalance);
+      expect(made.moves).toEqual([...evacuations, ...balancing]);
+      const minimumGain = policy.name === 'evenly_distributed' ? policy.parameters.MinimumGain : Infinity;
+      let before = imbalance(started(state, evacuations));
+      balancing.forEach((move, index) => {
+        expect(move.gain).toBeGreaterThanOrEqual(minimumGain);
+        const after = imbalance(started(state, [...evacuations, ...balancing.slice(0, index + 1)]));
+        expect(after).toBeLessThan(before);
+        before = after;
+      });
+      expect(made.imbalanceBefore).toBeCloseTo(imbalance(state), 9);
+      expect(made.imbalanceAfter).toBeCloseTo(before, 9);
+    });
+  });
+
+  test('makes first the move that lowers imbalance most, of all that are allowed', () => {
+    const eager = parameters.map((some) =>
+      evenly({ ...some, ImbalanceThreshold: 0, MinimumGain: 0, MaxFreeMemoryForOverUtilized: 0 }),
+    );
+    fc.assert(
+      fc.property(facts, eager, anyLimit, (some, policy, limit) => {
+        fc.pre(some.hosts.every((host) => host.status !== 'preparing_for_maintenance'));
+        const state = { ...some, hosts: some.hosts.map((host) => ({ ...host, overUtilizedSinceMs: null })) };
+        const first = plan(state, policy, limits(limit), NOW).moves.slice(0, 1);
+        const reached = imbalance(started(state, first));
+        for (const alternative of singleMoves(state, policy.parameters.HighUtilization, limit)) {
+          expect(reached).toBeLessThanOrEqual(imbalance(started(state, [alternative])) + 1e-6);
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  test('is the same in whatever order hosts, VMs and moves under way are listed', () => {
+    fc.assert(
+      fc.property(facts, anyPolicy, anyLimit, fc.infiniteStream(fc.nat(1000)), (state, policy, limit, dice) => {
+        const shuffled = <T>(items: readonly T[]): T[] =>
+          items
+            .map((item) => ({ item, key: dice.next().value as number }))
+            .toSorted((a, b) => a.key - b.key)
+            .map(({ item }) => item);
+        const { hosts, vms, inFlight } = state;
+        const other = { hosts: shuffled(hosts), vms: shuffled(vms), inFlight: shuffled(inFlight) };
+        expect(plan(other, policy, limits(limit), NOW)).toEqual(plan(state, policy, limits(limit), NOW));
+      }),
+      RUNS,
+    );
+  });
+
+  test('has nothing to add while its moves are under way, unless balancing made room for an evacuation', () => {
+    always((state, made, policy, limit) => {
+      const again = plan(started(state, made.moves), policy, limits(limit), NOW);
+      const madeRoom = made.moves.some(isBalance) && again.moves.some((move) => !isBalance(move));
+      expect(madeRoom ? [] : again.moves).toEqual([]);
+    });
+  });
+
+  test('leads to rest: plan after plan, no VM is moved once loads stay the same, and imbalance never rises', () => {
+    fc.assert(
+      fc.property(facts, parameters.map(evenly), anyLimit, (start, policy, limit) => {
+        let state: ClusterFacts = { ...arrived(start, flights(start)), inFlight: [] };
+        for (let round = 0; round < 200; round++) {
+          const made = plan(state, policy, limits(limit), NOW);
+          if (made.moves.length === 0) return;
+          const isWorse = made.imbalanceAfter >= made.imbalanceBefore;
+          expect(isWorse && made.moves.every(isBalance)).toBe(false);
+          state = arrived(state, made.moves);
+        }
+        expect.unreachable('two hundred plans were not enough');
+      }),
+      RUNS,
+    );
+  });
+
+  test('empties a host that is to go into maintenance, or says for each VM why not', () => {
+    always((state, made) => {
+      const leaving = new Set([...made.moves, ...state.inFlight].map((move) => move.vmId));
+      const refused = new Set(
+        made.refusals.filter((refusal) => refusal.hostId === null).map((refusal) => refusal.vmId),
+      );
+      const hosts = byId(state.hosts);
+      for (const vm of state.vms) {
+        if (vm.status === 'down' || hosts.get(vm.hostId)?.status !== 'preparing_for_maintenance') continue;
+        expect([leaving.has(vm.id), refused.has(vm.id)]).toEqual(leaving.has(vm.id) ? [true, false] : [false, true]);
+      }
+    });
+  });
+});
+
+test('a new VM starts only where its memory is free', () => {
+  const newVm = fc.record({
+    name: fc.constant('new'),
+    vcpus: fc.integer({ min: 1, max: 10 }),
+    memoryMiB: fc.integer({ min: 16, max: 9000 }),
+  });
+  fc.assert(
+    fc.property(facts, anyPolicy, newVm, (state, policy, vm) => {
+      const choice = placeVm(state, vm, policy);
+      const fits = (host: ClusterFacts['hosts'][number]) =>
+        host.status === 'up' &&
+        vm.vcpus <= host.cpuCores &&
+        memoryHeldMiB(state, host.id) + vm.memoryMiB + (policy.name === 'none' ? 0 : 64) <= host.memoryMiB;
+      const possible = state.hosts.filter(fits).map((host) => host.id);
+      const refused = choice.hostId === null ? choice.refusals.map((refusal) => refusal.hostId) : null;
+      const expected = possible.length === 0 ? state.hosts.map((host) => host.id).toSorted() : null;
+      expect(refused?.toSorted() ?? null).toEqual(expected);
+      expect([null, ...possible]).toContain(choice.hostId);
+    }),
+    RUNS,
+  );
+});
+
+/** Every move that evenly_distributed may make, whether it helps or not. */
+function singleMoves(state: ClusterFacts, HighUtilization: number, limit: number): Move[] {
+  const isUp = (host: HostFacts) => host.status === 'up' && migrationsOf(state, host.id) < limit;
+  const up = new Set(state.hosts.filter(isUp).map((host) => host.id));
+  const isMovable = (vm: VmFacts) =>
+    up.has(vm.hostId) &&
+    vm.status === 'up' &&
+    vm.immovableReason === null &&
+    (vm.cooldownUntilMs ?? 0) <= NOW &&
+    !state.inFlight.some((flight) => flight.vmId === vm.id);
+  const settled = arrived(state, flights(state));
+  const fits = (vm: VmFacts, host: HostFacts) =>
+    vm.hostId !== host.id &&
+    memoryHeldMiB(state, host.id) + vm.memoryMiB + 64 <= host.memoryMiB &&
+    (100 * (host.cpuUsedCores + vm.cpuUsedCores)) / host.cpuCores <= HighUtilization;
+  return state.vms
+    .filter(isMovable)
+    .flatMap((vm) =>
+      settled.hosts.filter((host) => up.has(host.id) && fits(vm, host)).map((host) => moveTo(vm, host.id)),
+    );
+}
+
+const moveTo = (vm: VmFacts, destinationHostId: string): Move => ({
+  vmId: vm.id,
+  sourceHostId: vm.hostId,
+  destinationHostId,
+  reason: '',
+  gain: 0,
+  kind: 'balance',
+});
+
+/** Moves under way as moves of a plan. */
+function flights(state: ClusterFacts): Move[] {
+  return state.inFlight.map((flight) => ({ ...flight, reason: '', gain: 0, kind: 'balance' }));
+}

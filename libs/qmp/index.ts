@@ -1,0 +1,5 @@
+export { boolean, integer, list, object, oneOf, optional, string } from './arguments.js';
+export { QmpClient, QmpCommandError, QmpConnectionError } from './client.js';
+export { listenQmp, removeStaleSocket, type QmpAddress } from './listen.js';
+export { QmpError, type QmpEvent } from './protocol.js';
+export { QmpServer } from './server.js';

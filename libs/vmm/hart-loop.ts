@@ -1,0 +1,282 @@
+/**
+ * What a hart's thread does all its life: run slices of guest code, and between them serve attention, park while the
+ * guest is stopped, keep timers, wait when the guest waits, answer SBI calls. It blocks its thread and never returns.
+ */
+import { demandAttention, requestAttention, serveAttention } from './attention.js';
+import { GuestClock } from './clock.js';
+import { Clint } from './devices/clint.js';
+import { FINISHER_FAIL, FINISHER_PASS, FINISHER_RESET } from './devices/finisher.js';
+import { Hart, type HartPorts } from './hart.js';
+import { MIP_MTIP, MIP_SSIP, MIP_STIP, setPending } from './interrupts.js';
+import {
+  ATTENTION_FENCE,
+  ATTENTION_FLUSH_WRITES,
+  ATTENTION_HSM,
+  ATTENTION_RELOAD,
+  H_ATTENTION,
+  H_BUSY_NS,
+  H_HSM,
+  H_MIP,
+  H_MTIMECMP,
+  H_QUIET,
+  H_START_OPAQUE,
+  H_START_PC,
+  H_STIMECMP,
+  H_WAKE,
+  MACHINE,
+  M_PARKED,
+  M_RUNNING,
+} from './layout.js';
+import { postMail, type Mail } from './mailbox.js';
+import { BOARD } from './board.js';
+import { GuestMemory } from './memory.js';
+import {
+  handleSbi,
+  HSM_START_PENDING,
+  HSM_STARTED,
+  HSM_STOPPED,
+  HSM_SUSPENDED,
+  type ResetKind,
+  type SbiPorts,
+} from './sbi.js';
+import {
+  add32,
+  add64,
+  compareExchange32,
+  hartBlock,
+  load32,
+  loadU64,
+  notify,
+  store32,
+  store64,
+  wait,
+} from './shared.js';
+
+/** Instructions a slice: some tenths of a millisecond, which bounds how late attention and timers are seen. */
+const SLICE = 20_000;
+const MIP = 0x344;
+const MIE = 0x304;
+const SIE = 0x104;
+const NEVER = 2n ** 64n - 1n;
+const RESET_COMMANDS: Record<ResetKind, number> = {
+  shutdown: FINISHER_PASS,
+  failure: FINISHER_FAIL | (1 << 16),
+  reboot: FINISHER_RESET,
+};
+
+/** Makes the hart's instance anew from what is in its block. */
+type HartFactory = (hartId: number, ports: HartPorts) => Hart;
+
+/** What a hart's thread is given; all of it can be sent to a worker. */
+export interface HartThread {
+  readonly memory: WebAssembly.Memory;
+  /** The compiled hart module (cpu.wasm). */
+  readonly hartModule: WebAssembly.Module;
+  readonly hartId: number;
+}
+
+/** Runs a hart in the calling thread, for ever. `hostNs`: as in MachinePorts. */
+export function runHart({ memory, hartModule, hartId }: HartThread, hostNs: () => bigint): never {
+  const guest = new GuestMemory(memory);
+  const newHart: HartFactory = (id, ports) => new Hart(hartModule, memory, id, ports);
+  return new HartLoop(guest, hartId, new GuestClock(guest, hostNs), hostNs, newHart).run();
+}
+
+/** Lets a hart begin where HSM hart_start said, if its start is pending; true if it was. */
+export function completeStart(memory: GuestMemory, hart: Hart): boolean {
+  const block = hartBlock(hart.hartId);
+  if (load32(memory, block + H_HSM) !== HSM_START_PENDING) return false;
+  const [pc, a1] = [loadU64(memory, block + H_START_PC), loadU64(memory, block + H_START_OPAQUE)];
+  hart.reset({ mode: 'S', pc, a0: BigInt(hart.hartId), a1 });
+  store32(memory, block + H_HSM, HSM_STARTED);
+  return true;
+}
+
+class HartLoop {
+  private readonly block: number;
+  private readonly clint: Clint;
+  private hart: Hart;
+  /** The guest has executed WFI and no interrupt has come since. */
+  private waiting = false;
+  /** Time of this slice that the thread spent waiting for devices. */
+  private mailNs = 0n;
+
+  constructor(
+    private readonly memory: GuestMemory,
+    private readonly hartId: number,
+    private readonly clock: GuestClock,
+    private readonly hostNs: () => bigint,
+    private readonly newHart: HartFactory,
+  ) {
+    this.block = hartBlock(hartId);
+    this.clint = new Clint(memory, clock);
+    this.hart = newHart(hartId, this.hartPorts());
+  }
+
+  run(): never {
+    for (;;) this.step();
+  }
+
+  /** One turn; may block. */
+  private step(): void {
+    serveAttention(this.memory, this.hartId, (bits) => this.serve(bits));
+    if (load32(this.memory, MACHINE + M_RUNNING) === 0) return this.park();
+    this.updateTimers();
+    const state = load32(this.memory, this.block + H_HSM);
+    if (state === HSM_STOPPED || state === HSM_START_PENDING) return this.sleep(Infinity);
+    if (this.waiting || state === HSM_SUSPENDED) {
+      if ((this.hart.csr(MIP) & this.hart.csr(MIE)) === 0n) return this.sleep(this.msToNextTimer());
+      this.waiting = false;
+      if (state === HSM_SUSPENDED) store32(this.memory, this.block + H_HSM, HSM_STARTED);
+    }
+    this.runSlice();
+  }
+
+  private runSlice(): void {
+    const startNs = this.hostNs();
+    this.mailNs = 0n;
+    const exit = this.hart.run(SLICE);
+    add64(this.memory, this.block + H_BUSY_NS, this.hostNs() - startNs - this.mailNs);
+    if (exit === 'wfi') this.waiting = true;
+    else if (exit === 'sbi') this.answerSbi();
+  }
+
+  private serve(bits: number): void {
+    if (bits & ATTENTION_RELOAD) {
+      this.hart = this.newHart(this.hartId, this.hartPorts());
+      this.waiting = false;
+    }
+    if (bits & ATTENTION_FENCE) this.hart.fence();
+    else if (bits & ATTENTION_FLUSH_WRITES) this.hart.flushWrites();
+    if (bits & ATTENTION_HSM) {
+      this.waiting = false;
+      completeStart(this.memory, this.hart);
+    }
+  }
+
+  private park(): void {
+    store32(this.memory, this.block + H_QUIET, -1);
+    add32(this.memory, MACHINE + M_PARKED, 1);
+    notify(this.memory, MACHINE + M_PARKED);
+    for (;;) {
+      const seen = load32(this.memory, this.block + H_WAKE);
+      if (load32(this.memory, MACHINE + M_RUNNING) === 1) break;
+      wait(this.memory, this.block + H_WAKE, seen);
+    }
+    add32(this.memory, MACHINE + M_PARKED, -1);
+    store32(this.memory, this.block + H_QUIET, 0);
+  }
+
+  /** Sleeps until somebody wakes this hart, at most `timeoutMs`; not at all if attention is already asked for. */
+  private sleep(timeoutMs: number): void {
+    store32(this.memory, this.block + H_QUIET, -1);
+    const seen = load32(this.memory, this.block + H_WAKE);
+    if (load32(this.memory, this.block + H_ATTENTION) === 0) {
+      wait(this.memory, this.block + H_WAKE, seen, timeoutMs);
+    }
+    store32(this.memory, this.block + H_QUIET, 0);
+  }
+
+  /** MTIP and STIP follow their comparators; an SBI timer that was never set leaves STIP to the guest's firmware. */
+  private updateTimers(): void {
+    const ticks = this.clock.ticks();
+    const due = (comparator: number) => ticks >= loadU64(this.memory, this.block + comparator);
+    this.setOwnPending(MIP_MTIP, due(H_MTIMECMP));
+    this.setOwnPending(MIP_STIP, due(H_STIMECMP));
+  }
+
+  private msToNextTimer(): number {
+    const machine = loadU64(this.memory, this.block + H_MTIMECMP);
+    const supervisor = loadU64(this.memory, this.block + H_STIMECMP);
+    const next = machine < supervisor ? machine : supervisor;
+    return next === NEVER ? Infinity : this.clock.msUntil(next);
+  }
+
+  private setOwnPending(bit: number, pending: boolean): void {
+    const isPending = (load32(this.memory, this.block + H_MIP) & bit) !== 0;
+    if (isPending !== pending) setPending(this.memory, this.hartId, bit, pending);
+  }
+
+  private answerSbi(): void {
+    const { hart } = this;
+    const args = [10, 11, 12, 13, 14, 15].map((register) => hart.x(register));
+    const result = handleSbi({ extension: hart.x(17), function: hart.x(16), args }, this.sbiPorts());
+    if (!result) return;
+    hart.setX(10, BigInt.asUintN(64, BigInt(result.error)));
+    hart.setX(11, result.value);
+  }
+
+  private sbiPorts(): SbiPorts {
+    const { memory, block, hartId } = this;
+    return {
+      harts: memory.harts,
+      isRam: (address, size) => memory.isRam(Number(address), Number(size)),
+      setTimer: (ticks) => store64(memory, block + H_STIMECMP, ticks),
+      sendIpi: (harts) => harts.forEach((hart) => setPending(memory, hart, MIP_SSIP, true)),
+      remoteFence: (harts) => this.remoteFence(harts),
+      hartState: (hart) => load32(memory, hartBlock(hart) + H_HSM),
+      startHart: (hart, pc, opaque) => {
+        const target = hartBlock(hart);
+        if (!compareExchange32(memory, target + H_HSM, HSM_STOPPED, HSM_START_PENDING)) return false;
+        store64(memory, target + H_START_PC, pc);
+        store64(memory, target + H_START_OPAQUE, opaque);
+        requestAttention(memory, hart, ATTENTION_HSM);
+        return true;
+      },
+      stopSelf: () => store32(memory, block + H_HSM, HSM_STOPPED),
+      suspendSelf: (resume) => {
+        store32(memory, block + H_HSM, HSM_SUSPENDED);
+        if (!resume) return;
+        const sie = this.hart.csr(SIE); // decides what wakes it
+        this.hart.reset({ mode: 'S', pc: resume.pc, a0: BigInt(hartId), a1: resume.opaque });
+        this.hart.setCsr(SIE, sie);
+      },
+      systemReset: (kind) => {
+        const value = BigInt(RESET_COMMANDS[kind]);
+        this.post({ kind: 'write', address: BOARD.finisher.base, size: 4, value });
+      },
+      consoleWrite: (address, size) => this.console('consoleWrite', address, size),
+      consoleRead: (address, size) => this.console('consoleRead', address, size),
+      consoleWriteByte: (byte) => {
+        this.post({ kind: 'write', address: BOARD.uart.base, size: 1, value: BigInt(byte) });
+      },
+    };
+  }
+
+  private remoteFence(harts: readonly number[]): void {
+    if (harts.includes(this.hartId)) this.hart.fence();
+    const others = harts.filter((hart) => hart !== this.hartId);
+    const serveOwn = () => serveAttention(this.memory, this.hartId, (bits) => this.serve(bits));
+    demandAttention(this.memory, others, ATTENTION_FENCE, serveOwn);
+  }
+
+  private console(kind: 'consoleWrite' | 'consoleRead', address: bigint, size: bigint): bigint {
+    return this.post({ kind, address: Number(address), size: Number(size), value: 0n }) ?? 0n;
+  }
+
+  private hartPorts(): HartPorts {
+    const clint = BOARD.clint;
+    const inClint = (address: number) => address >= clint.base && address < clint.base + clint.size;
+    return {
+      timeTicks: () => this.clock.ticks(),
+      mmioRead: (address, size) => {
+        if (inClint(address)) return this.clint.read(address - clint.base, size);
+        return this.post({ kind: 'read', address, size, value: 0n });
+      },
+      mmioWrite: (address, size, value) => {
+        if (!inClint(address)) return this.post({ kind: 'write', address, size, value }) !== undefined;
+        this.clint.write(address - clint.base, size, value);
+        return true;
+      },
+    };
+  }
+
+  private post(mail: Mail): bigint | undefined {
+    const startNs = this.hostNs();
+    const answer = postMail(this.memory, this.hartId, mail);
+    // Asked for while this thread slept, and it goes back into guest code now; the bit stays to be acknowledged.
+    if (load32(this.memory, this.block + H_ATTENTION) & ATTENTION_FLUSH_WRITES) this.hart.flushWrites();
+    this.mailNs += this.hostNs() - startNs;
+    return answer;
+  }
+}

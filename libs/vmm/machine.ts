@@ -1,0 +1,262 @@
+/** The board, as the main thread of a VMM holds it: RAM, devices, the harts' states; the harts run in their own threads. */
+import { requestAttention } from './attention.js';
+import { BOARD } from './board.js';
+import { loadImages, planBoot, type BootPlan, type BootRequest } from './boot.js';
+import { Bus } from './bus.js';
+import { GuestClock } from './clock.js';
+import type { MachineControl } from './control.js';
+import { Finisher } from './devices/finisher.js';
+import { Plic } from './devices/plic.js';
+import { Uart } from './devices/uart.js';
+import { completeStart } from './hart-loop.js';
+import { Hart, type HartPorts } from './hart.js';
+import { MIP_MEIP, MIP_SEIP, setPending } from './interrupts.js';
+import {
+  ATTENTION_RELOAD,
+  ATTENTION_STOP,
+  H_BUSY_NS,
+  H_HSM,
+  H_MIP,
+  H_MTIMECMP,
+  H_STIMECMP,
+  MACHINE,
+  M_DOORBELL,
+  M_PARKED,
+  M_RUNNING,
+} from './layout.js';
+import { serveMail, type Mail, type MailAnswer } from './mailbox.js';
+import { GuestMemory } from './memory.js';
+import { HSM_STARTED, HSM_STOPPED } from './sbi.js';
+import { hartBlock, load32, loadI64, store32, store64, wakeHart } from './shared.js';
+import { decodeSnapshot, encodeSnapshot, type MachineSnapshot } from './snapshot.js';
+
+const NEVER = -1n;
+/** An SBI console call may be done in parts: this much at a time. */
+const CONSOLE_CHUNK = 4096;
+/** After so many requests in a row the main thread looks at its other events. */
+const MAIL_BURST = 64;
+
+export interface MachineOptions {
+  readonly ramBytes: number;
+  readonly harts: number;
+  /** Absent for a machine whose content comes by migration; such a machine cannot be reset. */
+  readonly boot?: BootRequest;
+}
+
+export interface MachinePorts {
+  /** The compiled hart module (cpu.wasm). */
+  readonly hartModule: WebAssembly.Module;
+  /** The host's monotonic clock in nanoseconds, the same in every thread. */
+  hostNs(): bigint;
+  /** What the guest prints. */
+  consoleOutput(bytes: Uint8Array): void;
+  /** The guest has switched itself off; its harts are being parked. */
+  guestShutdown(status: number): void;
+  /** The guest wants to be reset; its harts are being parked. */
+  guestReset(): void;
+  /** Resolves after other events of the main thread had their turn. */
+  nextTurn(): Promise<void>;
+}
+
+/** A hart's thread never calls out of an instance that only reads and writes state. */
+const NO_PORTS: HartPorts = {
+  timeTicks: () => 0n,
+  mmioRead: () => undefined,
+  mmioWrite: () => false,
+};
+
+export class Machine implements MachineControl {
+  readonly memory: GuestMemory;
+  readonly clock: GuestClock;
+  readonly uart: Uart;
+  private readonly plic: Plic;
+  private readonly bus = new Bus();
+  private readonly harts: readonly Hart[];
+  private readonly bootPlan: BootPlan | undefined;
+  private stopping: Promise<void> | undefined;
+
+  /** Builds a stopped machine at power-on. Throws an Error with the reason if sizes or kernel are impossible. */
+  constructor(
+    { ramBytes, harts, boot }: MachineOptions,
+    private readonly ports: MachinePorts,
+  ) {
+    this.memory = GuestMemory.create(ramBytes, harts);
+    this.bootPlan = boot && planBoot(boot, this.memory);
+    this.clock = new GuestClock(this.memory, () => ports.hostNs());
+    this.plic = new Plic(harts, {
+      interrupt: (hart, mode, level) => setPending(this.memory, hart, mode === 'M' ? MIP_MEIP : MIP_SEIP, level),
+    });
+    this.uart = new Uart({
+      transmit: (byte) => ports.consoleOutput(Uint8Array.of(byte)),
+      interrupt: (level) => this.plic.setLevel(BOARD.uart.interrupt, level),
+    });
+    const finisher = new Finisher({
+      shutdown: (status) => this.leaveGuest(() => ports.guestShutdown(status)),
+      reset: () => this.leaveGuest(() => ports.guestReset()),
+    });
+    this.bus.attach(BOARD.finisher.base, BOARD.finisher.size, finisher);
+    this.bus.attach(BOARD.plic.base, BOARD.plic.size, this.plic);
+    this.bus.attach(BOARD.uart.base, BOARD.uart.size, this.uart);
+    this.harts = this.hartIds().map((id) => new Hart(ports.hartModule, this.memory.memory, id, NO_PORTS));
+    if (this.bootPlan) this.reset();
+  }
+
+  get running(): boolean {
+    return load32(this.memory, MACHINE + M_RUNNING) === 1;
+  }
+
+  /** Guest time in nanoseconds since power-on. */
+  get guestNs(): bigint {
+    return this.clock.nowNs();
+  }
+
+  /** Nanoseconds that a hart's thread has spent in guest code since the VMM started. */
+  busyNs(hart: number): bigint {
+    return loadI64(this.memory, hartBlock(hart) + H_BUSY_NS);
+  }
+
+  /** Back to power-on, kernel and device tree loaded anew; the rest of RAM keeps its content. Throws unless stopped. */
+  reset(): void {
+    this.requireStopped('reset');
+    const plan = this.bootPlan;
+    if (!plan) throw new Error('this machine came by migration without -kernel: there is nothing to start it from');
+    loadImages(plan, this.memory);
+    this.uart.reset();
+    this.plic.reset();
+    for (const hart of this.harts) {
+      const block = hartBlock(hart.hartId);
+      const a1 = BigInt(plan.deviceTree.address);
+      hart.reset({ mode: plan.mode, pc: BigInt(plan.entry), a0: BigInt(hart.hartId), a1 });
+      store32(this.memory, block + H_MIP, 0);
+      store64(this.memory, block + H_MTIMECMP, NEVER);
+      store64(this.memory, block + H_STIMECMP, NEVER);
+      store32(this.memory, block + H_HSM, plan.mode === 'M' || hart.hartId === 0 ? HSM_STARTED : HSM_STOPPED);
+    }
+    this.clock.stop(0n);
+    this.reloadHarts();
+  }
+
+  async stop(): Promise<void> {
+    if (this.clock.stopped) return;
+    this.askToPark();
+    this.stopping ??= this.park().finally(() => (this.stopping = undefined));
+    await this.stopping;
+  }
+
+  cont(): void {
+    if (this.running) return;
+    this.requireStopped('cont');
+    this.clock.start();
+    store32(this.memory, MACHINE + M_RUNNING, 1);
+    for (const hart of this.hartIds()) wakeHart(this.memory, hart);
+  }
+
+  saveState(): Uint8Array {
+    this.requireStopped('saveState');
+    return encodeSnapshot(this.snapshot());
+  }
+
+  restoreState(state: Uint8Array): void {
+    this.requireStopped('restoreState');
+    const wanted = decodeSnapshot(state);
+    const { ramBytes } = this.memory;
+    if (wanted.ramBytes !== ramBytes) {
+      throw new RangeError(`machine state: RAM of ${wanted.ramBytes} bytes, this machine has ${ramBytes}`);
+    }
+    if (wanted.harts.length !== this.harts.length) {
+      throw new RangeError(`machine state: ${wanted.harts.length} harts, this machine has ${this.harts.length}`);
+    }
+    const before = this.snapshot();
+    try {
+      this.become(wanted);
+    } catch (error) {
+      this.become(before);
+      throw error;
+    }
+  }
+
+  /** Answers the harts' device accesses, for as long as the VMM lives. Rejects if a device fails. */
+  async serveHarts(): Promise<never> {
+    for (let burst = 1; ; burst++) {
+      const seen = load32(this.memory, MACHINE + M_DOORBELL);
+      serveMail(this.memory, (mail) => this.answer(mail));
+      const ring = Atomics.waitAsync(this.memory.words, (MACHINE + M_DOORBELL) / 4, seen);
+      if (ring.async) await ring.value;
+      else if (burst % MAIL_BURST === 0) await this.ports.nextTurn();
+    }
+  }
+
+  private answer({ kind, address, size, value }: Mail): MailAnswer {
+    switch (kind) {
+      case 'read':
+        return this.bus.read(address, size);
+      case 'write':
+        return this.bus.write(address, size, value) ? 0n : undefined;
+      case 'consoleWrite': {
+        const bytes = this.memory.readBytes(address, Math.min(size, CONSOLE_CHUNK));
+        this.ports.consoleOutput(bytes);
+        return BigInt(bytes.length);
+      }
+      case 'consoleRead': {
+        const bytes = this.uart.takeReceived(Math.min(size, CONSOLE_CHUNK));
+        this.memory.writeBytes(address, bytes);
+        return BigInt(bytes.length);
+      }
+    }
+  }
+
+  /** The guest has ended its life or wants a new one: it runs no further, whatever the owner makes of it. */
+  private leaveGuest(tell: () => void): void {
+    this.askToPark();
+    tell();
+  }
+
+  private askToPark(): void {
+    store32(this.memory, MACHINE + M_RUNNING, 0);
+    for (const hart of this.hartIds()) requestAttention(this.memory, hart, ATTENTION_STOP);
+  }
+
+  /** Resolves when every hart is parked, what they had started is finished, and guest time stands still. */
+  private async park(): Promise<void> {
+    for (;;) {
+      const seen = load32(this.memory, MACHINE + M_PARKED);
+      if (seen === this.harts.length) break;
+      const change = Atomics.waitAsync(this.memory.words, (MACHINE + M_PARKED) / 4, seen);
+      if (change.async) await change.value;
+    }
+    for (const hart of this.harts) {
+      if (completeStart(this.memory, hart)) requestAttention(this.memory, hart.hartId, ATTENTION_RELOAD);
+    }
+    this.clock.stop();
+  }
+
+  private snapshot(): MachineSnapshot {
+    return {
+      guestNs: this.clock.nowNs().toString(),
+      ramBytes: this.memory.ramBytes,
+      harts: this.harts.map((hart) => hart.save()),
+      uart: this.uart.save(),
+      plic: this.plic.save(),
+    };
+  }
+
+  private become(snapshot: MachineSnapshot): void {
+    this.uart.restore(snapshot.uart);
+    this.plic.restore(snapshot.plic); // after the devices, whose lines it has seen
+    this.harts.forEach((hart, index) => hart.restore(snapshot.harts[index]!)); // last: pending bits as they were
+    this.clock.stop(BigInt(snapshot.guestNs));
+    this.reloadHarts();
+  }
+
+  private reloadHarts(): void {
+    for (const hart of this.hartIds()) requestAttention(this.memory, hart, ATTENTION_RELOAD);
+  }
+
+  private requireStopped(action: string): void {
+    if (!this.clock.stopped) throw new Error(`${action}: the machine must be stopped first`);
+  }
+
+  private hartIds(): number[] {
+    return Array.from({ length: this.memory.harts }, (_, hart) => hart);
+  }
+}

@@ -1,0 +1,85 @@
+/** How long one look at a cluster takes: 1,000 hosts and 20,000 VMs on one core. */
+import { EvenlyDistributedParameters } from '#contracts';
+import { type ClusterFacts, type HostFacts, type Plan, type VmFacts, plan } from '#planner';
+
+const HOSTS = 1000;
+const VMS = 20_000;
+const REPEATS = 5;
+const NOW = 1_000_000_000;
+
+const evenly = { name: 'evenly_distributed', parameters: EvenlyDistributedParameters.parse({}) } as const;
+
+/** Numbers in [0, 1) from a seed: the minimal standard generator with the multiplier 48271 (Park and Miller, 1993). */
+function dice(seed: number): () => number {
+  const modulus = 2 ** 31 - 1;
+  let state = seed;
+  return () => {
+    state = (state * 48_271) % modulus;
+    return state / modulus;
+  };
+}
+
+/**
+ * Hosts of 32 cores and 256 GiB; VMs mostly idle, some busy, as in a real datacenter. `skew` > 1 crowds them on the
+ * first hosts.
+ */
+function randomCluster(seed: number, skew: number): ClusterFacts {
+  const random = dice(seed);
+  const free = Array.from({ length: HOSTS }, () => 256 * 1024);
+  const used = Array.from({ length: HOSTS }, () => 0);
+  const vms = Array.from({ length: VMS }, (_, index): VmFacts => {
+    const vcpus = 1 + Math.floor(4 * random());
+    const memoryMiB = 2048 * 2 ** Math.floor(4 * random());
+    const cpuUsedCores = vcpus * random() ** 3;
+    let host = Math.floor(HOSTS * random() ** skew);
+    while (free[host]! < memoryMiB) host = (host + 1) % HOSTS;
+    free[host]! -= memoryMiB;
+    used[host]! += cpuUsedCores;
+    const name = `vm-${index}`;
+    const hostId = `host-${host}`;
+    return {
+      id: name,
+      name,
+      hostId,
+      status: 'up',
+      cpuUsedCores,
+      memoryMiB,
+      vcpus,
+      cooldownUntilMs: null,
+      immovableReason: null,
+    };
+  });
+  const hosts = used.map((cpuUsedCores, index): HostFacts => {
+    const name = `host-${index}`;
+    const memoryMiB = 256 * 1024;
+    return { id: name, name, status: 'up', cpuCores: 32, memoryMiB, cpuUsedCores, overUtilizedSinceMs: null };
+  });
+  return { hosts, vms, inFlight: [] };
+}
+
+export interface Figure {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+}
+
+/** Shortest time of a plan (whatever else runs only adds to it), and what the plan does. */
+export function benchPlanner(): Figure[] {
+  const cases = { 'spread at random': randomCluster(1, 1), 'crowded on some hosts': randomCluster(2, 2) };
+  return Object.entries(cases).flatMap(([name, facts]) => {
+    const times: number[] = [];
+    let made: Plan | undefined;
+    for (let repeat = 0; repeat < REPEATS; repeat++) {
+      const startedAt = performance.now();
+      made = plan(facts, evenly, { maxMigrationsPerHost: 2 }, NOW);
+      times.push(performance.now() - startedAt);
+    }
+    const of = `planner, ${HOSTS} hosts, ${VMS} VMs ${name}`;
+    return [
+      { name: `${of}: time`, value: Math.min(...times), unit: 'ms' },
+      { name: `${of}: moves`, value: made!.moves.length, unit: 'moves' },
+      { name: `${of}: imbalance before`, value: made!.imbalanceBefore, unit: 'points' },
+      { name: `${of}: imbalance after`, value: made!.imbalanceAfter, unit: 'points' },
+    ];
+  });
+}

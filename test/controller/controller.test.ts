@@ -1,0 +1,211 @@
+/** The controller through its API, on a real PostgreSQL and real queues, with agents that only pretend to run VMs. */
+import { Client } from 'pg';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { Server } from '../../apps/controller/server.js';
+import type { EmbeddedPostgres } from '../../tools/postgres.js';
+import { startTestPostgres } from '../postgres.js';
+import { hasRedis, startTestRedis, type TestRedis } from '../redis.js';
+import { Api, startController } from './api.js';
+import { FakeAgent } from './fake-agent.js';
+
+for (const backend of ['PostgreSQL', 'Redis'] as const)
+  describe.skipIf(backend === 'Redis' && !hasRedis)(`with queues on ${backend}`, () => {
+    let postgres: EmbeddedPostgres;
+    let redis: TestRedis | undefined;
+    let server: Server;
+    let api: Api;
+    let clusterId: string;
+    const agents: FakeAgent[] = [];
+
+    beforeAll(async () => {
+      postgres = await startTestPostgres();
+      redis = backend === 'Redis' ? await startTestRedis() : undefined;
+      server = await startController(postgres.url, redis?.url);
+      api = new Api(server.url);
+      ({ id: clusterId } = await api.post('/clusters', { name: 'main', cooldownSeconds: 1 }));
+      for (const name of ['alpha', 'beta', 'gamma']) {
+        const { enrolmentToken } = await api.post('/hosts', { name, clusterId });
+        await FakeAgent.start(server.url, enrolmentToken, agents);
+      }
+    }, 120_000);
+
+    afterAll(async () => {
+      for (const agent of agents) await agent.stop();
+      await server?.close();
+      await redis?.stop();
+      await postgres?.stop();
+    }, 60_000);
+
+    const createVm = async (name: string, more: object = {}) => {
+      const vm = await api.post('/vms', { name, clusterId, image: 'pager', memoryMiB: 64, ...more });
+      expect(vm).toMatchObject({ status: 'starting', epoch: 1 });
+      return api.until(`/vms/${vm.id}`, { status: 'up' });
+    };
+    const agentOf = (hostId: string) => agents.find((agent) => agent.hostId === hostId)!;
+
+    test('a VM starts, moves as ordered, and tells how it went', async () => {
+      const vm = await createVm('web-1', { hostId: agents[0]!.hostId });
+      expect(vm).toMatchObject({ hostId: agents[0]!.hostId, startedAt: expect.any(String) });
+
+      const order = { destinationHostId: agents[1]!.hostId, reason: 'a test' };
+      const migration = await api.post(`/vms/${vm.id}/migrate`, order);
+      expect(migration).toMatchObject({ status: 'queued', trigger: 'manual', reason: 'a test', ordinal: 1, epoch: 2 });
+
+      const done = await api.until(`/migrations/${migration.id}`, { status: 'completed' });
+      expect(done).toMatchObject({ downtimeMs: 12, totalMs: 345, iterations: [{ pages: 10 }], error: null });
+      expect(done.timeline.map(({ status }: { status: string }) => status)).toEqual(
+        expect.arrayContaining(['planned', 'queued', 'precopy', 'completed']),
+      );
+      await api.until(`/vms/${vm.id}`, {
+        status: 'up',
+        hostId: agents[1]!.hostId,
+        epoch: 2,
+        migrationCount: 1,
+        cooldownUntil: expect.any(String),
+      });
+      await vi.waitFor(() => expect(agents[0]!.migrations.size + agents[0]!.copies.size).toBe(0), 20_000);
+      const { items } = await api.get(`/events?vmId=${vm.id}&type=vm.migrated`);
+      expect(items[0].message).toBe('web-1 moved from alpha to beta in 345 ms, paused for 12 ms');
+    });
+
+    test('a VM can be paused, resumed, stopped, started and deleted; its console is read and written', async () => {
+      const { id, hostId } = await createVm('web-2');
+      await api.post(`/vms/${id}/pause`);
+      await api.until(`/vms/${id}`, { status: 'paused' });
+      expect((await api.call('POST', `/vms/${id}/migrate`)).status).toBe(409);
+      await api.post(`/vms/${id}/resume`);
+      await api.until(`/vms/${id}`, { status: 'up', consoleTail: 'beat \ufffd 1' });
+
+      expect(await api.get(`/vms/${id}/console?offset=7`)).toEqual({ offset: 7, next: 12, text: 'hello' });
+      await api.post(`/vms/${id}/console`, { text: 'ls\n' });
+      expect(agentOf(hostId).direct.get(`POST /v1/vms/${id}/console`)).toEqual({ text: 'ls\n' });
+
+      expect((await api.call('DELETE', `/vms/${id}`)).status).toBe(409);
+      expect(await api.post(`/vms/${id}/stop`)).toMatchObject({ status: 'stopping' });
+      await api.until(`/vms/${id}`, { status: 'down', hostId: null, exitCode: 0 });
+      expect((await api.call('GET', `/vms/${id}/console`)).status).toBe(409);
+      expect(await api.post(`/vms/${id}/start`)).toMatchObject({ status: 'starting', epoch: 2 });
+      await api.until(`/vms/${id}`, { status: 'up', exitCode: null });
+      await api.post(`/vms/${id}/stop`, { mode: 'power_off' });
+      await api.until(`/vms/${id}`, { status: 'down' });
+      expect((await api.call('DELETE', `/vms/${id}`)).status).toBe(204);
+      expect((await api.call('GET', `/vms/${id}`)).status).toBe(404);
+    });
+
+    test('a migration is changed while it runs, and cancelled', async () => {
+      const { id, hostId } = await createVm('web-3');
+      const source = agentOf(hostId);
+      source.holdMigrations = true;
+      const migration = await api.post(`/vms/${id}/migrate`);
+      const running = await api.until(`/migrations/${migration.id}`, { status: 'precopy', progress: { iteration: 1 } });
+      expect(running.startedAt).toEqual(expect.any(String));
+      expect(await api.get('/migrations?active=true')).toMatchObject({ items: [{ id: migration.id }] });
+      expect((await api.call('POST', `/vms/${id}/migrate`)).status).toBe(409);
+
+      await api.call('PATCH', `/migrations/${migration.id}/parameters`, { downtimeLimitMs: 900 });
+      const path = `PATCH /v1/migrations/${migration.id}/parameters`;
+      expect(source.direct.get(path)).toEqual({ downtimeLimitMs: 900 });
+
+      await api.post(`/migrations/${migration.id}/cancel`);
+      await api.until(`/migrations/${migration.id}`, { status: 'cancelled', endedAt: expect.any(String) });
+      await api.until(`/vms/${id}`, { status: 'up', hostId, epoch: 1, migrationCount: 0 });
+      const destination = agentOf(migration.destinationHostId);
+      await vi.waitFor(() => expect(destination.destroyed).toContain(`${id}@2`), 20_000);
+      expect((await api.call('POST', `/migrations/${migration.id}/cancel`)).status).toBe(409);
+      source.holdMigrations = false;
+
+      // The next attempt has an epoch of its own.
+      const second = await api.post(`/vms/${id}/migrate`);
+      expect(second).toMatchObject({ ordinal: 2, epoch: 3 });
+      await api.until(`/migrations/${second.id}`, { status: 'completed' });
+    });
+
+    test('a host in maintenance is emptied, avoided, and comes back', async () => {
+      const vms = [];
+      for (const name of ['db-1', 'db-2', 'db-3']) vms.push(await createVm(name, { hostId: agents[2]!.hostId }));
+      const { hostId } = agents[2]!;
+      expect((await api.call('POST', `/hosts/${hostId}/deactivate`, { reason: '  ' })).status).toBe(400);
+      const answer = await api.post(`/hosts/${hostId}/deactivate`, { reason: 'new fans' });
+      expect(answer).toMatchObject({ status: 'preparing_for_maintenance', statusReason: 'new fans' });
+
+      await api.until(`/hosts/${hostId}`, { status: 'maintenance', vmCount: 0, statusReason: 'new fans' });
+      for (const { id } of vms) {
+        const vm = await api.get(`/vms/${id}`);
+        expect(vm).toMatchObject({ status: 'up', epoch: 2 });
+        expect(vm.hostId).not.toBe(hostId);
+        const { items } = await api.get(`/migrations?vmId=${id}`);
+        expect(items).toMatchObject([{ trigger: 'maintenance', planId: expect.any(String), status: 'completed' }]);
+      }
+      const refused = await api.call('POST', `/vms/${vms[0].id}/migrate`, { destinationHostId: hostId });
+      expect(refused).toMatchObject({ status: 409, body: { detail: expect.stringMatching(/gamma/) } });
+
+      await api.post(`/hosts/${hostId}/activate`);
+      await api.until(`/hosts/${hostId}`, { status: 'up', statusReason: '' });
+    });
+
+    test('what cannot leave a host is named, and a preparation can be taken back', async () => {
+      const { id, hostId } = await createVm('big-1', { memoryMiB: 3000 });
+      const others = agents.filter((agent) => agent.hostId !== hostId);
+      for (const [index, agent] of others.entries())
+        await createVm(`big-${index + 2}`, { memoryMiB: 3000, hostId: agent.hostId });
+      await api.post(`/hosts/${hostId}/deactivate`, { reason: 'new disks' });
+      const blocked = await vi.waitFor(
+        async () => {
+          const host = await api.get(`/hosts/${hostId}`);
+          expect(host.statusReason).toMatch(/^new disks; .*big-1 stays for now: /);
+          return host;
+        },
+        { timeout: 20_000, interval: 100 },
+      );
+      expect(blocked.status).toBe('preparing_for_maintenance');
+      expect(await api.post(`/hosts/${hostId}/activate`)).toMatchObject({ status: 'up', statusReason: '' });
+      for (const name of ['big-1', 'big-2', 'big-3']) {
+        const vm = (await api.get(`/vms?name=${name}`)).items[0];
+        await api.post(`/vms/${vm.id}/stop`);
+        await api.until(`/vms/${vm.id}`, { status: 'down' });
+      }
+      expect((await api.get(`/vms/${id}`)).status).toBe('down');
+    });
+
+    test('evenly_distributed spreads VMs, explains each move, and its dry run moves nothing', async () => {
+      const host = agents[0]!.hostId;
+      const vms: { id: string }[] = [];
+      for (const name of ['load-1', 'load-2', 'load-3']) vms.push(await createVm(name, { hostId: host }));
+      for (const agent of agents) agent.cpuOf = (vmId) => (vms.some(({ id }) => id === vmId) ? 1 : 0.01);
+      await api.until(`/hosts/${host}`, { cpuUsedCores: expect.any(Number) });
+      const schedulingPolicy = { name: 'evenly_distributed', parameters: {} };
+
+      const dryRun = await vi.waitFor(
+        async () => {
+          const answer = await api.post(`/clusters/${clusterId}/plan`, { schedulingPolicy });
+          expect(answer.moves.length).toBeGreaterThan(0);
+          return answer;
+        },
+        { timeout: 20_000, interval: 200 },
+      );
+      expect(dryRun).toMatchObject({ kind: 'dry_run', moves: [{ migrationId: null, sourceHostName: 'alpha' }] });
+      expect(dryRun.imbalanceAfter).toBeLessThan(dryRun.imbalanceBefore);
+      expect((await api.get('/migrations?active=true')).items).toEqual([]);
+
+      await api.call('PATCH', `/clusters/${clusterId}`, { schedulingPolicy });
+      await vi.waitFor(
+        async () => {
+          const places = await Promise.all(vms.map(async ({ id }) => (await api.get(`/vms/${id}`)).hostId));
+          expect(new Set(places).size).toBe(3);
+        },
+        { timeout: 30_000, interval: 200 },
+      );
+      const { items } = await api.get(`/plans?kind=applied&clusterId=${clusterId}`);
+      const move = items.flatMap((plan: { moves: object[] }) => plan.moves)[0];
+      expect(move).toMatchObject({ migrationId: expect.any(String), reason: expect.stringMatching(/./) });
+      await api.call('PATCH', `/clusters/${clusterId}`, { schedulingPolicy: { name: 'none' } });
+    });
+
+    test('in all this, no two transactions stood in each other’s way', async () => {
+      const client = new Client(postgres.url);
+      await client.connect();
+      const { rows } = await client.query('SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()');
+      await client.end();
+      expect(rows).toEqual([{ deadlocks: '0' }]);
+    });
+  });

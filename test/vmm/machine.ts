@@ -1,0 +1,97 @@
+/** A hart with RAM, a UART that only prints and a test finisher: what tests of the hart run programs on. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Hart, type HartPorts } from '../../libs/vmm/hart.js';
+import { DIRTY, MACHINE, M_RAM_SIZE, PAGE_SIZE, RAM, RAM_BASE } from '../../libs/vmm/layout.js';
+import { assemble } from './assembler.js';
+
+const CPU_WASM = join(import.meta.dirname, '../../dist/libs/vmm/cpu/cpu.wasm');
+export const UART = 0x1000_0000;
+export const FINISHER = 0x10_0000;
+
+let compiled: WebAssembly.Module | undefined;
+/** The hart module of the last build. */
+export function cpuModule(): WebAssembly.Module {
+  if (!existsSync(CPU_WASM))
+    throw new Error(`${CPU_WASM} is missing: build first (node tools/build.mjs --skip-portal)`);
+  compiled ??= new WebAssembly.Module(readFileSync(CPU_WASM));
+  return compiled;
+}
+
+export function newMemory(ramMiB: number): WebAssembly.Memory {
+  const pages = (RAM + ramMiB * 2 ** 20) / 65_536;
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: 65_536, shared: true });
+  new DataView(memory.buffer).setBigUint64(MACHINE + M_RAM_SIZE, BigInt(ramMiB) << 20n, true);
+  return memory;
+}
+
+export class TestMachine {
+  readonly memory: WebAssembly.Memory;
+  readonly hart: Hart;
+  output = '';
+  /** What the program wrote to the test finisher. */
+  finished: number | undefined;
+  timeTicks = 0n;
+  private readonly view: DataView;
+
+  constructor({ ramMiB = 2, memory = newMemory(ramMiB), hartId = 0, ports = {} as Partial<HartPorts> } = {}) {
+    this.memory = memory;
+    this.view = new DataView(memory.buffer);
+    this.hart = new Hart(cpuModule(), memory, hartId, {
+      timeTicks: () => this.timeTicks,
+      mmioRead: (address) => (address === UART + 5 ? 0x60n : undefined),
+      mmioWrite: (address, _size, value) => {
+        if (address === UART) this.output += String.fromCharCode(Number(value & 0xffn));
+        else if (address === FINISHER) this.finished = Number(value);
+        else return false;
+        return true;
+      },
+      ...ports,
+    });
+    this.hart.reset({ mode: 'M', pc: BigInt(RAM_BASE), a0: 0n, a1: 0n });
+  }
+
+  /** Puts instructions into RAM (at its start, unless told otherwise); they are not run. */
+  load(instructions: readonly number[], address = RAM_BASE): void {
+    this.loadBytes(assemble(instructions), address);
+  }
+
+  loadBytes(bytes: Uint8Array, address: number): void {
+    new Uint8Array(this.memory.buffer).set(bytes, RAM + address - RAM_BASE);
+  }
+
+  /** Loads `instructions` at `address`, jumps there and executes exactly that many. */
+  execute(instructions: readonly number[], address = RAM_BASE): void {
+    this.load(instructions, address);
+    this.hart.fence();
+    this.hart.pc = BigInt(address);
+    this.hart.run(instructions.length);
+  }
+
+  /** Runs until the program writes to the test finisher. */
+  finish(maxInstructions = 50_000_000): void {
+    for (let left = maxInstructions; this.finished === undefined; left -= 10_000) {
+      if (left <= 0) throw new Error(`no end in sight at pc 0x${this.hart.pc.toString(16)}; output: ${this.output}`);
+      this.hart.run(10_000);
+    }
+  }
+
+  read64(address: number): bigint {
+    return this.view.getBigUint64(RAM + address - RAM_BASE, true);
+  }
+
+  write64(address: number, value: bigint): void {
+    this.view.setBigUint64(RAM + address - RAM_BASE, value, true);
+  }
+
+  isDirty(address: number): boolean {
+    const page = Math.floor((address - RAM_BASE) / PAGE_SIZE);
+    return ((this.view.getUint8(DIRTY + (page >> 3)) >> (page & 7)) & 1) === 1;
+  }
+
+  /** Empties the dirty log, as a sync does: swap the bitmap, then flush the write TLB. */
+  syncDirty(): void {
+    new Uint8Array(this.memory.buffer).fill(0, DIRTY, DIRTY + 4096);
+    this.hart.flushWrites();
+  }
+}
