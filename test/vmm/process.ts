@@ -55,10 +55,7 @@ export class VmmProcess {
   }
 
   async connect(): Promise<QmpClient> {
-    await vi.waitFor(() => {
-      if (!existsSync(this.qmp)) throw new Error(`no QMP socket yet; ${this.stderr}`);
-    }, PATIENCE);
-    const client = await QmpClient.connect({ path: this.qmp });
+    const client = await vi.waitFor(() => QmpClient.connect({ path: this.qmp }, { timeoutMs: 30_000 }), PATIENCE);
     onTestFinished(() => client.close());
     return client;
   }
