@@ -114,6 +114,7 @@ class HartLoop {
   }
 
   run(): never {
+    store32(this.memory, this.block + H_QUIET, 0); // up to here there was no thread that could run guest code
     for (;;) this.step();
   }
 
