@@ -50,7 +50,12 @@ export function Chart({ label, iterations, lines, format }: ChartProps) {
           y: { range: (_, __, max) => [0, Math.max(max * 1.1, 1)] },
         },
         axes: [
-          { ...axis, incrs: [1, 2, 5, 10, 20, 50, 100], values: (_, ticks) => ticks.map((tick) => `${tick}`), size: 28 },
+          {
+            ...axis,
+            incrs: [1, 2, 5, 10, 20, 50, 100],
+            values: (_, ticks) => ticks.map((tick) => `${tick}`),
+            size: 28,
+          },
           { ...axis, values: (_, ticks) => ticks.map(format), size: 76 },
         ],
         series: [

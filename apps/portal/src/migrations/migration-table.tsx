@@ -27,20 +27,19 @@ interface MigrationTableProps {
   };
 }
 
-const milliseconds = (value: number | null) =>
-  value === null ? <span className="subtle">–</span> : duration(value);
+const milliseconds = (value: number | null) => (value === null ? <span className="subtle">–</span> : duration(value));
 
 export function MigrationTable({ migrations, empty, withoutVm, seenFrom, history }: MigrationTableProps) {
   const columns = useMemo<Column<MigrationView>[]>(() => {
     const vm: Column<MigrationView> = {
       title: 'VM',
       cell: ({ vmId, vmName, ordinal }) => (
-        <>
+        <span className="nowrap">
           <VmLink id={vmId} name={vmName} />{' '}
           <span className="subtle" title="its n-th migration, over all hosts">
             #{ordinal}
           </span>
-        </>
+        </span>
       ),
     };
     const ordinal: Column<MigrationView> = { title: 'No.', cell: (one) => one.ordinal, align: 'right' };
@@ -84,7 +83,12 @@ export function MigrationTable({ migrations, empty, withoutVm, seenFrom, history
         cell: (one) => (isActive(one) ? <MigrationProgressBar migration={one} /> : milliseconds(one.downtimeMs)),
         align: 'right',
       },
-      { title: 'Total', cell: ({ totalMs }) => milliseconds(totalMs), align: 'right', priority: seenFrom ? 'low' : undefined },
+      {
+        title: 'Total',
+        cell: ({ totalMs }) => milliseconds(totalMs),
+        align: 'right',
+        priority: seenFrom ? 'low' : undefined,
+      },
       { title: 'Began', cell: ({ createdAt }) => <When at={createdAt} />, align: 'right' },
     ];
   }, [withoutVm, seenFrom]);
