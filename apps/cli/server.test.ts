@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { EventView } from '#contracts';
-import { hosts, id, open, seen, server, TOKEN, vm } from './test-controller.js';
+import { hosts, id, now, open, seen, server, TOKEN, vm } from './test-controller.js';
 
 const main = join(import.meta.dirname, '..', '..', 'dist', 'apps', 'cli', 'main.js');
 const cwd = mkdtempSync(join(tmpdir(), 'drover-cli-'));
@@ -130,6 +130,19 @@ test('--watch shows it again; what changes something refuses it', async () => {
 
 test('console from its beginning', async () => {
   expect(await drover('vms', 'console', 'web-1')).toMatchObject({ code: 0, stdout: 'one\ntwo\n' });
+});
+
+test('console --follow goes on across a move, and ends when the VM is down', async () => {
+  const { said, code } = start(['vms', 'console', '-f', 'web-1']);
+  await vi.waitFor(() => expect(said.stdout).toBe('one\ntwo\n'), 20_000);
+  Object.assign(now, { vm: { status: 'migrating' }, console: undefined });
+  const asked = seen.length;
+  await vi.waitFor(() => expect(seen.length).toBeGreaterThan(asked + 4), 20_000);
+  Object.assign(now, { vm: { status: 'up', epoch: 2 }, console: 'three\n' });
+  await vi.waitFor(() => expect(said.stdout).toBe('one\ntwo\nthree\n'), 20_000);
+  Object.assign(now, { vm: { status: 'down', epoch: 2 }, console: undefined });
+  expect(await code).toBe(0);
+  Object.assign(now, { vm: {}, console: 'one\ntwo\n' });
 });
 
 test('a reader that stops reading is no failure', async () => {
