@@ -125,14 +125,25 @@ describe('a host', () => {
     expect(b.vmmPids()).toEqual([]);
   });
 
-  test('starts only with settings that make sense', () => {
-    const agent = join(root, 'dist/apps/agent/main.js');
-    const { status, stderr } = spawnSync(process.execPath, [agent], {
-      env: { PATH: process.env.PATH, DROVER_CONTROLLER_URL: 'nowhere', DROVER_AGENT_DIR: dir },
-      encoding: 'utf8',
+  test('starts only with settings that make sense, and alone in its folder', () => {
+    const images = { DROVER_IMAGES_DIR: join(root, 'guests') };
+    const runAgent = (env: Record<string, string>) =>
+      spawnSync(process.execPath, [join(root, 'dist/apps/agent/main.js')], {
+        env: { PATH: process.env.PATH, DROVER_CONTROLLER_URL: controller.url, ...images, ...env },
+        encoding: 'utf8',
+      });
+    const wrong = runAgent({ DROVER_CONTROLLER_URL: 'nowhere', DROVER_AGENT_DIR: dir });
+    expect(wrong).toMatchObject({
+      status: 1,
+      stderr: 'drover-agent: DROVER_CONTROLLER_URL=nowhere is not a URL such as http://127.0.0.1:7410.\n',
     });
-    expect(status).toBe(1);
-    expect(stderr).toBe('drover-agent: DROVER_CONTROLLER_URL=nowhere is not a URL such as http://127.0.0.1:7410.\n');
+    const second = runAgent({ DROVER_AGENT_DIR: a.dir });
+    expect(second.status).toBe(1);
+    expect(second.stderr).toMatch(
+      /^drover-agent: DROVER_AGENT_DIR: the agent of process \d+ uses .*; end it, or .*\n$/,
+    );
+    const stranger = runAgent({ DROVER_AGENT_DIR: join(dir, 'stranger') });
+    expect(stranger.stderr).toMatch(/^drover-agent: DROVER_ENROLMENT_TOKEN_FILE is not set; .*\n$/);
   });
 });
 
