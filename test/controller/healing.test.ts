@@ -74,6 +74,33 @@ test('an order that got lost is given again', async () => {
   await api.until(`/vms/${id}`, { status: 'up' }, 30_000);
 }, 90_000);
 
+test('a migration that fails says why, where and when; the VM runs on', async () => {
+  const vm = await createVm('web-9');
+  alpha().failMigrations = 'the cable was cut';
+  const { id } = await api.post(`/vms/${vm.id}/migrate`);
+  const failed = await api.until(`/migrations/${id}`, { status: 'failed' });
+  const error = { code: 'stream_broken', phase: 'perform', side: 'destination', message: 'the cable was cut' };
+  expect(failed).toMatchObject({ error, endedAt: expect.any(String), iterations: [{ iteration: 1 }] });
+  await api.until(`/vms/${vm.id}`, { status: 'up', hostId: alpha().hostId, epoch: 1, migrationCount: 0 });
+  alpha().failMigrations = '';
+  await vi.waitFor(() => expect(beta().copies.has(vm.id)).toBe(false), 20_000);
+}, 60_000);
+
+test('a migration that has not begun is changed in the queue, and cancelled there', async () => {
+  const vm = await createVm('web-10');
+  await alpha().stopListening();
+  const first = await api.post(`/vms/${vm.id}/migrate`);
+  await api.call('PATCH', `/migrations/${first.id}/parameters`, { downtimeLimitMs: 777 });
+  expect((await api.post(`/migrations/${first.id}/cancel`)).status).toBe('cancelled');
+  await api.until(`/vms/${vm.id}`, { status: 'up', hostId: alpha().hostId });
+  const second = await api.post(`/vms/${vm.id}/migrate`);
+  await api.call('PATCH', `/migrations/${second.id}/parameters`, { downtimeLimitMs: 777 });
+  await alpha().listen();
+  await api.until(`/migrations/${second.id}`, { status: 'completed' });
+  const jobs = alpha().jobs.filter(({ kind, vmId }) => kind === 'migrate' && vmId === vm.id);
+  expect(jobs).toMatchObject([{ migrationId: second.id, downtimeLimitMs: 777 }]);
+}, 60_000);
+
 test('of two copies the one with the higher epoch owns the VM', async () => {
   const vm = await createVm('web-4');
   // As after a restore of an old database: beta runs what the rows know nothing of.

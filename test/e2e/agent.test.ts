@@ -9,6 +9,7 @@ import type { ConsoleView, HostJob, MigrationReport } from '#contracts';
 import type { EmbeddedPostgres } from '../../tools/postgres.js';
 import { ticketFor } from '../../apps/agent/migration/ticket.js';
 import { AgentProcess } from '../agent/agent-process.js';
+import { CuttingProxy } from '../agent/cutting-proxy.js';
 import { FakeController } from '../agent/fake-controller.js';
 import { startTestPostgres } from '../postgres.js';
 
@@ -450,5 +451,33 @@ describe('a migration', () => {
     b.start();
     await eventually(() => expect(a.log).toMatch(new RegExp(`"migrationId":"${migrationId}".*migration ended`)));
     await end(a, vm, 1);
+  });
+
+  test('whose last message was lost is finished by the agents, for as long as one of them is away', async () => {
+    const proxy = await CuttingProxy.start(() => b.url);
+    const vm = await startPager(a);
+    const migrationId = randomUUID();
+    const order = a.migrateTo(b, vm, migrationId, { bandwidthMiBps: 4 });
+    await controller.order(a.host, { ...order, destination: { ...order.destination, agentUrl: proxy.url } });
+    await eventually(() => expect(reportOf(a, migrationId).status).toBe('precopy'));
+    await b.end('SIGKILL');
+    await eventually(() => expect(proxy.hasCut).toBe(true), 60_000);
+
+    // Nobody knows now but the destination's process; the source keeps its copy stopped and asks.
+    await eventually(() => expect(a.log).toMatch(new RegExp(`"migrationId":"${migrationId}".*"action":"ask_finish"`)));
+    await eventually(() => expect(reportOf(a, migrationId).status).toBe('switchover'));
+    expect(a.host.vm(vm.vmId)).toMatchObject({ status: 'migrating' });
+    await a.end('SIGKILL'); // an agent that forgets everything in between comes to the same conclusion
+    a.start();
+    const beat = lastBeat(a.host.vm(vm.vmId)!.consoleTail);
+
+    b.host.heartbeats = [];
+    b.start();
+    await ends(a, migrationId, 'completed');
+    await eventually(() => b.host.last);
+    await expectUp(b, vm.vmId, beat);
+    onlyAt(b, vm);
+    await end(b, vm, 2);
+    proxy.stop();
   });
 });
