@@ -25,7 +25,7 @@ describe.skipIf(!hasChromium)('the portal in a browser', () => {
   afterEach(async () => {
     await portal.close();
     await server.stop();
-    expect(portal.faults).toEqual([]);
+    if (portal.faults.length > 0) throw new Error(`faults of the page: ${portal.faults.join('; ')}`);
   });
 
   test('a wrong token is told apart; the right one leads to where one wanted to go', async () => {

@@ -16,16 +16,16 @@ import { placeOf } from './event-list.js';
 const COLUMNS: Column<EventView>[] = [
   {
     title: 'Time',
-    cell: ({ at }) => (
+    render: ({ at }) => (
       <>
         <When at={at} /> <Clock at={at} />
       </>
     ),
   },
-  { title: 'Severity', cell: ({ severity }) => <SeverityLabel status={severity} /> },
+  { title: 'Severity', render: ({ severity }) => <SeverityLabel status={severity} /> },
   {
     title: 'Message',
-    cell: (event) => {
+    render: (event) => {
       const place = placeOf(event);
       return place ? (
         <Link to={place} className="plain-link">
@@ -36,9 +36,9 @@ const COLUMNS: Column<EventView>[] = [
       );
     },
   },
-  { title: 'Type', cell: ({ type }) => <code className="nowrap">{type}</code>, priority: 'medium' },
-  { title: 'Host', cell: ({ hostId }) => hostId && <HostLink id={hostId} />, priority: 'low' },
-  { title: 'VM', cell: ({ vmId }) => vmId && <VmLink id={vmId} />, priority: 'low' },
+  { title: 'Type', render: ({ type }) => <code className="nowrap">{type}</code>, priority: 'medium' },
+  { title: 'Host', render: ({ hostId }) => hostId && <HostLink id={hostId} />, priority: 'low' },
+  { title: 'VM', render: ({ vmId }) => vmId && <VmLink id={vmId} />, priority: 'low' },
 ];
 
 export function EventsPage() {

@@ -147,17 +147,17 @@ function KnownMigration({ migration }: { migration: MigrationDetail }) {
 }
 
 const ITERATION_COLUMNS: Column<Iteration>[] = [
-  { title: 'Pass', cell: ({ iteration }) => iteration, align: 'right' },
-  { title: 'Pages', cell: ({ pages }) => pages.toLocaleString(), align: 'right' },
-  { title: 'Zero pages', cell: ({ zeroPages }) => zeroPages.toLocaleString(), align: 'right', priority: 'medium' },
-  { title: 'Sent', cell: (one) => bytes(one.bytes), align: 'right' },
-  { title: 'Time', cell: ({ durationMs }) => duration(durationMs), align: 'right' },
-  { title: 'Bandwidth', cell: ({ bandwidthMiBps }) => rate(bandwidthMiBps), align: 'right' },
-  { title: 'Dirty rate', cell: ({ dirtyRateMiBps }) => rate(dirtyRateMiBps), align: 'right' },
-  { title: 'Remaining', cell: ({ remainingBytes }) => bytes(remainingBytes), align: 'right' },
+  { title: 'Pass', render: ({ iteration }) => iteration, align: 'right' },
+  { title: 'Pages', render: ({ pages }) => pages.toLocaleString(), align: 'right' },
+  { title: 'Zero pages', render: ({ zeroPages }) => zeroPages.toLocaleString(), align: 'right', priority: 'medium' },
+  { title: 'Sent', render: (one) => bytes(one.bytes), align: 'right' },
+  { title: 'Time', render: ({ durationMs }) => duration(durationMs), align: 'right' },
+  { title: 'Bandwidth', render: ({ bandwidthMiBps }) => rate(bandwidthMiBps), align: 'right' },
+  { title: 'Dirty rate', render: ({ dirtyRateMiBps }) => rate(dirtyRateMiBps), align: 'right' },
+  { title: 'Remaining', render: ({ remainingBytes }) => bytes(remainingBytes), align: 'right' },
   {
     title: 'Expected downtime',
-    cell: ({ expectedDowntimeMs }) => (expectedDowntimeMs === null ? '–' : duration(expectedDowntimeMs)),
+    render: ({ expectedDowntimeMs }) => (expectedDowntimeMs === null ? '–' : duration(expectedDowntimeMs)),
     align: 'right',
   },
 ];

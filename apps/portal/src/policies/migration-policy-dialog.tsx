@@ -19,23 +19,21 @@ export function MigrationPolicyDialog({ policy, onSaved, onClose }: MigrationPol
     schema: CreateMigrationPolicy,
     initial: { name: policy ? name : '', description, downtimeLimitMs, bandwidthMiBps, timeoutSeconds },
   });
-  const save = () =>
-    form.submit((body) =>
+  const save = async () => {
+    const done = await form.submit((body) =>
       policy ? client.migrationPolicies.update(policy.id, body) : client.migrationPolicies.create(body),
     );
+    if (!done) return;
+    onSaved();
+    onClose();
+  };
   return (
     <FormDialog
       title={policy ? `Edit ${policy.name}` : 'Create migration policy'}
       form={form}
       verb={policy ? 'Save' : 'Create'}
       onClose={onClose}
-      onSubmit={() =>
-        void save().then((done) => {
-          if (!done) return;
-          onSaved();
-          onClose();
-        })
-      }
+      onSubmit={() => void save()}
     >
       <TextField form={form} name="name" label="Name" isRequired />
       <TextField form={form} name="description" label="Description" />

@@ -2,6 +2,7 @@ import { Alert } from '@patternfly/react-core';
 import { useCallback } from 'react';
 import { Link, useParams } from 'react-router';
 import type { MigrationView, VmView } from '#contracts';
+import { useNow } from '../live/clock.js';
 import { isActive, useInventory } from '../live/inventory.js';
 import { useHistory } from '../live/recent.js';
 import { useSession } from '../live/session.js';
@@ -19,6 +20,11 @@ import { VmActions } from './vm-actions.js';
 
 const PARENT = { to: '/vms', title: 'Virtual machines' };
 const HAS_CONSOLE = new Set(['up', 'paused', 'migrating', 'starting', 'stopping']);
+
+function Cooldown({ until }: { until: string | null }) {
+  const now = useNow();
+  return until !== null && Date.parse(until) > now ? <When at={until} /> : 'any time';
+}
 
 export function VmPage() {
   const { id } = useParams();
@@ -72,12 +78,8 @@ function KnownVm({ vm }: { vm: VmView }) {
             <Fact name="Started">
               <When at={vm.startedAt} />
             </Fact>
-            <Fact name="Policies leave it">
-              {vm.cooldownUntil && Date.parse(vm.cooldownUntil) > Date.now() ? (
-                <When at={vm.cooldownUntil} />
-              ) : (
-                'free to move'
-              )}
+            <Fact name="Policies may move it">
+              <Cooldown until={vm.cooldownUntil} />
             </Fact>
             <Fact name="Image">
               <code>{vm.image}</code>

@@ -21,20 +21,20 @@ export function VmTable({ vms, withoutHost, empty }: VmTableProps) {
     const hostName = (id: string | null) => hosts.find((host) => host.id === id)?.name ?? '';
     const host: Column<VmView> = {
       title: 'Host',
-      cell: ({ hostId }) => <HostLink id={hostId} />,
+      render: ({ hostId }) => <HostLink id={hostId} />,
       sortBy: ({ hostId }) => hostName(hostId),
     };
     return [
-      { title: 'Name', cell: ({ id, name }) => <Link to={`/vms/${id}`}>{name}</Link>, sortBy: ({ name }) => name },
+      { title: 'Name', render: ({ id, name }) => <Link to={`/vms/${id}`}>{name}</Link>, sortBy: ({ name }) => name },
       {
         title: 'Status',
-        cell: ({ status, statusReason }) => <VmStatusLabel status={status} reason={statusReason} />,
+        render: ({ status, statusReason }) => <VmStatusLabel status={status} reason={statusReason} />,
         sortBy: ({ status }) => vmStatusWord(status),
       },
       ...(withoutHost ? [] : [host]),
       {
         title: 'CPU',
-        cell: (vm) => (
+        render: (vm) => (
           <Meter
             kind="cpu"
             label={`CPU of ${vm.name}`}
@@ -48,7 +48,7 @@ export function VmTable({ vms, withoutHost, empty }: VmTableProps) {
       },
       {
         title: 'Memory',
-        cell: (vm) => (
+        render: (vm) => (
           <Meter
             kind="memory"
             label={`Memory of ${vm.name}`}
@@ -61,20 +61,20 @@ export function VmTable({ vms, withoutHost, empty }: VmTableProps) {
       },
       {
         title: 'Writes',
-        cell: ({ dirtyRateMiBps }) =>
+        render: ({ dirtyRateMiBps }) =>
           dirtyRateMiBps === null ? <span className="subtle">–</span> : rate(dirtyRateMiBps),
         sortBy: ({ dirtyRateMiBps }) => dirtyRateMiBps ?? -1,
         align: 'right',
       },
       {
         title: 'Moved',
-        cell: ({ migrationCount }) => `${migrationCount}×`,
+        render: ({ migrationCount }) => `${migrationCount}×`,
         sortBy: ({ migrationCount }) => migrationCount,
         align: 'right',
         priority: 'medium',
       },
-      { title: 'Image', cell: ({ image }) => image, sortBy: ({ image }) => image, priority: 'low' },
-      { title: 'Actions', cell: (vm) => <VmActions vm={vm} />, isActions: true },
+      { title: 'Image', render: ({ image }) => image, sortBy: ({ image }) => image, priority: 'low' },
+      { title: 'Actions', render: (vm) => <VmActions vm={vm} />, isActions: true },
     ];
   }, [hosts, withoutHost]);
   return (
