@@ -4,7 +4,7 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { DroverClient } from '#client';
 import { ManagedProcess } from './managed-process.js';
 import { type EmbeddedPostgres, startPostgres } from './postgres.js';
@@ -29,7 +29,9 @@ interface Options {
   readonly say: (line: string) => void;
 }
 
-const root = join(import.meta.dirname, '..', '..');
+/** The project's folder, from its sources (tests) as from dist/. */
+const folder = dirname(import.meta.dirname);
+const root = basename(folder) === 'dist' ? dirname(folder) : folder;
 const PROGRAMS = { controller: 'dist/apps/controller/main.js', agent: 'dist/apps/agent/main.js' } as const;
 
 /** Throws a sentence that says what to do if something else listens on the port. */
@@ -108,7 +110,7 @@ export class Datacenter {
     this.controller.start();
     for (let waitedMs = 0; waitedMs < 60_000; waitedMs += 100) {
       if (this.controller.pid === undefined)
-        throw new Error(`The controller did not start: ${this.controller.lastLogLine()}`);
+        throw new Error(`The controller did not start: ${this.controller.lastWords()}`);
       const health = await fetch(`${this.url}/api/v1/health`).catch(() => undefined); // refused until it listens
       if (health?.ok) {
         const token = readFileSync(this.tokenFile, 'utf8').trim();
@@ -117,7 +119,7 @@ export class Datacenter {
       }
       await new Promise((done) => setTimeout(done, 100));
     }
-    throw new Error(`The controller did not answer within a minute: ${this.controller.lastLogLine()}`);
+    throw new Error(`The controller did not answer within a minute: ${this.controller.lastWords()}`);
   }
 
   private watchPostgres(postgres: EmbeddedPostgres): void {

@@ -65,7 +65,7 @@ export class ManagedProcess {
       rmSync(pidFile, { force: true });
       if (this.stopping) return;
       if (Date.now() - startedAt > STABLE_MS) this.delayMs = FIRST_RESTART_MS;
-      this.options.onDeath(signal ? `was ended by ${signal}` : `ended with status ${code}: ${this.lastLogLine()}`);
+      this.options.onDeath(signal ? `was ended by ${signal}` : `ended with status ${code}: ${this.lastWords()}`);
       this.restart = setTimeout(() => this.start(), this.delayMs);
       this.delayMs = Math.min(this.delayMs * 2, LAST_RESTART_MS);
     });
@@ -84,9 +84,11 @@ export class ManagedProcess {
     clearTimeout(timer);
   }
 
-  lastLogLine(): string {
+  /** The line of its log that tells best why it ended. */
+  lastWords(): string {
     const { logFile } = this.options;
     if (!existsSync(logFile) || statSync(logFile).size === 0) return 'it wrote no log';
-    return readFileSync(logFile, 'utf8').trimEnd().split('\n').at(-1) ?? '';
+    const lines = readFileSync(logFile, 'utf8').trimEnd().split('\n');
+    return lines.findLast((line) => /error|drover/i.test(line)) ?? lines.at(-1)!;
   }
 }

@@ -14,6 +14,9 @@ export interface Server {
   close(): Promise<void>;
 }
 
+/** How long requests under way may take when the controller stops. */
+const GRACE_MS = 3000;
+
 const isFromAgent = ({ url = '' }: Request) => url.startsWith('/api/v1/agents/');
 const isJson = ({ headers }: Request) => /^application\/([\w.-]+\+)?json\b/i.test(headers['content-type'] ?? '');
 
@@ -23,24 +26,28 @@ export async function startServer(config: Config, log: Log): Promise<Server> {
   try {
     const app = await createApp(config, log, backends);
     await app.listen(config.port, config.bind).catch((error: NodeJS.ErrnoException) => explainListen(error, config));
-    return {
-      url: await app.getUrl(),
-      close: async () => {
-        await app.close();
-        await backends.close();
-      },
-    };
+    let closing: Promise<void> | undefined;
+    return { url: await app.getUrl(), close: () => (closing ??= close(app, backends)) };
   } catch (error) {
     await backends.close();
     throw error;
   }
 }
 
+async function close(app: NestExpressApplication, backends: Backends): Promise<void> {
+  const http = app.getHttpServer();
+  const idle = setInterval(() => http.closeIdleConnections(), 100); // agents keep theirs open between heartbeats
+  const impatient = setTimeout(() => http.closeAllConnections(), GRACE_MS);
+  await app.close();
+  clearInterval(idle);
+  clearTimeout(impatient);
+  await backends.close();
+}
+
 async function createApp(config: Config, log: Log, backends: Backends): Promise<NestExpressApplication> {
   const app = await NestFactory.create<NestExpressApplication>(appModule(config, log, backends), {
     logger: new NestLog(log),
     bodyParser: false,
-    forceCloseConnections: true,
     abortOnError: false,
   });
   app.disable('x-powered-by');

@@ -1,33 +1,46 @@
 import type { SchedulerRegistry } from '@nestjs/schedule';
 import type { Log } from './log.js';
 
+interface Work {
+  readonly name: string;
+  readonly intervalMs: number;
+  readonly work: () => Promise<void>;
+}
+
 /**
- * Calls `work` every `intervalMs`, never twice at the same time. A failure (a database that is away) is logged when it
+ * Does its work every `intervalMs`, never twice at the same time. A failure (a database that is away) is logged when it
  * begins and when it ends, not at every turn.
  */
-export function tick(
-  schedule: SchedulerRegistry,
-  log: Log,
-  { name, intervalMs, work }: { name: string; intervalMs: number; work: () => Promise<void> },
-): void {
-  let isWorking = false;
-  let isFailing = false;
-  const turn = async () => {
-    if (isWorking) return;
-    isWorking = true;
+export class Ticker {
+  private turn: Promise<void> | undefined;
+  private isFailing = false;
+
+  constructor(
+    private readonly schedule: SchedulerRegistry,
+    private readonly log: Log,
+    private readonly job: Work,
+  ) {
+    const begin = () => {
+      this.turn ??= this.once().finally(() => (this.turn = undefined));
+    };
+    schedule.addInterval(job.name, setInterval(begin, job.intervalMs));
+  }
+
+  /** Waits for the turn that is under way. */
+  async stop(): Promise<void> {
+    if (this.schedule.doesExist('interval', this.job.name)) this.schedule.deleteInterval(this.job.name);
+    await this.turn;
+  }
+
+  private async once(): Promise<void> {
+    const { name, work } = this.job;
     try {
       await work();
-      if (isFailing) log.info({ name }, 'works again');
-      isFailing = false;
+      if (this.isFailing) this.log.info({ name }, 'works again');
+      this.isFailing = false;
     } catch (error) {
-      if (!isFailing) log.error({ err: error, name }, 'fails; it is tried again at every turn');
-      isFailing = true;
-    } finally {
-      isWorking = false;
+      if (!this.isFailing) this.log.error({ err: error, name }, 'fails; it is tried again at every turn');
+      this.isFailing = true;
     }
-  };
-  schedule.addInterval(
-    name,
-    setInterval(() => void turn(), intervalMs),
-  );
+  }
 }

@@ -135,8 +135,8 @@ export interface VmProcess {
   setMigrationLimits(limits: MigrationLimits): Promise<void>;
   /** Null: this process has not been asked to migrate. */
   queryMigration(): Promise<OutgoingFigures | null>;
-  /** Waits for a migration at a free port of `address`; resolves with the port. */
-  listen(address: string): Promise<number>;
+  /** Waits at a free port of `address` for a migration to `epoch`, and no earlier one; resolves with the port. */
+  listen(address: string, epoch: number): Promise<number>;
   queryIncoming(): Promise<IncomingFigures>;
   /** Starts a guest that is loaded and whose source will never run again; does nothing if it runs already. */
   finishIncoming(): Promise<void>;

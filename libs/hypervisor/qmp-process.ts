@@ -96,8 +96,8 @@ export class QmpVmProcess implements VmProcess {
     return outgoingFigures(await this.qmp.execute<QueryMigrate>('query-migrate'));
   }
 
-  async listen(address: string): Promise<number> {
-    await this.qmp.execute('migrate-incoming', { uri: `tcp:${address}:0` });
+  async listen(address: string, epoch: number): Promise<number> {
+    await this.qmp.execute('migrate-incoming', { uri: `tcp:${address}:0`, 'x-drover-epoch': epoch - 1 });
     return listeningPort(await this.qmp.execute<QueryMigrate>('query-migrate'));
   }
 

@@ -1,5 +1,5 @@
 /** QMP's query-migrate and migration parameters (QEMU, qapi/migration.json), read and written; x-drover is our own. */
-import type { IncomingFigures, MigrationLimits, OutgoingFigures, RunState } from './hypervisor.js';
+import type { DowntimeParts, IncomingFigures, MigrationLimits, OutgoingFigures, RunState } from './hypervisor.js';
 
 /** What query-migrate answers; an empty object if there is no migration. */
 export interface QueryMigrate {
@@ -22,7 +22,7 @@ export interface QueryMigrate {
     readonly migrationId: string;
     readonly confirmed: boolean | null;
     readonly iterations: OutgoingFigures['iterations'];
-    readonly downtimeBreakdown: OutgoingFigures['downtimeParts'];
+    readonly downtimeBreakdown: DowntimeParts | null;
     readonly error: OutgoingFigures['error'];
   };
   readonly 'x-drover-incoming'?: { readonly status: string; readonly error: { readonly message: string } | null };
@@ -32,16 +32,17 @@ const STATUSES = ['setup', 'active', 'device', 'completed', 'cancelling', 'cance
 const MIB = 2 ** 20;
 /** `mbps` counts 10^6 bits. */
 const BYTES_PER_MEGABIT = 1e6 / 8;
-/** QEMU's way to say no limit; 0 would be its default limit to older clients. */
+/** `max-bandwidth` without a limit. */
 const NO_LIMIT = 0;
 
 /** Null: the process has not been asked to migrate. */
 export function outgoingFigures(answer: QueryMigrate): OutgoingFigures | null {
+  if (answer['x-drover-incoming']) return null; // it tells of the migration that came, for none has left
   const status = STATUSES.find((known) => known === answer.status);
   if (!status) return null;
   const { ram, 'x-drover': own } = answer;
   const pageBytes = ram?.['page-size'] ?? 4096;
-  const downtimeMs = status === 'completed' ? (answer.downtime ?? null) : null;
+  const downtimeParts = own?.downtimeBreakdown ? partsOf(own.downtimeBreakdown) : null;
   return {
     migrationId: own?.migrationId ?? null,
     status,
@@ -54,12 +55,23 @@ export function outgoingFigures(answer: QueryMigrate): OutgoingFigures | null {
     iteration: ram?.['dirty-sync-count'] ?? 0,
     expectedDowntimeMs: answer['expected-downtime'] ?? null,
     iterations: own?.iterations ?? [],
-    downtimeMs,
+    downtimeMs: downtimeParts ? sum(Object.values(downtimeParts)) : (answer.downtime ?? null),
     totalMs: answer['total-time'] ?? null,
-    downtimeParts: own?.downtimeBreakdown ?? null,
+    downtimeParts,
     error: own?.error ?? (answer['error-desc'] ? { code: 'failed', message: answer['error-desc'] } : null),
   };
 }
+
+const sum = (numbers: number[]): number => numbers.reduce((total, number) => total + number, 0);
+
+const partsOf = ({ stopMs, finalSyncMs, finalPagesMs, deviceStateMs, loadMs, resumeMs }: DowntimeParts) => ({
+  stopMs,
+  finalSyncMs,
+  finalPagesMs,
+  deviceStateMs,
+  loadMs,
+  resumeMs,
+});
 
 /** The arriving side: a run state other than inmigrate means that the guest has been handed over. */
 export function incomingFigures({ status }: RunState, answer: QueryMigrate): IncomingFigures {

@@ -1,4 +1,5 @@
 /** The controller through its API, on a real PostgreSQL and real queues, with agents that only pretend to run VMs. */
+import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Server } from '../../apps/controller/server.js';
 import type { EmbeddedPostgres } from '../../tools/postgres.js';
@@ -198,5 +199,13 @@ for (const backend of ['PostgreSQL', 'Redis'] as const)
       const move = items.flatMap((plan: { moves: object[] }) => plan.moves)[0];
       expect(move).toMatchObject({ migrationId: expect.any(String), reason: expect.stringMatching(/./) });
       await api.call('PATCH', `/clusters/${clusterId}`, { schedulingPolicy: { name: 'none' } });
+    });
+
+    test('in all this, no two transactions stood in each other’s way', async () => {
+      const client = new Client(postgres.url);
+      await client.connect();
+      const { rows } = await client.query('SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()');
+      await client.end();
+      expect(rows).toEqual([{ deadlocks: '0' }]);
     });
   });

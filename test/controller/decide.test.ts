@@ -131,6 +131,12 @@ describe('a VM that is being migrated', () => {
     });
   });
 
+  test('is not given up while the destination has not said yet that it runs', () => {
+    const arrived = vm({ statusSince: NOW - 100, hostId: 'b', epoch: 4 });
+    const copies = [copy({ status: 'down' }), copy({ hostId: 'b', epoch: 4, status: 'incoming' })];
+    expect(decideAbout({ vm: arrived, copies })).toBeNull();
+  });
+
   test('is ordered again if its source never heard of it, and given up in the end', () => {
     const queued = (ms: number) => migration({ status: 'queued', reportedAt: null, statusSince: NOW - ms });
     const facts = { vm: migrating, copies: [copy()] };

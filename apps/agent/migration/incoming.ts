@@ -25,7 +25,10 @@ export class IncomingMigrations {
   async prepare(arrival: PrepareIncoming, ticket: string): Promise<string> {
     this.check(ticket, arrival);
     const { bind, host } = this.addresses();
-    return this.transfers.expect(arrival, async (process) => `tcp:${host}:${await process.listen(bind)}`);
+    return this.transfers.expect(
+      arrival,
+      async (process) => `tcp:${host}:${await process.listen(bind, arrival.epoch)}`,
+    );
   }
 
   async state(migrationId: string, ticket: string): Promise<IncomingState> {

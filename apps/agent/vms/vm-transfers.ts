@@ -68,7 +68,9 @@ export class VmTransfers {
       const known = this.vms.record(vmId);
       const isKnown = known?.phase === 'incoming' && known.incoming?.migrationId === migrationId;
       if (isKnown && known.incoming?.uri && this.vms.process(vmId)) return known.incoming.uri;
-      if (!isKnown) this.check(arrival);
+      if (isKnown)
+        await this.vms.end(vmId, 'it is started anew', { atOnce: true }); // the agent died before it waited
+      else this.check(arrival);
       this.vms.create(vmId, epoch, spec, { phase: 'incoming', incoming: { migrationId, uri: null } });
       try {
         const uri = await listen(await this.vms.launch(vmId));

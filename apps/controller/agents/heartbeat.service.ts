@@ -38,6 +38,9 @@ export class HeartbeatService {
       return { answer: { ...copies, forgetMigrations }, orders: settled };
     });
     await this.orders.send(orders);
+    for (const { migrationId, status, totalMs, downtimeMs } of beat.migrations)
+      if (status === 'completed' && answer.forgetMigrations.includes(migrationId))
+        this.metrics.migrationCompleted(totalMs, downtimeMs);
     return answer;
   }
 
@@ -99,7 +102,6 @@ export class HeartbeatService {
       const arrived = (await tx.reports.ofVms([migration.vmId])).find(({ epoch }) => epoch === migration.epoch);
       const to = arrived?.status === 'paused' ? 'paused' : 'up';
       await completeMigration(tx, migration, to, `${migration.destinationHostName} runs it`, figures, now);
-      this.metrics.migrationCompleted(totalMs, downtimeMs);
     } else if (status === 'failed') {
       const unexplained = { code: 'unknown', phase: 'perform', side: 'source', message: 'no cause was given' } as const;
       await failMigration(tx, migration, error ?? unexplained, figures, now);

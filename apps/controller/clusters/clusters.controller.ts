@@ -38,6 +38,7 @@ export class ClustersController {
   create(@Body({ schema: CreateCluster }) body: CreateCluster): Promise<ClusterView> {
     return this.db.transaction(async (tx) => {
       const migrationPolicyId = body.migrationPolicyId ?? (await tx.migrationPolicies.defaultId());
+      await tx.migrationPolicies.get(migrationPolicyId);
       return clusterView(await tx.clusters.create({ ...body, migrationPolicyId }));
     });
   }
@@ -56,6 +57,7 @@ export class ClustersController {
   ): Promise<ClusterView> {
     return this.db.transaction(async (tx) => {
       const before = await tx.clusters.get(id);
+      if (body.migrationPolicyId) await tx.migrationPolicies.get(body.migrationPolicyId);
       const cluster = await tx.clusters.update(id, body);
       if (body.schedulingPolicy) {
         const text = `the policy of ${cluster.name} was ${before.schedulingPolicy.name} and is now ${cluster.schedulingPolicy.name}`;

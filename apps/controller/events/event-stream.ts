@@ -1,4 +1,4 @@
-import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { type BeforeApplicationShutdown, Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import type { StreamMessage } from '#contracts';
 import { type Change, ChangeFeed, Database } from '#database';
 import { clusterView } from '../clusters/cluster.view.js';
@@ -25,7 +25,7 @@ interface Listener {
 
 /** What changed in the database, by whatever controller, to everyone who listens. */
 @Injectable()
-export class EventStream implements OnApplicationBootstrap, OnApplicationShutdown {
+export class EventStream implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly listeners = new Set<Listener>();
   private readonly changed = new Map<string, Change>();
   private readonly timers: NodeJS.Timeout[] = [];
@@ -48,7 +48,8 @@ export class EventStream implements OnApplicationBootstrap, OnApplicationShutdow
     );
   }
 
-  onApplicationShutdown(): void {
+  /** Streams never end by themselves, and the server waits for its requests. */
+  beforeApplicationShutdown(): void {
     for (const timer of this.timers) clearInterval(timer);
     this.dropAll();
   }

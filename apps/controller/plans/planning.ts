@@ -34,16 +34,23 @@ export class Planning {
 
   /** One turn of the policy loop for one cluster. */
   async apply(clusterId: string, now: Date): Promise<void> {
-    const orders = await this.db.transaction(async (tx) => {
+    const { cluster, facts, result, begun } = await this.db.transaction(async (tx) => {
       await tx.clusters.lockDecisions(clusterId);
-      const cluster = await tx.clusters.get(clusterId);
-      const facts = await tx.facts.ofCluster(clusterId);
-      const result = this.ask(facts, cluster, cluster.schedulingPolicy, now);
-      const begun = await this.begin(tx, cluster, facts, result, now);
-      await this.finishMaintenance(tx, cluster, facts, result, now);
-      return begun;
+      const decided = await tx.clusters.get(clusterId);
+      const known = await tx.facts.ofCluster(clusterId);
+      const answer = this.ask(known, decided, decided.schedulingPolicy, now);
+      return {
+        cluster: decided,
+        facts: known,
+        result: answer,
+        begun: await this.begin(tx, decided, known, answer, now),
+      };
     });
-    await this.orders.send(orders);
+    if (begun) {
+      this.log.info({ clusterId, planId: begun.planId, orders: begun.orders.length, summary: result.summary }, 'plan');
+      await this.orders.send(begun.orders);
+    }
+    await this.db.transaction((tx) => this.finishMaintenance(tx, cluster, facts, result, now));
   }
 
   private ask(facts: ClusterFacts, cluster: Cluster, policy: SchedulingPolicy, now: Date): Plan {
@@ -60,17 +67,17 @@ export class Planning {
     facts: ClusterFacts,
     result: Plan,
     now: Date,
-  ): Promise<Order[]> {
+  ): Promise<{ planId: string; orders: Order[] } | null> {
     const answer = named(result, facts, cluster, cluster.schedulingPolicy, 'applied', now);
     if (answer.moves.length === 0) {
       const last = await tx.plans.lastApplied(cluster.id);
-      if (sameRefusals(last?.refusals ?? [], answer.refusals)) return [];
+      if (sameRefusals(last?.refusals ?? [], answer.refusals)) return null;
     }
     const planId = await tx.plans.create(answer);
-    this.log.info({ clusterId: cluster.id, planId, moves: answer.moves.length, summary: answer.summary }, 'plan');
     const orders: Order[] = [];
+    await tx.vms.lockAll(result.moves.map(({ vmId }) => vmId));
     for (const [position, move] of result.moves.entries()) {
-      const vm = await tx.vms.lock(move.vmId);
+      const vm = await tx.vms.get(move.vmId);
       if (vm.status !== 'up' || vm.hostId !== move.sourceHostId) continue; // a heartbeat came between facts and lock
       const source = await tx.hosts.get(move.sourceHostId);
       const destination = await tx.hosts.get(move.destinationHostId);
@@ -91,7 +98,7 @@ export class Planning {
         { clusterId: cluster.id, planId },
         now,
       );
-    return orders;
+    return { planId, orders };
   }
 
   /** A host that is to be emptied and is empty is in maintenance; one that is not says what keeps it. */

@@ -1,15 +1,17 @@
-import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import { Database } from '#database';
 import { type Config } from '../config.js';
 import { type Log, LOG } from '../log.js';
 import { Planning } from '../plans/planning.js';
 import { CONFIG } from '../tokens.js';
-import { tick } from '../ticker.js';
+import { Ticker } from '../ticker.js';
 
 /** Lets every cluster's policy decide, again and again. */
 @Injectable()
-export class PolicyLoop implements OnApplicationBootstrap {
+export class PolicyLoop implements OnApplicationBootstrap, OnApplicationShutdown {
+  private ticker: Ticker | undefined;
+
   constructor(
     private readonly db: Database,
     private readonly planning: Planning,
@@ -19,11 +21,15 @@ export class PolicyLoop implements OnApplicationBootstrap {
   ) {}
 
   onApplicationBootstrap(): void {
-    tick(this.schedule, this.log, {
+    this.ticker = new Ticker(this.schedule, this.log, {
       name: 'policy loop',
       intervalMs: this.config.policyIntervalMs,
       work: () => this.decideAll(),
     });
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.ticker?.stop();
   }
 
   /** One cluster that cannot be decided about does not keep the others waiting. */

@@ -140,6 +140,8 @@ function decideGone({ vm, copies, host, migration }: Situation, hostId: string, 
   const home = host(hostId);
   if (!answers(home)) return unknown(vm, `${home.name} does not answer`);
   const last = copies.find((copy) => copy.hostId === hostId && copy.epoch === vm.epoch);
+  // It has just arrived, and the destination's next heartbeat says so.
+  if (last?.status === 'incoming' && isPresent(last, home)) return null;
   if (migration) {
     const destination = host(migration.destinationHostId);
     if (now - Math.max(last?.seenAt ?? 0, vm.statusSince, home.statusSince) < PATIENCE.absentMs) return null;

@@ -1,9 +1,9 @@
-import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import { Database } from '#database';
 import { type Config } from '../config.js';
 import { type Log, LOG } from '../log.js';
-import { tick } from '../ticker.js';
+import { Ticker } from '../ticker.js';
 import { CONFIG } from '../tokens.js';
 import { Reconciler } from './reconciler.js';
 
@@ -13,13 +13,14 @@ const DAY_MS = 86_400_000;
 const KEEP_KEYS_MS = DAY_MS;
 const KEEP_EVENTS_MS = 90 * DAY_MS;
 
-/** Looks after what no heartbeat brings: hosts that have fallen silent, orders without effect, old rows. */
+/** Looks after what no heartbeat brings about: hosts that have fallen silent and their VMs, rows that are too old. */
 @Injectable()
-export class ReconcilerLoop implements OnApplicationBootstrap {
+export class ReconcilerLoop implements OnApplicationBootstrap, OnApplicationShutdown {
   /** Since when heartbeats have been received: a host is not blamed for the controller's absence. */
   private listeningSince = Date.now();
   private lastTurn = Date.now();
   private cleanedUpAt = 0;
+  private ticker: Ticker | undefined;
 
   constructor(
     private readonly db: Database,
@@ -30,7 +31,15 @@ export class ReconcilerLoop implements OnApplicationBootstrap {
   ) {}
 
   onApplicationBootstrap(): void {
-    tick(this.schedule, this.log, { name: 'reconciler', intervalMs: INTERVAL_MS, work: () => this.turn(new Date()) });
+    this.ticker = new Ticker(this.schedule, this.log, {
+      name: 'reconciler',
+      intervalMs: INTERVAL_MS,
+      work: () => this.turn(new Date()),
+    });
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.ticker?.stop();
   }
 
   private async turn(now: Date): Promise<void> {
@@ -39,7 +48,7 @@ export class ReconcilerLoop implements OnApplicationBootstrap {
     if (now.getTime() - this.lastTurn > this.config.hostTimeoutMs / 2) this.listeningSince = now.getTime();
     this.lastTurn = now.getTime();
     await this.loseSilentHosts(now);
-    await this.reconciler.reconcileAll(() => new Date());
+    await this.reconciler.reconcileSilent(() => new Date());
     await this.cleanUp(now);
     this.lastTurn = Date.now();
   }

@@ -21,7 +21,10 @@ function BrokenPage() {
 
 function UnknownPage() {
   return (
-    <Nothing title="There is no such page" action={<Button component={(props) => <Link {...props} to="/" />}>Dashboard</Button>}>
+    <Nothing
+      title="There is no such page"
+      action={<Button component={(props) => <Link {...props} to="/" />}>Dashboard</Button>}
+    >
       The address may be mistyped, or from an older version.
     </Nothing>
   );

@@ -74,9 +74,24 @@ function Lane({ host, vms, leaving, arriving }: LaneProps) {
       </div>
       <div className="lane-meters">
         <span className="meter-name">CPU</span>
-        <Meter kind="cpu" label={`CPU of ${host.name}`} used={host.cpuUsedCores} capacity={host.cpuCores} format={cores} unit="cores" />
+        <Meter
+          marksHigh
+          kind="cpu"
+          label={`CPU of ${host.name}`}
+          used={host.cpuUsedCores}
+          capacity={host.cpuCores}
+          format={cores}
+          unit="cores"
+        />
         <span className="meter-name">Memory</span>
-        <Meter kind="memory" label={`Memory of ${host.name}`} used={host.memoryUsedMiB} capacity={host.memoryMiB} format={mebibytes} />
+        <Meter
+          marksHigh
+          kind="memory"
+          label={`Memory of ${host.name}`}
+          used={host.memoryUsedMiB}
+          capacity={host.memoryMiB}
+          format={mebibytes}
+        />
       </div>
       <Chips>
         {vms.map((vm) => (
@@ -100,7 +115,8 @@ const Chips = ({ children }: { children: ReactNode }) => <div className="chips">
 /** One VM: name, load as a line below it, and where it goes if it moves. */
 function Chip({ vm, to }: { vm: VmView; to?: string }) {
   const load = vm.cpuUsedCores === null ? 0 : percentOf(vm.cpuUsedCores, vm.vcpus);
-  const figures = vm.cpuUsedCores === null ? '' : `, ${cores(vm.cpuUsedCores)} of ${vm.vcpus} vCPU, ${mebibytes(vm.memoryMiB)}`;
+  const figures =
+    vm.cpuUsedCores === null ? '' : `, ${cores(vm.cpuUsedCores)} of ${vm.vcpus} vCPU, ${mebibytes(vm.memoryMiB)}`;
   return (
     <Link
       to={`/vms/${vm.id}`}

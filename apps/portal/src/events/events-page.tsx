@@ -27,7 +27,13 @@ const COLUMNS: Column<EventView>[] = [
     title: 'Message',
     cell: (event) => {
       const place = placeOf(event);
-      return place ? <Link to={place}>{event.message}</Link> : event.message;
+      return place ? (
+        <Link to={place} className="plain-link">
+          {event.message}
+        </Link>
+      ) : (
+        event.message
+      );
     },
   },
   { title: 'Type', cell: ({ type }) => <code className="nowrap">{type}</code>, priority: 'medium' },
@@ -59,11 +65,14 @@ export function EventsPage() {
     matches,
   });
   const choose = (name: string, value: string) =>
-    setQuery((before) => {
-      if (value) before.set(name, value);
-      else before.delete(name);
-      return before;
-    }, { replace: true });
+    setQuery(
+      (before) => {
+        if (value) before.set(name, value);
+        else before.delete(name);
+        return before;
+      },
+      { replace: true },
+    );
   const types = [...new Set([...recent.map((event) => event.type), ...(type ? [type] : [])])].toSorted();
   const filters = [
     { name: 'severity', all: 'Any severity', options: Severity.options.map((value) => ({ value, label: value })) },
@@ -112,7 +121,11 @@ export function EventsPage() {
         />
       )}
       {history.query.hasNextPage && (
-        <Button variant="secondary" isLoading={history.query.isFetchingNextPage} onClick={() => void history.query.fetchNextPage()}>
+        <Button
+          variant="secondary"
+          isLoading={history.query.isFetchingNextPage}
+          onClick={() => void history.query.fetchNextPage()}
+        >
           Older events
         </Button>
       )}

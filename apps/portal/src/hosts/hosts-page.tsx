@@ -42,14 +42,29 @@ export function HostsPage() {
       {
         title: 'CPU',
         cell: (host) => (
-          <Meter kind="cpu" label={`CPU of ${host.name}`} used={host.cpuUsedCores} capacity={host.cpuCores} format={cores} unit="cores" />
+          <Meter
+            marksHigh
+            kind="cpu"
+            label={`CPU of ${host.name}`}
+            used={host.cpuUsedCores}
+            capacity={host.cpuCores}
+            format={cores}
+            unit="cores"
+          />
         ),
         sortBy: ({ cpuUsedCores, cpuCores }) => (cpuUsedCores ?? 0) / (cpuCores ?? 1),
       },
       {
         title: 'Memory',
         cell: (host) => (
-          <Meter kind="memory" label={`Memory of ${host.name}`} used={host.memoryUsedMiB} capacity={host.memoryMiB} format={mebibytes} />
+          <Meter
+            marksHigh
+            kind="memory"
+            label={`Memory of ${host.name}`}
+            used={host.memoryUsedMiB}
+            capacity={host.memoryMiB}
+            format={mebibytes}
+          />
         ),
         sortBy: ({ memoryUsedMiB, memoryMiB }) => (memoryUsedMiB ?? 0) / (memoryMiB ?? 1),
       },
@@ -60,7 +75,11 @@ export function HostsPage() {
         sortBy: ({ migrationCount }) => migrationCount,
         align: 'right',
       },
-      { title: 'Agent', cell: ({ agentVersion }) => agentVersion ?? <span className="subtle">none</span>, priority: 'medium' },
+      {
+        title: 'Agent',
+        cell: ({ agentVersion }) => agentVersion ?? <span className="subtle">none</span>,
+        priority: 'medium',
+      },
       { title: 'Heartbeat', cell: ({ lastHeartbeatAt }) => <When at={lastHeartbeatAt} />, priority: 'medium' },
       { title: 'Actions', cell: (host) => <HostActions host={host} />, isActions: true },
     ],

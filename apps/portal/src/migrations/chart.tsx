@@ -50,11 +50,16 @@ export function Chart({ label, iterations, lines, format }: ChartProps) {
           y: { range: (_, __, max) => [0, Math.max(max * 1.1, 1)] },
         },
         axes: [
-          { ...axis, incrs: [1, 2, 5, 10, 20, 50, 100], values: (_, ticks) => ticks.map((tick) => `${tick}`), size: 28 },
+          {
+            ...axis,
+            incrs: [1, 2, 5, 10, 20, 50, 100],
+            values: (_, ticks) => ticks.map((tick) => `${tick}`),
+            size: 28,
+          },
           { ...axis, values: (_, ticks) => ticks.map(format), size: 76 },
         ],
         series: [
-          { label: 'Pass', value: (_, value) => (value === null ? '–' : String(value)) },
+          { label: 'Pass', value: (_, value, __, index) => String(index === null ? latest.current[0].at(-1) : value) },
           ...lines.map((line) => ({
             label: line.label,
             stroke: color(line.color),
@@ -62,7 +67,11 @@ export function Chart({ label, iterations, lines, format }: ChartProps) {
             dash: line.isDashed ? [6, 4] : undefined,
             fill: line.isFilled ? `color-mix(in srgb, ${color(line.color)} 16%, transparent)` : undefined,
             points: { show: true, size: 6, fill: color(line.color) },
-            value: (_: uPlot, value: number | null) => (value === null ? '–' : format(value)),
+            // Without the cursor on the chart the legend shows the last pass.
+            value: (_: uPlot, value: number | null, series: number, index: number | null) => {
+              const shown = index === null ? latest.current[series]?.at(-1) : value;
+              return shown === null || shown === undefined ? '–' : format(shown);
+            },
           })),
         ],
         cursor: { drag: { x: false, y: false } },

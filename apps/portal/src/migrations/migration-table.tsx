@@ -27,26 +27,34 @@ interface MigrationTableProps {
   };
 }
 
-const milliseconds = (value: number | null) =>
-  value === null ? <span className="subtle">–</span> : duration(value);
+const milliseconds = (value: number | null) => (value === null ? <span className="subtle">–</span> : duration(value));
 
 export function MigrationTable({ migrations, empty, withoutVm, seenFrom, history }: MigrationTableProps) {
   const columns = useMemo<Column<MigrationView>[]>(() => {
     const vm: Column<MigrationView> = {
       title: 'VM',
       cell: ({ vmId, vmName, ordinal }) => (
-        <>
+        <span className="nowrap">
           <VmLink id={vmId} name={vmName} />{' '}
           <span className="subtle" title="its n-th migration, over all hosts">
             #{ordinal}
           </span>
-        </>
+        </span>
       ),
     };
     const ordinal: Column<MigrationView> = { title: 'No.', cell: (one) => one.ordinal, align: 'right' };
     const direction: Column<MigrationView> = {
       title: 'Direction',
       cell: ({ sourceHostId }) => (sourceHostId === seenFrom ? 'out' : 'in'),
+    };
+    const reason: Column<MigrationView> = {
+      title: 'Reason',
+      cell: (one) => (
+        <span className="cell-reason">
+          <span className="subtle">{one.trigger}:</span> {one.reason}
+        </span>
+      ),
+      priority: 'medium',
     };
     return [
       {
@@ -69,21 +77,18 @@ export function MigrationTable({ migrations, empty, withoutVm, seenFrom, history
           </span>
         ),
       },
-      {
-        title: 'Reason',
-        cell: ({ reason, trigger }) => (
-          <span className="cell-reason" title={reason}>
-            <span className="subtle">{trigger}:</span> {reason}
-          </span>
-        ),
-        priority: seenFrom ? 'low' : 'medium',
-      },
+      ...(seenFrom ? [] : [reason]),
       {
         title: 'Downtime',
         cell: (one) => (isActive(one) ? <MigrationProgressBar migration={one} /> : milliseconds(one.downtimeMs)),
         align: 'right',
       },
-      { title: 'Total', cell: ({ totalMs }) => milliseconds(totalMs), align: 'right', priority: seenFrom ? 'low' : undefined },
+      {
+        title: 'Total',
+        cell: ({ totalMs }) => milliseconds(totalMs),
+        align: 'right',
+        priority: seenFrom ? 'low' : undefined,
+      },
       { title: 'Began', cell: ({ createdAt }) => <When at={createdAt} />, align: 'right' },
     ];
   }, [withoutVm, seenFrom]);

@@ -36,7 +36,7 @@ export function ActionMenu({ label, actions }: { label: string; actions: readonl
           <DropdownItem
             key={title}
             onClick={onClick}
-            isDanger={isDanger}
+            isDanger={isDanger && refusal === undefined}
             isAriaDisabled={refusal !== undefined}
             description={refusal}
           >

@@ -52,6 +52,7 @@ export function DataTable<T>({ label, rows, columns, rowKey, empty, sortedBy }: 
               <Th
                 key={column.title}
                 className={classOf(column)}
+                modifier="nowrap"
                 screenReaderText={column.isActions ? column.title : undefined}
                 sort={
                   column.sortBy && {

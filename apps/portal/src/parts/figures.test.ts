@@ -13,7 +13,14 @@ test('sizes carry binary units and at most three digits', () => {
 });
 
 test('durations go from milliseconds to hours', () => {
-  expect([0.8, 84, 3200, 65_000, 7_320_000].map(duration)).toEqual(['0.8 ms', '84 ms', '3.2 s', '1 min 5 s', '2 h 2 min']);
+  expect([0.8, 84, 3200, 65_000, 600_000, 7_320_000].map(duration)).toEqual([
+    '0.8 ms',
+    '84 ms',
+    '3.2 s',
+    '1 min 5 s',
+    '10 min',
+    '2 h 2 min',
+  ]);
 });
 
 test('times are told relative to now, also those to come', () => {

@@ -29,8 +29,10 @@ export function duration(ms: number): string {
   const seconds = ms / 1000;
   if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 1 : 0).replace(/\.0$/, '')} s`;
   const whole = Math.round(seconds);
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+  const [minutes, rest] = [Math.floor(whole / 60), whole % 60];
+  if (minutes < 60) return rest === 0 ? `${minutes} min` : `${minutes} min ${rest} s`;
+  const [hours, minutesLeft] = [Math.floor(minutes / 60), minutes % 60];
+  return minutesLeft === 0 ? `${hours} h` : `${hours} h ${minutesLeft} min`;
 }
 
 /** just now, 12 s ago, 4 min ago, 3 h ago, 2 d ago; "in 12 s" for what is to come. */

@@ -9,12 +9,14 @@ interface MeterProps {
   readonly format: (value: number) => string;
   readonly unit?: string;
   readonly kind: 'cpu' | 'memory';
+  /** Marks much use as something to look at: right for a host, not for a busy guest. */
+  readonly marksHigh?: boolean;
 }
 
 /** From here on a bar is marked as high, in colour and with a word. */
 const HIGH_PERCENT = 80;
 
-export function Meter({ label, used, capacity, format, unit, kind }: MeterProps) {
+export function Meter({ label, used, capacity, format, unit, kind, marksHigh }: MeterProps) {
   if (used === null || capacity === null)
     return (
       <div className="meter">
@@ -23,7 +25,7 @@ export function Meter({ label, used, capacity, format, unit, kind }: MeterProps)
       </div>
     );
   const percent = percentOf(used, capacity);
-  const high = percent >= HIGH_PERCENT;
+  const high = marksHigh === true && percent >= HIGH_PERCENT;
   const figures = `${format(used)} / ${format(capacity)}${unit ? ` ${unit}` : ''}`;
   return (
     <div className="meter">

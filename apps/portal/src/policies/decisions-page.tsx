@@ -52,7 +52,11 @@ export function DecisionsPage() {
           columns={columns}
           rowKey={({ id }) => id}
           empty={
-            <Nothing title="No decisions yet" icon={DecisionIcon} action={<Link to="/policies">Scheduling policies</Link>}>
+            <Nothing
+              title="No decisions yet"
+              icon={DecisionIcon}
+              action={<Link to="/policies">Scheduling policies</Link>}
+            >
               A policy decides when moving a VM would even out the load, or when a host must be emptied.
             </Nothing>
           }

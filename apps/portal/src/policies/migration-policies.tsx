@@ -53,7 +53,11 @@ export function MigrationPolicies() {
       sortBy: ({ timeoutSeconds }) => timeoutSeconds,
       align: 'right',
     },
-    { title: 'Used by', cell: (policy) => usersOf(policy).join(', ') || <span className="subtle">nobody</span>, priority: 'medium' },
+    {
+      title: 'Used by',
+      cell: (policy) => usersOf(policy).join(', ') || <span className="subtle">nobody</span>,
+      priority: 'medium',
+    },
     {
       title: 'Actions',
       isActions: true,
@@ -90,7 +94,11 @@ export function MigrationPolicies() {
           columns={columns}
           rowKey={({ id }) => id}
           sortedBy={0}
-          empty={<Nothing title="No migration policies">Create one: it says how long a guest may pause, and how much of the network a move may take.</Nothing>}
+          empty={
+            <Nothing title="No migration policies">
+              Create one: it says how long a guest may pause, and how much of the network a move may take.
+            </Nothing>
+          }
         />
       )}
       {(open?.kind === 'create' || open?.kind === 'edit') && (

@@ -48,7 +48,14 @@ export function MigrationPolicyDialog({ policy, onSaved, onClose }: MigrationPol
         step={1}
         help="Longest pause of the guest at the switchover."
       />
-      <NumberField form={form} name="bandwidthMiBps" label="Bandwidth limit" unit="MiB/s" emptyIsNull help="Of one migration. Empty: no limit." />
+      <NumberField
+        form={form}
+        name="bandwidthMiBps"
+        label="Bandwidth limit"
+        unit="MiB/s"
+        emptyIsNull
+        help="Of one migration. Empty: no limit."
+      />
       <NumberField
         form={form}
         name="timeoutSeconds"

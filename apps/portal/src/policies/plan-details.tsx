@@ -46,7 +46,8 @@ export function PlanDetails({ plan }: { plan: PlanView }) {
         ? [
             {
               title: 'Migration',
-              cell: ({ migrationId }: PlannedMove) => migrationId && <Link to={`/migrations/${migrationId}`}>show</Link>,
+              cell: ({ migrationId }: PlannedMove) =>
+                migrationId && <Link to={`/migrations/${migrationId}`}>show</Link>,
             },
           ]
         : []),

@@ -117,7 +117,11 @@ export function Console({ vmId, vmName }: { vmId: string; vmName: string }) {
     <div className="console">
       <div ref={place} className="console-screen" role="region" aria-label={`Console of ${vmName}`} />
       <p className="console-foot subtle" role="status">
-        {problem ? <span className="tone-warn">{problem}</span> : 'Click into the console to type; Shift+Tab leaves it.'}
+        {problem ? (
+          <span className="tone-warn">{problem}</span>
+        ) : (
+          'Click into the console to type; Shift+Tab leaves it.'
+        )}
       </p>
     </div>
   );

@@ -35,20 +35,34 @@ export function VmTable({ vms, withoutHost, empty }: VmTableProps) {
       {
         title: 'CPU',
         cell: (vm) => (
-          <Meter kind="cpu" label={`CPU of ${vm.name}`} used={vm.cpuUsedCores} capacity={vm.vcpus} format={cores} unit="vCPU" />
+          <Meter
+            kind="cpu"
+            label={`CPU of ${vm.name}`}
+            used={vm.cpuUsedCores}
+            capacity={vm.vcpus}
+            format={cores}
+            unit="vCPU"
+          />
         ),
         sortBy: ({ cpuUsedCores }) => cpuUsedCores ?? -1,
       },
       {
         title: 'Memory',
         cell: (vm) => (
-          <Meter kind="memory" label={`Memory of ${vm.name}`} used={vm.memoryUsedMiB} capacity={vm.memoryMiB} format={mebibytes} />
+          <Meter
+            kind="memory"
+            label={`Memory of ${vm.name}`}
+            used={vm.memoryUsedMiB}
+            capacity={vm.memoryMiB}
+            format={mebibytes}
+          />
         ),
         sortBy: ({ memoryUsedMiB }) => memoryUsedMiB ?? -1,
       },
       {
         title: 'Writes',
-        cell: ({ dirtyRateMiBps }) => (dirtyRateMiBps === null ? <span className="subtle">–</span> : rate(dirtyRateMiBps)),
+        cell: ({ dirtyRateMiBps }) =>
+          dirtyRateMiBps === null ? <span className="subtle">–</span> : rate(dirtyRateMiBps),
         sortBy: ({ dirtyRateMiBps }) => dirtyRateMiBps ?? -1,
         align: 'right',
       },
@@ -63,5 +77,14 @@ export function VmTable({ vms, withoutHost, empty }: VmTableProps) {
       { title: 'Actions', cell: (vm) => <VmActions vm={vm} />, isActions: true },
     ];
   }, [hosts, withoutHost]);
-  return <DataTable label="Virtual machines" rows={vms} columns={columns} rowKey={({ id }) => id} sortedBy={0} empty={empty} />;
+  return (
+    <DataTable
+      label="Virtual machines"
+      rows={vms}
+      columns={columns}
+      rowKey={({ id }) => id}
+      sortedBy={0}
+      empty={empty}
+    />
+  );
 }

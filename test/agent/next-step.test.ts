@@ -1,0 +1,218 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  type MigrateJob,
+  type MigrationPhase,
+  type MigrationRecord,
+  newMigrationRecord,
+} from '../../apps/agent/migration/migration-record.js';
+import {
+  type DestinationAnswer,
+  type Facts,
+  nextStep,
+  type SourceMigration,
+} from '../../apps/agent/migration/next-step.js';
+
+const START_MS = Date.parse('2026-11-21T12:00:00Z');
+const order: MigrateJob = {
+  kind: 'migrate',
+  migrationId: '00000000-0000-4000-8000-000000000001',
+  vmId: '00000000-0000-4000-8000-000000000002',
+  sourceEpoch: 4,
+  epoch: 5,
+  spec: { name: 'web-1', vcpus: 1, memoryMiB: 64, image: 'pager', append: '' },
+  destination: {
+    hostId: '00000000-0000-4000-8000-000000000003',
+    hostName: 'host-2',
+    agentUrl: 'http://127.0.0.1:1',
+    ticket: 'x',
+  },
+  downtimeLimitMs: 300,
+  bandwidthMiBps: null,
+  timeoutSeconds: 600,
+};
+
+const inPhase = (phase: MigrationPhase, change: Partial<MigrationRecord> = {}): MigrationRecord => ({
+  ...newMigrationRecord(order, new Date(START_MS).toISOString()),
+  uri: 'tcp:127.0.0.1:4000',
+  phase,
+  ...change,
+});
+
+interface Seen {
+  readonly migration?: SourceMigration;
+  readonly destination?: DestinationAnswer;
+  readonly isAlive?: boolean;
+  readonly isMine?: boolean;
+  readonly afterMs?: number;
+}
+const seen = ({ migration = { status: 'none' }, destination, isAlive = true, isMine = true, afterMs = 0 }: Seen) =>
+  ({
+    nowMs: START_MS + afterMs,
+    source: { isAlive, isMine, migration },
+    destination: destination ?? { kind: 'not_asked' },
+  }) satisfies Facts;
+
+const running: DestinationAnswer = { kind: 'running', message: '' };
+const loaded: DestinationAnswer = { kind: 'loaded', message: '' };
+const waiting: DestinationAnswer = { kind: 'waiting', message: '' };
+const gone: DestinationAnswer = { kind: 'gone', message: 'killed by SIGKILL' };
+const unreachable: DestinationAnswer = { kind: 'unreachable', message: 'ECONNREFUSED' };
+
+const step = (record: MigrationRecord, facts: Seen) => nextStep(record, seen(facts));
+
+describe('the way of a migration that works', () => {
+  test.each([
+    ['begin', {}, { action: 'enter', phase: 'prepare' }],
+    ['prepare', {}, { action: 'ask_prepare' }],
+    ['prepare', { destination: { kind: 'prepared', uri: 'tcp:h:1' } }, { action: 'enter_perform', uri: 'tcp:h:1' }],
+    ['perform', {}, { action: 'migrate', uri: 'tcp:127.0.0.1:4000' }],
+    ['perform', { migration: { status: 'active' } }, { action: 'wait' }],
+    ['perform', { migration: { status: 'completed', isConfirmed: true } }, { action: 'enter', phase: 'confirm' }],
+    ['confirm', {}, { action: 'quit_source' }],
+    ['confirm', { isAlive: false }, { action: 'end_left', error: null }],
+  ] as [MigrationPhase, Seen, object][])('%s %o', (phase, facts, expected) => {
+    expect(step(inPhase(phase), facts)).toMatchObject(expected);
+  });
+});
+
+describe('before the point of no return the VM stays here', () => {
+  test('a VM that is not here', () => {
+    expect(step(inPhase('begin'), { isMine: false, isAlive: false })).toMatchObject({
+      action: 'abort',
+      error: { code: 'not_here', phase: 'begin', side: 'source' },
+    });
+  });
+
+  test('a destination that refuses', () => {
+    const destination = { kind: 'refused', code: 'capacity', message: 'full' } as const;
+    expect(step(inPhase('prepare'), { destination })).toMatchObject({
+      action: 'abort',
+      error: { code: 'capacity', phase: 'prepare', side: 'destination', message: 'full' },
+    });
+  });
+
+  test('a destination whose agent is away: asked again for a while, then given up', () => {
+    expect(step(inPhase('prepare'), { destination: unreachable, afterMs: 5_000 }).action).toBe('ask_prepare');
+    expect(step(inPhase('prepare'), { destination: unreachable, afterMs: 20_000 })).toMatchObject({
+      action: 'abort',
+      error: { code: 'destination_unreachable' },
+    });
+  });
+
+  test('an engine that failed says why, and on which side', () => {
+    const migration = { status: 'failed', code: 'remote_config', message: 'machines differ' } as const;
+    expect(step(inPhase('perform'), { migration })).toMatchObject({
+      action: 'abort',
+      error: { code: 'remote_config', phase: 'perform', side: 'destination', message: 'machines differ' },
+    });
+  });
+
+  test('its time is up: noted, cancelled, then failed as timeout', () => {
+    const active = { migration: { status: 'active' }, afterMs: 601_000 } as const;
+    expect(step(inPhase('perform'), active).action).toBe('time_out');
+    expect(step(inPhase('perform', { cancel: 'timeout' }), active).action).toBe('cancel_migration');
+    expect(step(inPhase('perform', { cancel: 'timeout' }), { migration: { status: 'cancelled' } })).toMatchObject({
+      action: 'abort',
+      error: { code: 'timeout' },
+    });
+  });
+
+  test('cancelled in each phase', () => {
+    const cancel = { cancel: 'cancelled' } as const;
+    expect(step(inPhase('begin', cancel), {}).action).toBe('abort');
+    expect(step(inPhase('prepare', cancel), {}).action).toBe('abort');
+    expect(step(inPhase('perform', cancel), {}).action).toBe('abort');
+    expect(step(inPhase('perform', cancel), { migration: { status: 'active' } }).action).toBe('cancel_migration');
+  });
+
+  test('a cancellation that came too late changes nothing', () => {
+    const migration = { status: 'completed', isConfirmed: true } as const;
+    expect(step(inPhase('perform', { cancel: 'cancelled' }), { migration })).toMatchObject({ phase: 'confirm' });
+  });
+
+  test('the destination throws away what it has, for as long as it takes', () => {
+    expect(step(inPhase('abort'), {}).action).toBe('ask_discard');
+    expect(step(inPhase('abort'), { destination: unreachable, afterMs: 60_000 }).action).toBe('ask_discard');
+    expect(step(inPhase('abort'), { destination: waiting }).action).toBe('ask_discard');
+    expect(step(inPhase('abort'), { destination: gone }).action).toBe('end_stays');
+    expect(step(inPhase('abort'), { destination: unreachable, afterMs: 3_600_000 }).action).toBe('end_stays');
+  });
+});
+
+describe('past the point of no return', () => {
+  test('the last message was lost: the destination is asked to run the VM, for ever', () => {
+    expect(step(inPhase('perform'), { migration: { status: 'completed', isConfirmed: false } })).toMatchObject({
+      action: 'enter',
+      phase: 'finish',
+    });
+    for (const destination of [unreachable, loaded, waiting])
+      expect(step(inPhase('finish'), { destination, afterMs: 10 ** 9 }).action).toBe('ask_finish');
+    expect(step(inPhase('finish'), { destination: running })).toMatchObject({ action: 'enter', phase: 'confirm' });
+  });
+
+  test('the destination died after taking over: the VM is nowhere', () => {
+    expect(step(inPhase('finish'), { destination: gone })).toMatchObject({
+      action: 'end_left',
+      error: { code: 'destination_lost', phase: 'finish', side: 'destination' },
+    });
+  });
+});
+
+describe('the source died in the middle', () => {
+  const dead = { isAlive: false } as const;
+  test('only the destination knows how far it came', () => {
+    expect(step(inPhase('perform'), dead).action).toBe('ask_state');
+    expect(step(inPhase('perform'), { ...dead, destination: unreachable }).action).toBe('ask_state');
+  });
+  test('a destination that has everything takes over', () => {
+    expect(step(inPhase('perform'), { ...dead, destination: loaded })).toMatchObject({ phase: 'finish' });
+    expect(step(inPhase('perform'), { ...dead, destination: running })).toMatchObject({ phase: 'finish' });
+  });
+  test('one that has not, cannot', () => {
+    expect(step(inPhase('perform'), { ...dead, destination: waiting })).toMatchObject({
+      action: 'abort',
+      error: { code: 'source_died', phase: 'perform' },
+    });
+  });
+});
+
+const migrations: fc.Arbitrary<SourceMigration> = fc.oneof(
+  fc
+    .constantFrom('none', 'setup', 'active', 'device', 'cancelling', 'cancelled', 'unknown')
+    .map((status) => ({ status }) as SourceMigration),
+  fc.boolean().map((isConfirmed) => ({ status: 'completed', isConfirmed }) as const),
+  fc.constant({ status: 'failed', code: 'connect', message: 'refused' } as const),
+);
+const destinations = fc.constantFrom(running, loaded, waiting, gone, unreachable, {
+  kind: 'not_asked',
+} as DestinationAnswer);
+
+test('from finish on nothing brings the VM back to the source, and nothing is thrown away at the destination', () => {
+  const phases = fc.constantFrom<MigrationPhase>('finish', 'confirm');
+  fc.assert(
+    fc.property(
+      phases,
+      migrations,
+      destinations,
+      fc.boolean(),
+      fc.nat(10 ** 10),
+      (phase, migration, destination, isAlive, afterMs) => {
+        const { action } = step(inPhase(phase, { cancel: 'timeout' }), { migration, destination, isAlive, afterMs });
+        expect(['abort', 'end_stays', 'ask_discard', 'migrate', 'cancel_migration']).not.toContain(action);
+      },
+    ),
+  );
+});
+
+test('a source that lives is only ever ended when the destination runs the VM', () => {
+  const phases = fc.constantFrom<MigrationPhase>('begin', 'prepare', 'perform', 'finish', 'abort');
+  fc.assert(
+    fc.property(phases, migrations, destinations, fc.nat(10 ** 10), (phase, migration, destination, afterMs) => {
+      const next = step(inPhase(phase), { migration, destination, afterMs });
+      expect(next.action).not.toBe('quit_source');
+      if (next.action === 'enter' && next.phase === 'confirm')
+        expect(destination.kind === 'running' || migration.status === 'completed').toBe(true);
+    }),
+  );
+});

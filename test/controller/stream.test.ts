@@ -1,0 +1,106 @@
+/** The event stream: a snapshot, then what changes, with the missed events after a break. */
+import { createParser } from 'eventsource-parser';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { StreamMessage } from '#contracts';
+import type { Server } from '../../apps/controller/server.js';
+import type { EmbeddedPostgres } from '../../tools/postgres.js';
+import { startTestPostgres } from '../postgres.js';
+import { ADMIN_TOKEN, Api, startController } from './api.js';
+import { FakeAgent } from './fake-agent.js';
+
+let postgres: EmbeddedPostgres;
+let server: Server;
+let api: Api;
+let clusterId: string;
+const agents: FakeAgent[] = [];
+
+beforeAll(async () => {
+  postgres = await startTestPostgres();
+  server = await startController(postgres.url);
+  api = new Api(server.url);
+  ({ id: clusterId } = await api.post('/clusters', { name: 'main' }));
+  for (const name of ['alpha', 'beta']) {
+    const { enrolmentToken } = await api.post('/hosts', { name, clusterId });
+    await FakeAgent.start(server.url, enrolmentToken, agents);
+  }
+}, 120_000);
+
+afterAll(async () => {
+  for (const agent of agents) await agent.stop();
+  await server?.close();
+  await postgres?.stop();
+}, 60_000);
+
+interface Listening {
+  readonly messages: StreamMessage[];
+  readonly ids: string[];
+  readonly ended: Promise<void>;
+  stop(): void;
+}
+
+async function listen(lastEventId?: string): Promise<Listening> {
+  const abort = new AbortController();
+  const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, ...(lastEventId ? { 'last-event-id': lastEventId } : {}) };
+  const response = await fetch(`${server.url}/api/v1/events/stream`, { headers, signal: abort.signal });
+  const messages: StreamMessage[] = [];
+  const ids: string[] = [];
+  const parser = createParser({
+    onEvent: ({ id, event, data }) => {
+      if (id) ids.push(id);
+      messages.push(StreamMessage.parse({ kind: event, data: JSON.parse(data) })); // every message is as the contract says
+    },
+  });
+  const read = async () => {
+    const decoder = new TextDecoder();
+    for await (const chunk of response.body!) parser.feed(decoder.decode(chunk as Uint8Array, { stream: true }));
+  };
+  return { messages, ids, ended: read().catch(() => undefined), stop: () => abort.abort() };
+}
+
+const kinds = ({ messages }: Listening) => new Set(messages.map(({ kind }) => kind));
+
+test('it begins with what there is, and goes on with what changes', async () => {
+  const stream = await listen();
+  await vi.waitFor(() => expect(kinds(stream)).toEqual(new Set(['cluster', 'host'])), 20_000);
+
+  const vm = await api.post('/vms', { name: 'web', clusterId, image: 'pager' });
+  const lastOf = (kind: string, id: string) =>
+    stream.messages.findLast(({ kind: k, data }) => k === kind && data.id === id)?.data;
+  await vi.waitFor(() => expect(lastOf('vm', vm.id)).toMatchObject({ status: 'up' }), 20_000);
+  await vi.waitFor(() => expect(kinds(stream)).toContain('event'), 20_000);
+  const migration = await api.post(`/vms/${vm.id}/migrate`);
+  await vi.waitFor(() => expect(lastOf('migration', migration.id)).toMatchObject({ status: 'completed' }), 20_000);
+  await vi.waitFor(() => expect(lastOf('host', migration.destinationHostId)).toMatchObject({ vmCount: 1 }), 20_000);
+  await api.post(`/clusters/${clusterId}/plan`);
+  await vi.waitFor(() => expect(kinds(stream)).toContain('plan'), 20_000);
+
+  await api.post(`/vms/${vm.id}/stop`);
+  await api.until(`/vms/${vm.id}`, { status: 'down' });
+  await api.call('DELETE', `/vms/${vm.id}`);
+  const gone = { kind: 'deleted', data: { resource: 'vm', id: vm.id } };
+  await vi.waitFor(() => expect(stream.messages).toContainEqual(gone), 20_000);
+  stream.stop();
+  await stream.ended;
+});
+
+test('who comes back with Last-Event-ID gets the events that were missed', async () => {
+  const before = (await api.get('/events?limit=1')).items[0].id;
+  const vm = await api.post('/vms', { name: 'missed', clusterId, image: 'pager' });
+  await api.until(`/vms/${vm.id}`, { status: 'up' });
+  const stream = await listen(before);
+  const missed = (message: StreamMessage) =>
+    message.kind === 'event' && message.data.type === 'vm.started' && message.data.vmId === vm.id;
+  await vi.waitFor(() => expect(stream.messages.some(missed)).toBe(true), 20_000);
+  expect(stream.ids.every((id) => Number(id) > Number(before))).toBe(true);
+  stream.stop();
+  await stream.ended;
+
+  const refused = await api.call('GET', '/events/stream', undefined, { 'last-event-id': 'yesterday' });
+  expect(refused).toMatchObject({ status: 400, body: { errors: [{ field: 'Last-Event-ID' }] } });
+});
+
+test('it ends when the controller does', async () => {
+  const stream = await listen();
+  await server.close();
+  await stream.ended;
+});
