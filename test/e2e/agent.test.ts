@@ -9,6 +9,7 @@ import type { ConsoleView, HostJob, MigrationReport } from '#contracts';
 import type { EmbeddedPostgres } from '../../tools/postgres.js';
 import { ticketFor } from '../../apps/agent/migration/ticket.js';
 import { AgentProcess } from '../agent/agent-process.js';
+import { CuttingProxy } from '../agent/cutting-proxy.js';
 import { FakeController } from '../agent/fake-controller.js';
 import { startTestPostgres } from '../postgres.js';
 
@@ -124,14 +125,25 @@ describe('a host', () => {
     expect(b.vmmPids()).toEqual([]);
   });
 
-  test('starts only with settings that make sense', () => {
-    const agent = join(root, 'dist/apps/agent/main.js');
-    const { status, stderr } = spawnSync(process.execPath, [agent], {
-      env: { PATH: process.env.PATH, DROVER_CONTROLLER_URL: 'nowhere', DROVER_AGENT_DIR: dir },
-      encoding: 'utf8',
+  test('starts only with settings that make sense, and alone in its folder', () => {
+    const images = { DROVER_IMAGES_DIR: join(root, 'guests') };
+    const runAgent = (env: Record<string, string>) =>
+      spawnSync(process.execPath, [join(root, 'dist/apps/agent/main.js')], {
+        env: { PATH: process.env.PATH, DROVER_CONTROLLER_URL: controller.url, ...images, ...env },
+        encoding: 'utf8',
+      });
+    const wrong = runAgent({ DROVER_CONTROLLER_URL: 'nowhere', DROVER_AGENT_DIR: dir });
+    expect(wrong).toMatchObject({
+      status: 1,
+      stderr: 'drover-agent: DROVER_CONTROLLER_URL=nowhere is not a URL such as http://127.0.0.1:7410.\n',
     });
-    expect(status).toBe(1);
-    expect(stderr).toBe('drover-agent: DROVER_CONTROLLER_URL=nowhere is not a URL such as http://127.0.0.1:7410.\n');
+    const second = runAgent({ DROVER_AGENT_DIR: a.dir });
+    expect(second.status).toBe(1);
+    expect(second.stderr).toMatch(
+      /^drover-agent: DROVER_AGENT_DIR: the agent of process \d+ uses .*; end it, or .*\n$/,
+    );
+    const stranger = runAgent({ DROVER_AGENT_DIR: join(dir, 'stranger') });
+    expect(stranger.stderr).toMatch(/^drover-agent: DROVER_ENROLMENT_TOKEN_FILE is not set; .*\n$/);
   });
 });
 
@@ -450,5 +462,33 @@ describe('a migration', () => {
     b.start();
     await eventually(() => expect(a.log).toMatch(new RegExp(`"migrationId":"${migrationId}".*migration ended`)));
     await end(a, vm, 1);
+  });
+
+  test('whose last message was lost is finished by the agents, for as long as one of them is away', async () => {
+    const proxy = await CuttingProxy.start(() => b.url);
+    const vm = await startPager(a);
+    const migrationId = randomUUID();
+    const order = a.migrateTo(b, vm, migrationId, { bandwidthMiBps: 4 });
+    await controller.order(a.host, { ...order, destination: { ...order.destination, agentUrl: proxy.url } });
+    await eventually(() => expect(reportOf(a, migrationId).status).toBe('precopy'));
+    await b.end('SIGKILL');
+    await eventually(() => expect(proxy.hasCut).toBe(true), 60_000);
+
+    // Nobody knows now but the destination's process; the source keeps its copy stopped and asks.
+    await eventually(() => expect(a.log).toMatch(new RegExp(`"migrationId":"${migrationId}".*"action":"ask_finish"`)));
+    await eventually(() => expect(reportOf(a, migrationId).status).toBe('switchover'));
+    expect(a.host.vm(vm.vmId)).toMatchObject({ status: 'migrating' });
+    await a.end('SIGKILL'); // an agent that forgets everything in between comes to the same conclusion
+    a.start();
+    const beat = lastBeat(a.host.vm(vm.vmId)!.consoleTail);
+
+    b.host.heartbeats = [];
+    b.start();
+    await ends(a, migrationId, 'completed');
+    await eventually(() => b.host.last);
+    await expectUp(b, vm.vmId, beat);
+    onlyAt(b, vm);
+    await end(b, vm, 2);
+    proxy.stop();
   });
 });

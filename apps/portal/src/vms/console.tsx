@@ -52,12 +52,17 @@ class Keyboard {
   }
 }
 
-export function Console({ vmId, vmName }: { vmId: string; vmName: string }) {
+/** `epoch`: of the VM; each start and each move begins a console of its own. */
+export function Console({ vmId, vmName, epoch }: { vmId: string; vmName: string; epoch: number }) {
   const { client } = useSession();
   const place = useRef<HTMLDivElement>(null);
   const terminal = useRef<Terminal>(null);
   const [problem, setProblem] = useState<string>();
   const isDark = useIsDark();
+  const currentEpoch = useRef(epoch);
+  useEffect(() => {
+    currentEpoch.current = epoch;
+  }, [epoch]);
 
   useEffect(() => {
     const screen = new Terminal({
@@ -79,20 +84,19 @@ export function Console({ vmId, vmName }: { vmId: string; vmName: string }) {
     screen.attachCustomKeyEventHandler(({ key, shiftKey }) => !(key === 'Tab' && shiftKey)); // the way out by keyboard
     screen.onData((text) => keyboard.type(text));
 
-    let shown = true;
+    const hidden = new AbortController();
     let offset = 0;
+    let shownEpoch = currentEpoch.current;
     const poll = async () => {
-      while (shown) {
+      while (!hidden.signal.aborted) {
         let waitMs = POLL_MS;
         try {
+          if (currentEpoch.current !== shownEpoch) offset = 0;
+          shownEpoch = currentEpoch.current;
           const output = await client.vms.console(vmId, offset);
-          if (!shown) return;
-          // A new process (after a start or a move) counts from 0 again.
-          if (output.next < offset) offset = 0;
-          else {
-            screen.write(output.text);
-            offset = output.next;
-          }
+          if (hidden.signal.aborted) return;
+          screen.write(output.text);
+          offset = output.next;
           setProblem(undefined);
         } catch (error) {
           tell(error);
@@ -103,7 +107,7 @@ export function Console({ vmId, vmName }: { vmId: string; vmName: string }) {
     };
     void poll();
     return () => {
-      shown = false;
+      hidden.abort();
       resized.disconnect();
       screen.dispose();
     };
@@ -111,13 +115,17 @@ export function Console({ vmId, vmName }: { vmId: string; vmName: string }) {
 
   useEffect(() => {
     if (terminal.current) terminal.current.options.theme = isDark ? LOOK.dark : LOOK.light;
-  }, [isDark, vmId]);
+  }, [isDark]);
 
   return (
     <div className="console">
       <div ref={place} className="console-screen" role="region" aria-label={`Console of ${vmName}`} />
       <p className="console-foot subtle" role="status">
-        {problem ? <span className="tone-warn">{problem}</span> : 'Click into the console to type; Shift+Tab leaves it.'}
+        {problem ? (
+          <span className="tone-warn">{problem}</span>
+        ) : (
+          'Click into the console to type; Shift+Tab leaves it.'
+        )}
       </p>
     </div>
   );
