@@ -205,6 +205,22 @@ for (const backend of ['PostgreSQL', 'Redis'] as const)
       await api.call('PATCH', `/clusters/${clusterId}`, { schedulingPolicy: { name: 'none' } });
     });
 
+    test('a host that is deleted has no say any more', async () => {
+      const { enrolmentToken, id } = await api.post('/hosts', { name: 'delta', clusterId });
+      const delta = await FakeAgent.start(server.url, enrolmentToken, []);
+      const vm = await createVm('last-1', { hostId: id });
+      expect((await api.call('DELETE', `/hosts/${id}`)).status).toBe(409);
+      await api.post(`/vms/${vm.id}/stop`);
+      await api.until(`/vms/${vm.id}`, { status: 'down' });
+      expect((await api.call('DELETE', `/hosts/${id}`)).status).toBe(204);
+      const { heartbeatToken } = delta.enrolled;
+      const headers = { authorization: `Bearer ${heartbeatToken}` };
+      expect((await api.call('POST', '/agents/heartbeat', delta.heartbeat(), headers)).status).toBe(401);
+      await delta.stopListening();
+      await expect(delta.listen()).rejects.toThrow(/password|WRONGPASS/);
+      await delta.stop();
+    });
+
     test('in all this, no two transactions stood in each other’s way', async () => {
       const client = new Client(postgres.url);
       await client.connect();

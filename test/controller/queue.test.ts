@@ -38,8 +38,13 @@ function workAndGiveOrders(queues: () => HostQueues, accessOf: (hostId: string) 
     await queues().add(hostB, forB);
     await vi.waitFor(() => expect(got).toEqual({ [hostA]: [forA], [hostB]: [forB] }), 40_000);
 
-    await queues().add(hostA, forA); // the first one is done, so the reconciler may order it again
-    await vi.waitFor(() => expect(got[hostA]).toEqual([forA, forA]), 40_000);
+    // Once the first one is done, the reconciler may give the order again; until then it is the same order.
+    const giveAgain = async () => {
+      await queues().add(hostA, forA);
+      expect(got[hostA]!.length).toBeGreaterThan(1);
+    };
+    await vi.waitFor(giveAgain, 40_000);
+    expect(new Set(got[hostA]!.map(({ vmId }) => vmId))).toEqual(new Set([forA.vmId]));
     await Promise.all(workers.map((worker) => worker.close()));
   });
 
