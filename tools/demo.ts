@@ -6,7 +6,7 @@ import type { ClusterView, HostView, VmView } from '#contracts';
 import { Datacenter, type HostSettings } from './datacenter.js';
 import { readPidFile, writePidFile } from './pid-file.js';
 
-const HOSTS: readonly HostSettings[] = ['host-1', 'host-2', 'host-3'].map((name) => ({
+export const HOSTS: readonly HostSettings[] = ['host-1', 'host-2', 'host-3'].map((name) => ({
   name,
   cpuCores: 2,
   memoryMiB: 1024,
@@ -24,7 +24,8 @@ const CLUSTER = 'demo';
 
 const say = (line: string) => console.error(`drover: ${line}`);
 
-async function waitFor<T>(what: string, probe: () => Promise<T | undefined>, timeoutMs = 60_000): Promise<T> {
+/** What `probe` finds as soon as it finds something; throws after `timeoutMs`. */
+export async function waitFor<T>(what: string, probe: () => Promise<T | undefined>, timeoutMs = 60_000): Promise<T> {
   for (const end = Date.now() + timeoutMs; Date.now() < end;) {
     const found = await probe();
     if (found !== undefined) return found;
@@ -39,7 +40,7 @@ const upHosts = async (client: DroverClient): Promise<HostView[] | undefined> =>
 };
 
 /** Six VMs on the first host, then the policy: what the first start of the demo makes. */
-async function populate(client: DroverClient, cluster: ClusterView): Promise<void> {
+export async function populate(client: DroverClient, cluster: ClusterView): Promise<void> {
   const hosts = await waitFor('the enrolment of the hosts', () => upHosts(client));
   const first = hosts.find((host) => host.name === HOSTS[0]!.name)!;
   say(`starting ${VMS.length} VMs on ${first.name} ...`);

@@ -30,6 +30,7 @@ export function explain(error: unknown): string | undefined {
   if (error instanceof CommanderError) return undefined;
   if (error instanceof ApiError && error.status === 401)
     return `${error.message}; give the token by --token-file, DROVER_TOKEN or .drover/admin-token`;
+  if (error instanceof ApiError && error.status === 403) return `${error.message}; this token may not do that`;
   if (error instanceof ConnectionError) return `${error.message}; is it running? Another address: --url or DROVER_URL`;
   return error instanceof Error ? error.message : String(error);
 }

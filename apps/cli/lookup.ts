@@ -1,9 +1,9 @@
 /** Objects by name or by id. */
 import { allOf, type DroverClient } from '#client';
-import type { ClusterView, HostView, MigrationPolicyView, VmView } from '#contracts';
+import type { ClusterView, HostView, MigrationPolicyView, Page, VmView } from '#contracts';
 import { NotFound } from './failure.js';
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 function only<T>(kind: string, nameOrId: string, found: readonly T[]): T {
   if (found.length === 0) throw new NotFound(`there is no ${kind} ${nameOrId}`);
@@ -39,6 +39,20 @@ export async function findMigrationPolicy(client: DroverClient, nameOrId: string
     nameOrId,
     policies.filter((p) => p.id === nameOrId || p.name === nameOrId),
   );
+}
+
+const LONGEST_PAGE = 200;
+
+/** The first `limit` items of a list. */
+export async function first<T>(
+  limit: number,
+  list: (page: { cursor: string | undefined; limit: number }) => Promise<Page<T>>,
+): Promise<T[]> {
+  const items: T[] = [];
+  for await (const item of allOf((cursor) => list({ cursor, limit: Math.min(limit, LONGEST_PAGE) }))) {
+    if (items.push(item) === limit) break;
+  }
+  return items;
 }
 
 /** Every item of a list, whatever its length. */

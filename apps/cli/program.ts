@@ -1,4 +1,5 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
+import { seconds } from './arguments.js';
 import { clusterCommands } from './commands/clusters.js';
 import { eventCommands } from './commands/events.js';
 import { hostCommands } from './commands/hosts.js';
@@ -6,11 +7,6 @@ import { migrationCommands } from './commands/migrations.js';
 import { policyCommands } from './commands/policies.js';
 import { vmCommands } from './commands/vms.js';
 import { EXIT_CODES } from './failure.js';
-
-function seconds(text: string): string {
-  if (!(Number(text) > 0)) throw new InvalidArgumentError('give seconds, such as --watch 5.');
-  return text;
-}
 
 /** All commands; errors are thrown, not printed, so that main decides about text and exit code. */
 export function buildProgram(): Command {
@@ -20,7 +16,11 @@ export function buildProgram(): Command {
     .option('--url <url>', 'address of the controller (or DROVER_URL; http://127.0.0.1:7410 by default)')
     .option('--token-file <file>', 'file with the token (or DROVER_TOKEN; .drover/admin-token by default)')
     .option('--json', 'JSON for programs instead of tables')
-    .option('--watch [seconds]', 'shows it again and again, every 2 seconds unless told otherwise', seconds)
+    .option(
+      '--watch [seconds]',
+      'shows a list or an object again and again, every 2 seconds unless told otherwise',
+      seconds,
+    )
     .addHelpText('after', `\n${EXIT_CODES}`)
     .showHelpAfterError('(--help shows the usage)');
   for (const add of [clusterCommands, hostCommands, vmCommands, migrationCommands, policyCommands, eventCommands])

@@ -1,7 +1,11 @@
 /** Tables for people: columns as wide as their widest cell, numbers to the right. */
 type Cell = string | number | null | undefined;
 
-const textOf = (cell: Cell): string => (cell === null || cell === undefined || cell === '' ? '-' : String(cell));
+/** Text as it is, but for control characters: names, reasons and a guest's console must not drive the terminal. */
+// oxlint-disable-next-line no-control-regex
+export const plain = (text: string): string => text.replace(/[\x00-\x1f\x7f-\x9f]+/g, ' ');
+
+const textOf = (cell: Cell): string => (cell === null || cell === undefined || cell === '' ? '-' : plain(String(cell)));
 
 /** Lines of a table with a heading; a cell that is empty shows as a dash. */
 export function table(heading: readonly string[], rows: readonly (readonly Cell[])[]): string {

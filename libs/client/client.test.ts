@@ -57,10 +57,30 @@ test('an answer that is no problem+json is told as it is', async () => {
 });
 
 test('nobody listens: a ConnectionError that names the address', async () => {
-  const client = new DroverClient({ url: 'http://127.0.0.1:9', token: 'x' });
+  const client = new DroverClient({ url: 'http://127.0.0.1:2', token: 'x' });
   const error = await client.me().catch((e: unknown) => e);
   expect(error).toBeInstanceOf(ConnectionError);
-  expect((error as Error).message).toContain('http://127.0.0.1:9');
+  expect((error as Error).message).toContain('http://127.0.0.1:2');
+});
+
+test('what is no controller, or stops in mid-answer, is a ConnectionError', async () => {
+  const page = await serve((_, response) => response.end('<html>hello'));
+  await expect(page.me()).rejects.toThrow(/is no Drover controller/);
+  const broken = await serve((_, response) => {
+    response.writeHead(200, { 'content-length': 100 }).write('{"items"');
+    setTimeout(() => response.destroy(), 20);
+  });
+  await expect(broken.me()).rejects.toBeInstanceOf(ConnectionError);
+});
+
+test('an id stays one part of the path, whatever it holds', async () => {
+  const urls: unknown[] = [];
+  const client = await serve((request, response) => {
+    urls.push(request.url);
+    json(response, {});
+  });
+  await client.vms.get('a/b?c');
+  expect(urls).toEqual(['/api/v1/vms/a%2Fb%3Fc']);
 });
 
 test('allOf follows cursors to the end', async () => {

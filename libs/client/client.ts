@@ -7,6 +7,9 @@ import { type StreamOptions, streamOf } from './stream.js';
 type Input<S extends { _zod: { input: unknown } }> = S['_zod']['input'];
 type Filter<Q> = Partial<Omit<Q, 'limit'>> & { limit?: number };
 
+/** An id as part of a path, whatever somebody typed. */
+const at = encodeURIComponent;
+
 export class DroverClient {
   constructor(private readonly connection: Connection) {}
 
@@ -23,63 +26,65 @@ export class DroverClient {
 
   clusters = {
     list: (query: Filter<c.PageQuery> = {}) => this.page<c.ClusterView>('/clusters', query),
-    get: (id: string) => this.send<c.ClusterView>('GET', `/clusters/${id}`),
+    get: (id: string) => this.send<c.ClusterView>('GET', `/clusters/${at(id)}`),
     create: (body: Input<typeof c.CreateCluster>) => this.send<c.ClusterView>('POST', '/clusters', body),
     update: (id: string, body: Input<typeof c.UpdateCluster>) =>
-      this.send<c.ClusterView>('PATCH', `/clusters/${id}`, body),
-    remove: (id: string) => this.send<void>('DELETE', `/clusters/${id}`),
+      this.send<c.ClusterView>('PATCH', `/clusters/${at(id)}`, body),
+    remove: (id: string) => this.send<void>('DELETE', `/clusters/${at(id)}`),
     /** A dry run: what the policy would do now, and why. */
     plan: (id: string, body: Input<typeof c.CreatePlan> = {}) =>
-      this.send<c.PlanView>('POST', `/clusters/${id}/plan`, body),
+      this.send<c.PlanView>('POST', `/clusters/${at(id)}/plan`, body),
   };
 
   hosts = {
     list: (query: Filter<c.HostQuery> = {}) => this.page<c.HostView>('/hosts', query),
-    get: (id: string) => this.send<c.HostView>('GET', `/hosts/${id}`),
+    get: (id: string) => this.send<c.HostView>('GET', `/hosts/${at(id)}`),
     create: (body: c.CreateHost) => this.send<c.CreatedHost>('POST', '/hosts', body),
-    remove: (id: string) => this.send<void>('DELETE', `/hosts/${id}`),
-    deactivate: (id: string, body: c.DeactivateHost) => this.send<c.HostView>('POST', `/hosts/${id}/deactivate`, body),
-    activate: (id: string) => this.send<c.HostView>('POST', `/hosts/${id}/activate`, {}),
+    remove: (id: string) => this.send<void>('DELETE', `/hosts/${at(id)}`),
+    deactivate: (id: string, body: c.DeactivateHost) =>
+      this.send<c.HostView>('POST', `/hosts/${at(id)}/deactivate`, body),
+    activate: (id: string) => this.send<c.HostView>('POST', `/hosts/${at(id)}/activate`, {}),
   };
 
   vms = {
     list: (query: Filter<c.VmQuery> = {}) => this.page<c.VmView>('/vms', query),
-    get: (id: string) => this.send<c.VmView>('GET', `/vms/${id}`),
+    get: (id: string) => this.send<c.VmView>('GET', `/vms/${at(id)}`),
     create: (body: Input<typeof c.CreateVm>) => this.send<c.VmView>('POST', '/vms', body),
-    remove: (id: string) => this.send<void>('DELETE', `/vms/${id}`),
-    start: (id: string, body: Input<typeof c.StartVm> = {}) => this.send<c.VmView>('POST', `/vms/${id}/start`, body),
-    stop: (id: string, body: Input<typeof c.StopVm> = {}) => this.send<c.VmView>('POST', `/vms/${id}/stop`, body),
-    pause: (id: string) => this.send<c.VmView>('POST', `/vms/${id}/pause`, {}),
-    resume: (id: string) => this.send<c.VmView>('POST', `/vms/${id}/resume`, {}),
+    remove: (id: string) => this.send<void>('DELETE', `/vms/${at(id)}`),
+    start: (id: string, body: Input<typeof c.StartVm> = {}) =>
+      this.send<c.VmView>('POST', `/vms/${at(id)}/start`, body),
+    stop: (id: string, body: Input<typeof c.StopVm> = {}) => this.send<c.VmView>('POST', `/vms/${at(id)}/stop`, body),
+    pause: (id: string) => this.send<c.VmView>('POST', `/vms/${at(id)}/pause`, {}),
+    resume: (id: string) => this.send<c.VmView>('POST', `/vms/${at(id)}/resume`, {}),
     migrate: (id: string, body: Input<typeof c.MigrateVm> = {}) =>
-      this.send<c.MigrationView>('POST', `/vms/${id}/migrate`, body),
+      this.send<c.MigrationView>('POST', `/vms/${at(id)}/migrate`, body),
     /** Console output since `offset`. */
     console: (id: string, offset = 0) =>
-      request<c.ConsoleView>(this.connection, 'GET', pathOf(`/vms/${id}/console`, { offset })),
-    type: (id: string, body: c.ConsoleInput) => this.send<void>('POST', `/vms/${id}/console`, body),
+      request<c.ConsoleView>(this.connection, 'GET', pathOf(`/vms/${at(id)}/console`, { offset })),
+    type: (id: string, body: c.ConsoleInput) => this.send<void>('POST', `/vms/${at(id)}/console`, body),
   };
 
   migrations = {
     list: (query: Filter<c.MigrationQuery> = {}) => this.page<c.MigrationView>('/migrations', query),
-    get: (id: string) => this.send<c.MigrationDetail>('GET', `/migrations/${id}`),
-    cancel: (id: string) => this.send<c.MigrationView>('POST', `/migrations/${id}/cancel`, {}),
+    get: (id: string) => this.send<c.MigrationDetail>('GET', `/migrations/${at(id)}`),
+    cancel: (id: string) => this.send<c.MigrationView>('POST', `/migrations/${at(id)}/cancel`, {}),
     setParameters: (id: string, body: c.MigrationParameters) =>
-      this.send<c.MigrationView>('PATCH', `/migrations/${id}/parameters`, body),
+      this.send<c.MigrationView>('PATCH', `/migrations/${at(id)}/parameters`, body),
   };
 
   migrationPolicies = {
     list: (query: Filter<c.PageQuery> = {}) => this.page<c.MigrationPolicyView>('/migration-policies', query),
-    get: (id: string) => this.send<c.MigrationPolicyView>('GET', `/migration-policies/${id}`),
+    get: (id: string) => this.send<c.MigrationPolicyView>('GET', `/migration-policies/${at(id)}`),
     create: (body: Input<typeof c.CreateMigrationPolicy>) =>
       this.send<c.MigrationPolicyView>('POST', '/migration-policies', body),
     update: (id: string, body: Input<typeof c.UpdateMigrationPolicy>) =>
-      this.send<c.MigrationPolicyView>('PATCH', `/migration-policies/${id}`, body),
-    remove: (id: string) => this.send<void>('DELETE', `/migration-policies/${id}`),
+      this.send<c.MigrationPolicyView>('PATCH', `/migration-policies/${at(id)}`, body),
+    remove: (id: string) => this.send<void>('DELETE', `/migration-policies/${at(id)}`),
   };
 
   plans = {
     list: (query: Filter<c.PlanQuery> = {}) => this.page<c.PlanView>('/plans', query),
-    get: (id: string) => this.send<c.PlanView>('GET', `/plans/${id}`),
+    get: (id: string) => this.send<c.PlanView>('GET', `/plans/${at(id)}`),
   };
 
   events = {

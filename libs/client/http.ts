@@ -38,7 +38,7 @@ export function pathOf(path: string, query: Query = {}): string {
 }
 
 /** What a failed answer says, also when it is no problem+json (a proxy's page, say). */
-export async function errorOf(response: Response): Promise<ApiError> {
+async function errorOf(response: Response): Promise<ApiError> {
   const text = await response.text();
   let body: unknown;
   try {
@@ -52,13 +52,18 @@ export async function errorOf(response: Response): Promise<ApiError> {
   return new ApiError(response.status, title, detail, errors);
 }
 
+function noAnswer(connection: Connection, error: unknown): ConnectionError {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new ConnectionError(`no answer from the controller at ${connection.url || 'this address'}: ${why}`);
+}
+
 /** fetch with token; throws ConnectionError if no answer came, ApiError if it was not a success. */
 export async function open(connection: Connection, path: string, init: RequestInit = {}): Promise<Response> {
   const headers = { accept: 'application/json', authorization: `Bearer ${connection.token}`, ...init.headers };
   const response = await fetch(connection.url + path, { ...init, headers }).catch((error: Error) => {
     if (init.signal?.aborted && error.name === 'AbortError') throw error;
-    const cause = error.cause instanceof Error ? error.cause.message : error.message;
-    throw new ConnectionError(`no answer from the controller at ${connection.url || 'this address'}: ${cause}`);
+    throw noAnswer(connection, error);
   });
   if (!response.ok) throw await errorOf(response);
   return response;
@@ -71,6 +76,13 @@ export async function request<T>(connection: Connection, method: string, path: s
   if (body !== undefined) headers['content-type'] = 'application/json';
   const signal = AbortSignal.timeout(connection.timeoutMs ?? 30_000);
   const response = await open(connection, path, { method, headers, body: JSON.stringify(body), signal });
-  const text = await response.text();
-  return (text ? JSON.parse(text) : undefined) as T;
+  const text = await response.text().catch((error: unknown) => {
+    throw noAnswer(connection, error); // cut off in the middle
+  });
+  if (text === '') return undefined as T;
+  try {
+    return JSON.parse(text) as T;
+  } catch {
+    throw new ConnectionError(`what answers at ${connection.url || 'this address'} is no Drover controller`);
+  }
 }

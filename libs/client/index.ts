@@ -1,4 +1,3 @@
 /** Typed client of the controller's API, for browser and Node. */
 export { allOf, DroverClient } from './client.js';
-export { ApiError, type Connection, ConnectionError } from './http.js';
-export type { StreamOptions } from './stream.js';
+export { ApiError, ConnectionError } from './http.js';

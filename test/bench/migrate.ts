@@ -23,6 +23,8 @@ export interface MigrationFigures {
   /** What the source calls downtime. */
   readonly downtimeMs: number;
   readonly iterations: number;
+  /** CPU time of both processes meanwhile, the guest's included. */
+  readonly cpuMs: number;
 }
 
 const ENDS = ['completed', 'failed', 'cancelled'];
@@ -56,6 +58,8 @@ export async function migrate(
     'max-bandwidth': UNLIMITED,
     'downtime-limit': downtimeLimitMs,
   });
+  const cpuSeconds = () => source.cpuSeconds() + destination.cpuSeconds();
+  const cpuBefore = cpuSeconds();
   await source.qmp.execute('migrate', { uri: await incomingUri(destination) });
   const info = await migrationEnd(source, timeoutMs);
   if (info.status !== 'completed')
@@ -64,12 +68,14 @@ export async function migrate(
     const hasResumed = destination.events.some(({ event }) => event === 'RESUME');
     return hasResumed ? destination.eventMs('RESUME') - source.eventMs('STOP') : undefined;
   });
+  const cpuMs = (cpuSeconds() - cpuBefore) * 1000;
   const { 'total-time': totalMs = 0, downtime: downtimeMs = 0, ram } = info;
   return {
     throughputMiBps: ram!.transferred / 2 ** 20 / (totalMs / 1000),
     totalMs,
     pauseMs,
     downtimeMs,
+    cpuMs,
     iterations: ram!['dirty-sync-count'],
   };
 }

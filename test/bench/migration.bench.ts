@@ -19,7 +19,7 @@ const CASES: readonly Case[] = [
   { guest: '1 GiB, writes 32 MiB/s', ramMiB: 1024, append: 'region=768 rate=32' },
 ];
 
-const FIGURES = ['throughputMiBps', 'totalMs', 'pauseMs', 'downtimeMs', 'iterations'] as const;
+const FIGURES = ['throughputMiBps', 'totalMs', 'pauseMs', 'downtimeMs', 'iterations', 'cpuMs'] as const;
 /** Heartbeats that must follow each migration. */
 const BEATS = 2;
 
@@ -47,6 +47,7 @@ async function measure(program: Program, { ramMiB, append }: Case, repeats: numb
       earlier += source.console;
       await source.end();
       source = destination;
+      await source.settle();
       await expectBeats();
     }
   } finally {
@@ -74,7 +75,16 @@ export async function benchMigration(repeats: number, say: (line: string) => voi
     if (ours && theirs) rows.push([one.guest, 'ratio', ...ours.map((value, n) => formatRatio(value, theirs[n]!))]);
   }
   return {
-    columns: ['Guest', 'VMM', 'Throughput, MiB/s', 'Total, ms', 'Pause, ms', 'Downtime told, ms', 'Iterations'],
+    columns: [
+      'Guest',
+      'VMM',
+      'Throughput, MiB/s',
+      'Total, ms',
+      'Pause, ms',
+      'Downtime told, ms',
+      'Iterations',
+      'CPU, ms',
+    ],
     rows,
     notes: [`Each figure is the median of ${repeats}.`, ...withoutQemu(programs)],
   };

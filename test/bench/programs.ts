@@ -13,18 +13,22 @@ export interface Program {
   readonly command: string;
   /** Before all other options. */
   readonly args: readonly string[];
+  /** True if a guest that slept when it was migrated must be woken: see wake-timers.ts. */
+  readonly losesTimers: boolean;
 }
 
 export const DROVER: Program = {
   name: 'Drover',
   command: process.execPath,
   args: [join(root, 'dist/apps/vmm/main.js')],
+  losesTimers: false,
 };
 
 export const QEMU: Program = {
   name: 'QEMU',
   command: 'qemu-system-riscv64',
   args: ['-M', 'virt', '-nodefaults', '-display', 'none'],
+  losesTimers: true,
 };
 
 /** Those that are here, Drover first. */

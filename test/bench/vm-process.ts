@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QmpClient, type QmpEvent } from '#qmp';
 import { type Program, guestFile } from './programs.js';
+import { wakeTimers, wakeableArgs } from './wake-timers.js';
 
 export interface VmOptions {
   readonly program: Program;
@@ -57,6 +58,7 @@ export class VmProcess {
       ...['-m', `${ramMiB}M`, '-smp', `${harts}`, '-kernel', guestFile(guest), '-append', append],
       ...['-serial', `file:${join(folder, 'console')}`, '-qmp', `unix:${join(folder, 'qmp')},server=on,wait=off`],
       ...(incoming ? ['-incoming', 'tcp:127.0.0.1:0'] : []),
+      ...(program.losesTimers ? wakeableArgs(join(folder, 'qtest')) : []),
     ];
     const child = spawn(program.command, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     const vm = new VmProcess(options, child, folder);
@@ -90,6 +92,12 @@ export class VmProcess {
   get console(): string {
     const file = join(this.folder, 'console');
     return existsSync(file) ? readFileSync(file, 'latin1') : '';
+  }
+
+  /** After a migration to here: makes up for what the program has lost, so that the guest goes on. */
+  async settle(): Promise<void> {
+    const { program, harts = 1 } = this.options;
+    if (program.losesTimers) await wakeTimers(join(this.folder, 'qtest'), harts);
   }
 
   /** Host time in ms of the last event of that name. */

@@ -1,5 +1,8 @@
 /** What the API promises whatever it is asked: errors, tokens, idempotency, paging, documentation, metrics. */
 import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Server } from '../../apps/controller/server.js';
 import type { EmbeddedPostgres } from '../../tools/postgres.js';
@@ -158,6 +161,36 @@ test('migration policies are made, used, changed and deleted, but never while so
   );
   expect((await api.call('DELETE', `/migration-policies/${standard.id}`)).status).toBe(409);
   expect((await api.call('DELETE', `/clusters/${clusterId}`)).status).toBe(409);
+});
+
+test('the portal is served, with its page for every address of its own, and nothing of the API is hidden by it', async () => {
+  const portalDir = mkdtempSync(join(tmpdir(), 'drover-portal-'));
+  writeFileSync(join(portalDir, 'index.html'), '<title>Drover</title>');
+  writeFileSync(join(portalDir, 'app.js'), 'void 0;');
+  const withPortal = await startController(postgres.url, undefined, { portalDir });
+  const get = async (path: string) => {
+    const answer = await fetch(withPortal.url + path, { headers: { accept: 'text/html' } });
+    return {
+      status: answer.status,
+      type: answer.headers.get('content-type'),
+      headers: answer.headers,
+      text: await answer.text(),
+    };
+  };
+  for (const path of ['/', '/vms', '/migrations/1?tab=2'])
+    expect(await get(path)).toMatchObject({
+      status: 200,
+      type: expect.stringMatching(/^text\/html/),
+      text: '<title>Drover</title>',
+    });
+  expect((await get('/vms')).headers.get('content-security-policy')).toMatch(/default-src 'self'/);
+  expect(await get('/app.js')).toMatchObject({ status: 200, type: expect.stringMatching(/javascript/) });
+  expect((await get('/..%2f..%2fetc/passwd')).text).not.toMatch(/root:/);
+  expect((await get('/api/v1/vms')).status).toBe(401);
+  expect((await get('/api/v1/nowhere')).type).toMatch(/problem\+json/);
+  expect((await get('/metrics')).status).toBe(401);
+  await withPortal.close();
+  rmSync(portalDir, { recursive: true });
 });
 
 test('the API documents itself, and counts for Prometheus', async () => {

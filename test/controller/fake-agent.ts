@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers';
 import type { Enrolled, Heartbeat, HeartbeatAnswer, HostJob, MigrationReport, VmReport } from '#contracts';
 import { type HostWorker, openHostWorker } from '#queue';
 
-const BEAT_MS = 100;
+const BEAT_MS = 150;
 const NO_PROGRESS = { progress: null, iterations: [], downtimeMs: null, totalMs: null, downtimeBreakdown: null };
 
 type MigrateJob = Extract<HostJob, { kind: 'migrate' }>;
@@ -23,6 +23,8 @@ export class FakeAgent {
   readonly direct = new Map<string, unknown>();
   /** While true, migrations stay in pre-copy. */
   holdMigrations = false;
+  /** While set, migrations fail in pre-copy with this message. */
+  failMigrations = '';
   /** While true, orders have no effect. */
   isDeaf = false;
   cpuOf: (vmId: string) => number = () => 0.1;
@@ -73,6 +75,12 @@ export class FakeAgent {
     if (response.status !== 201) throw new Error(`enrolment: ${response.status} ${await response.text()}`);
     this.enrolled = (await response.json()) as Enrolled;
     this.hostId = this.enrolled.hostId;
+    await this.listen();
+  }
+
+  /** Takes orders, from a queue that may have gathered some. */
+  async listen(): Promise<void> {
+    await this.worker?.close();
     this.worker = await openHostWorker(this.enrolled.queue, (job) => this.obey(job), {
       concurrency: 4,
       onError: () => undefined, // queues come and go in these tests
@@ -90,9 +98,14 @@ export class FakeAgent {
     this.timer = setInterval(() => void this.beat(), BEAT_MS);
   }
 
+  async stopListening(): Promise<void> {
+    await this.worker?.close();
+    this.worker = undefined;
+  }
+
   async stop(): Promise<void> {
     this.fallSilent();
-    await this.worker?.close();
+    await this.stopListening();
     this.http.close();
   }
 
@@ -198,6 +211,10 @@ export class FakeAgent {
           expectedDowntimeMs: 5,
         },
       ];
+    } else if (report.status === 'precopy' && this.failMigrations) {
+      this.report(job.vmId, job.sourceEpoch, 'up');
+      report.status = 'failed';
+      report.error = { code: 'stream_broken', phase: 'perform', side: 'destination', message: this.failMigrations };
     } else if (report.status === 'precopy' && !this.holdMigrations) {
       report.status = 'switchover';
     } else if (report.status === 'switchover') {

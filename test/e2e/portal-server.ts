@@ -36,7 +36,14 @@ const START = Date.now();
 const ago = (seconds: number) => new Date(START - seconds * 1000).toISOString();
 const iso = () => new Date().toISOString();
 
-const VIEWS = { cluster: ClusterView, host: HostView, vm: VmView, migration: MigrationView, plan: PlanView, event: EventView };
+const VIEWS = {
+  cluster: ClusterView,
+  host: HostView,
+  vm: VmView,
+  migration: MigrationView,
+  plan: PlanView,
+  event: EventView,
+};
 type Kind = keyof typeof VIEWS;
 
 /** An answer that is not a success. */
@@ -62,6 +69,8 @@ export class PortalServer {
   readonly migrationPolicies: MigrationPolicyView[] = [];
   /** What was typed into consoles. */
   readonly typed: string[] = [];
+  /** As a proxy does while the controller is away. */
+  refusesStreams = false;
   private readonly streams = new Set<ServerResponse>();
   private readonly server = createServer((request, response) => void this.answer(request, response));
   private beats = 0;
@@ -338,7 +347,11 @@ export class PortalServer {
       migrationId: failed.id,
     });
     for (const host of this.hosts) this.log(`${host.name} is up`, { type: 'host.up', hostId: host.id });
-    this.log('The heartbeat of host-2 came late', { type: 'host.late', severity: 'warning', hostId: this.hosts[1]!.id });
+    this.log('The heartbeat of host-2 came late', {
+      type: 'host.late',
+      severity: 'warning',
+      hostId: this.hosts[1]!.id,
+    });
     this.beat();
   }
 
@@ -418,6 +431,7 @@ export class PortalServer {
   }
 
   private stream(response: ServerResponse): void {
+    if (this.refusesStreams) throw new Refusal(503, 'Service Unavailable', 'the controller is away');
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     response.write(': hello\n\n');
     this.streams.add(response);
@@ -482,7 +496,9 @@ export class PortalServer {
 
   private addHost({ name, clusterId }: { name: string; clusterId: string }): unknown {
     if (this.hosts.some((host) => host.name === name))
-      throw new Refusal(409, 'Conflict', 'the name is taken', [{ field: 'name', message: `${name} exists; choose another` }]);
+      throw new Refusal(409, 'Conflict', 'the name is taken', [
+        { field: 'name', message: `${name} exists; choose another` },
+      ]);
     const host: HostView = {
       ...this.hosts[0]!,
       id: randomUUID(),

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import type { PlanView } from '#contracts';
 import { all, findCluster } from '../lookup.js';
-import { answer } from '../output.js';
+import { change, show } from '../output.js';
+import { policyOf } from '../policy.js';
 import { table } from '../table.js';
 
 /** A plan as people read it: what moves and why, and what does not and why. */
@@ -28,7 +29,7 @@ export function clusterCommands(program: Command): void {
     .command('list', { isDefault: true })
     .description('all clusters')
     .action((_options, command: Command) =>
-      answer(command, async (client) => {
+      show(command, async (client) => {
         const value = await all((cursor) => client.clusters.list({ cursor }));
         const rows = value.map((c) => [
           c.name,
@@ -45,7 +46,7 @@ export function clusterCommands(program: Command): void {
     .description('makes a cluster without hosts')
     .option('--description <text>', 'what it is for', '')
     .action((name: string, options: { description: string }, command: Command) =>
-      answer(command, async (client) => {
+      change(command, async (client) => {
         const value = await client.clusters.create({ name, description: options.description });
         return { value, text: `cluster ${value.name} ${value.id}` };
       }),
@@ -54,9 +55,11 @@ export function clusterCommands(program: Command): void {
   program
     .command('plan [cluster]')
     .description('what the scheduling policy would do now, and why; nothing is moved')
-    .action((name: string | undefined, _options, command: Command) =>
-      answer(command, async (client) => {
-        const value = await client.clusters.plan((await findCluster(client, name)).id);
+    .option('--policy <name>', 'what this policy would do, with its defaults, instead of the one that is set')
+    .action((name: string | undefined, options: { policy?: string }, command: Command) =>
+      show(command, async (client) => {
+        const schedulingPolicy = options.policy === undefined ? undefined : policyOf(options.policy, {});
+        const value = await client.clusters.plan((await findCluster(client, name)).id, { schedulingPolicy });
         return { value, text: planText(value) };
       }),
     );

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
-import type { HostView } from '#contracts';
+import { HostStatus, type HostView } from '#contracts';
+import { oneOf } from '../arguments.js';
 import { all, findCluster, findHost } from '../lookup.js';
-import { answer } from '../output.js';
+import { change, show } from '../output.js';
 import { ago, percent, record, table } from '../table.js';
 
 const rowOf = (host: HostView) => [
@@ -36,9 +37,9 @@ export function hostCommands(program: Command): void {
   hosts
     .command('list', { isDefault: true })
     .description('all hosts with their load')
-    .option('--status <status>', 'only those in this status')
-    .action((options: { status?: HostView['status'] }, command: Command) =>
-      answer(command, async (client) => {
+    .addOption(oneOf('--status <status>', 'only those in this status', HostStatus))
+    .action((options: { status?: HostStatus }, command: Command) =>
+      show(command, async (client) => {
         const value = await all((cursor) => client.hosts.list({ cursor, status: options.status }));
         return {
           value,
@@ -53,14 +54,14 @@ export function hostCommands(program: Command): void {
     .command('show <host>')
     .description('one host, by name or id')
     .action((name: string, _options, command: Command) =>
-      answer(command, async (client) => oneHost(await findHost(client, name))),
+      show(command, async (client) => oneHost(await findHost(client, name))),
     );
   hosts
     .command('add <name>')
     .description('makes a host known and prints the token with which its agent enrols, once')
     .option('--cluster <cluster>', 'the cluster that it joins')
     .action((name: string, options: { cluster?: string }, command: Command) =>
-      answer(command, async (client) => {
+      change(command, async (client) => {
         const { id } = await findCluster(client, options.cluster);
         const value = await client.hosts.create({ name, clusterId: id });
         return { value, text: record({ name: value.name, id: value.id, 'enrolment token': value.enrolmentToken }) };
@@ -71,7 +72,7 @@ export function hostCommands(program: Command): void {
     .description('maintenance: moves all its VMs away, lets no new ones in')
     .requiredOption('--reason <text>', 'why, for those who find it empty')
     .action((name: string, options: { reason: string }, command: Command) =>
-      answer(command, async (client) => {
+      change(command, async (client) => {
         const { id } = await findHost(client, name);
         return oneHost(await client.hosts.deactivate(id, { reason: options.reason }));
       }),
@@ -80,13 +81,14 @@ export function hostCommands(program: Command): void {
     .command('activate <host>')
     .description('ends maintenance, or cancels its preparation')
     .action((name: string, _options, command: Command) =>
-      answer(command, async (client) => oneHost(await client.hosts.activate((await findHost(client, name)).id))),
+      change(command, async (client) => oneHost(await client.hosts.activate((await findHost(client, name)).id))),
     );
   hosts
     .command('remove <host>')
+    .alias('delete')
     .description('forgets a host in maintenance')
     .action((name: string, _options, command: Command) =>
-      answer(command, async (client) => {
+      change(command, async (client) => {
         const host = await findHost(client, name);
         await client.hosts.remove(host.id);
         return { value: { removed: host.id }, text: `host ${host.name} removed` };

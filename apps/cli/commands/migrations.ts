@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
-import type { MigrationDetail, MigrationView } from '#contracts';
-import { findHost, findVm } from '../lookup.js';
-import { answer } from '../output.js';
+import { type MigrationDetail, MigrationStatus, type MigrationView } from '#contracts';
+import { limit, oneOf } from '../arguments.js';
+import { NotFound } from '../failure.js';
+import { findHost, findVm, first, UUID } from '../lookup.js';
+import { change, show } from '../output.js';
 import { ago, mib, ms, record, table } from '../table.js';
 
 const rowOf = (m: MigrationView) => [
@@ -51,6 +53,12 @@ function detailText(m: MigrationDetail): string {
   return [head, table(heading, passes), table(['AT', 'STATUS', 'WHAT'], timeline)].join('\n\n');
 }
 
+/** Migrations have no names. */
+function migrationId(text: string): string {
+  if (!UUID.test(text)) throw new NotFound(`there is no migration ${text}; 'drover migrations' shows their ids`);
+  return text;
+}
+
 export function migrationCommands(program: Command): void {
   const migrations = program.command('migrations').description('live migrations, running and past');
   migrations
@@ -58,29 +66,24 @@ export function migrationCommands(program: Command): void {
     .description('the newest first')
     .option('--vm <vm>', 'of this VM')
     .option('--host <host>', 'from or to this host')
-    .option('--status <status>', 'in this status')
-    .option('--limit <n>', 'how many at most', '50')
-    .action(
-      (options: { vm?: string; host?: string; status?: MigrationView['status']; limit: string }, command: Command) =>
-        answer(command, async (client) => {
-          const vmId = options.vm && (await findVm(client, options.vm)).id;
-          const hostId = options.host && (await findHost(client, options.host)).id;
-          const { items } = await client.migrations.list({
-            vmId,
-            hostId,
-            status: options.status,
-            limit: Number(options.limit),
-          });
-          const heading = ['ID', 'VM', 'FROM', 'TO', 'STATUS', 'REMAINING', 'TOTAL', 'DOWNTIME', 'AGE', 'REASON'];
-          return { value: items, text: table(heading, items.map(rowOf)) };
-        }),
+    .addOption(oneOf('--status <status>', 'in this status', MigrationStatus))
+    .addOption(limit())
+    .action((options: { vm?: string; host?: string; status?: MigrationStatus; limit: number }, command: Command) =>
+      show(command, async (client) => {
+        const vmId = options.vm && (await findVm(client, options.vm)).id;
+        const hostId = options.host && (await findHost(client, options.host)).id;
+        const { status } = options;
+        const items = await first(options.limit, (page) => client.migrations.list({ vmId, hostId, status, ...page }));
+        const heading = ['ID', 'VM', 'FROM', 'TO', 'STATUS', 'REMAINING', 'TOTAL', 'DOWNTIME', 'AGE', 'REASON'];
+        return { value: items, text: table(heading, items.map(rowOf)) };
+      }),
     );
   migrations
     .command('show <id>')
     .description('one migration: passes, downtime, timeline')
     .action((id: string, _options, command: Command) =>
-      answer(command, async (client) => {
-        const value = await client.migrations.get(id);
+      show(command, async (client) => {
+        const value = await client.migrations.get(migrationId(id));
         return { value, text: detailText(value) };
       }),
     );
@@ -88,8 +91,8 @@ export function migrationCommands(program: Command): void {
     .command('cancel <id>')
     .description('cancels it; the VM runs on at the source')
     .action((id: string, _options, command: Command) =>
-      answer(command, async (client) => {
-        const value = await client.migrations.cancel(id);
+      change(command, async (client) => {
+        const value = await client.migrations.cancel(migrationId(id));
         return { value, text: `migration ${value.id} of ${value.vmName}: ${value.status}` };
       }),
     );

@@ -1,41 +1,56 @@
 import type { Command } from 'commander';
-import { z } from 'zod';
-import { EvenlyDistributedParameters, SchedulingPolicy } from '#contracts';
+import type { MigrationPolicyView, SchedulingPolicy } from '#contracts';
+import { wholeNumber } from '../arguments.js';
 import { UsageError } from '../failure.js';
 import { all, findCluster, findMigrationPolicy } from '../lookup.js';
-import { answer } from '../output.js';
+import { change, show } from '../output.js';
+import { parametersOf, policyOf } from '../policy.js';
 import { record, table } from '../table.js';
-
-/** `HighUtilization=70` and the like, as numbers by name. */
-function parametersOf(words: readonly string[]): Record<string, number> {
-  const known = Object.keys(EvenlyDistributedParameters.shape);
-  return Object.fromEntries(
-    words.map((word) => {
-      const [name = '', value = ''] = word.split('=');
-      if (!known.includes(name)) throw new UsageError(`${name} is not a parameter; use ${known.join(', ')}`);
-      if (value === '' || Number.isNaN(Number(value)))
-        throw new UsageError(`${name}: give a number, such as ${name}=10`);
-      return [name, Number(value)];
-    }),
-  );
-}
-
-function policyOf(name: string, words: readonly string[]): SchedulingPolicy {
-  const parsed = SchedulingPolicy.safeParse(words.length > 0 ? { name, parameters: parametersOf(words) } : { name });
-  if (parsed.success) return parsed.data;
-  throw new UsageError(`policy ${name}: ${z.prettifyError(parsed.error)}`);
-}
 
 const policyText = (policy: SchedulingPolicy) =>
   record({ policy: policy.name, ...(policy.name === 'none' ? {} : policy.parameters) });
 
+const MIGRATION_HEADING = ['NAME', 'DOWNTIME LIMIT MS', 'MIB/S', 'TIMEOUT S', 'DESCRIPTION'];
+const migrationRow = (p: MigrationPolicyView) => [
+  p.name,
+  p.downtimeLimitMs,
+  p.bandwidthMiBps ?? 'unlimited',
+  p.timeoutSeconds,
+  p.description,
+];
+
+interface MigrationPolicyOptions {
+  readonly downtimeLimit?: number;
+  readonly bandwidth?: number | 'unlimited';
+  readonly timeout?: number;
+}
+
+const bandwidth = (text: string) => (text === 'unlimited' ? text : wholeNumber(text));
+
 export function policyCommands(program: Command): void {
   const policies = program.command('policies').description('scheduling policies of clusters, and migration policies');
   policies
-    .command('show [cluster]', { isDefault: true })
-    .description("a cluster's scheduling policy")
+    .command('list', { isDefault: true })
+    .description("all clusters' scheduling and migration policies")
+    .action((_options, command: Command) =>
+      show(command, async (client) => {
+        const clusters = await all((cursor) => client.clusters.list({ cursor }));
+        const migrationPolicies = await all((cursor) => client.migrationPolicies.list({ cursor }));
+        const nameOf = new Map(migrationPolicies.map((policy) => [policy.id, policy.name]));
+        const value = clusters.map(({ name, schedulingPolicy, migrationPolicyId }) => ({
+          cluster: name,
+          schedulingPolicy,
+          migrationPolicy: nameOf.get(migrationPolicyId) ?? migrationPolicyId,
+        }));
+        const rows = value.map((v) => [v.cluster, v.schedulingPolicy.name, v.migrationPolicy]);
+        return { value, text: table(['CLUSTER', 'SCHEDULING', 'MIGRATION'], rows) };
+      }),
+    );
+  policies
+    .command('show [cluster]')
+    .description("a cluster's scheduling policy with its parameters")
     .action((name: string | undefined, _options, command: Command) =>
-      answer(command, async (client) => {
+      show(command, async (client) => {
         const { schedulingPolicy } = await findCluster(client, name);
         return { value: schedulingPolicy, text: policyText(schedulingPolicy) };
       }),
@@ -44,9 +59,13 @@ export function policyCommands(program: Command): void {
     .command('set <cluster> <policy> [parameter=value...]')
     .description('none or evenly_distributed, such as: set demo evenly_distributed HighUtilization=70')
     .action((cluster: string, policy: string, words: string[], _options, command: Command) =>
-      answer(command, async (client) => {
-        const { id } = await findCluster(client, cluster);
-        const { schedulingPolicy } = await client.clusters.update(id, { schedulingPolicy: policyOf(policy, words) });
+      change(command, async (client) => {
+        const given = parametersOf(words);
+        const { id, schedulingPolicy: before } = await findCluster(client, cluster);
+        const kept = before.name === policy && before.name !== 'none' ? before.parameters : {};
+        const { schedulingPolicy } = await client.clusters.update(id, {
+          schedulingPolicy: policyOf(policy, { ...kept, ...given }),
+        });
         return { value: schedulingPolicy, text: policyText(schedulingPolicy) };
       }),
     );
@@ -56,23 +75,35 @@ export function policyCommands(program: Command): void {
     .command('list', { isDefault: true })
     .description('all migration policies')
     .action((_options, command: Command) =>
-      answer(command, async (client) => {
+      show(command, async (client) => {
         const value = await all((cursor) => client.migrationPolicies.list({ cursor }));
-        const rows = value.map((p) => [
-          p.name,
-          p.downtimeLimitMs,
-          p.bandwidthMiBps ?? 'unlimited',
-          p.timeoutSeconds,
-          p.description,
-        ]);
-        return { value, text: table(['NAME', 'DOWNTIME LIMIT MS', 'MIB/S', 'TIMEOUT S', 'DESCRIPTION'], rows) };
+        return { value, text: table(MIGRATION_HEADING, value.map(migrationRow)) };
+      }),
+    );
+  migration
+    .command('set <policy>')
+    .description('changes what is given')
+    .option('--downtime-limit <ms>', 'longest pause of the guest at the switchover', wholeNumber)
+    .option('--bandwidth <MiB/s>', "limit of one migration, or 'unlimited'", bandwidth)
+    .option('--timeout <seconds>', 'a migration that takes longer is cancelled', wholeNumber)
+    .action((policy: string, options: MigrationPolicyOptions, command: Command) =>
+      change(command, async (client) => {
+        if (Object.keys(options).length === 0)
+          throw new UsageError('nothing to set; give --downtime-limit, --bandwidth or --timeout');
+        const { id } = await findMigrationPolicy(client, policy);
+        const value = await client.migrationPolicies.update(id, {
+          downtimeLimitMs: options.downtimeLimit,
+          bandwidthMiBps: options.bandwidth === 'unlimited' ? null : options.bandwidth,
+          timeoutSeconds: options.timeout,
+        });
+        return { value, text: table(MIGRATION_HEADING, [migrationRow(value)]) };
       }),
     );
   migration
     .command('use <cluster> <policy>')
     .description("makes it the cluster's")
     .action((cluster: string, policy: string, _options, command: Command) =>
-      answer(command, async (client) => {
+      change(command, async (client) => {
         const { id } = await findCluster(client, cluster);
         const migrationPolicyId = (await findMigrationPolicy(client, policy)).id;
         const value = await client.clusters.update(id, { migrationPolicyId });

@@ -1,16 +1,12 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import type { DroverClient } from '#client';
-import type { VmView } from '#contracts';
+import { VmStatus, type VmView } from '#contracts';
+import { oneOf, wholeNumber } from '../arguments.js';
 import { all, findCluster, findHost, findVm } from '../lookup.js';
-import { answer } from '../output.js';
+import { followConsole, printConsole } from '../console.js';
+import { change, refuseWatch, show } from '../output.js';
 import { connect, type ConnectionOptions } from '../connection.js';
 import { ago, record, table } from '../table.js';
-
-function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('give a whole number from 1 on.');
-  return value;
-}
 
 async function hostNames(client: DroverClient): Promise<Map<string, string>> {
   return new Map((await all((cursor) => client.hosts.list({ cursor }))).map((host) => [host.id, host.name]));
@@ -50,26 +46,15 @@ async function oneVm(client: DroverClient, vm: VmView) {
   return { value: vm, text: record(fields) };
 }
 
-/** Prints the console from its beginning, and goes on with --follow. */
-async function showConsole(client: DroverClient, id: string, follow: boolean): Promise<void> {
-  for (let offset = 0; ;) {
-    const part = await client.vms.console(id, offset);
-    process.stdout.write(part.text);
-    if (part.next === offset && !follow) return;
-    if (part.next === offset) await new Promise((done) => setTimeout(done, 500));
-    offset = part.next;
-  }
-}
-
 export function vmCommands(program: Command): void {
   const vms = program.command('vms').description('virtual machines');
   vms
     .command('list', { isDefault: true })
     .description('all VMs')
     .option('--host <host>', 'only those on this host')
-    .option('--status <status>', 'only those in this status')
-    .action((options: { host?: string; status?: VmView['status'] }, command: Command) =>
-      answer(command, async (client) => {
+    .addOption(oneOf('--status <status>', 'only those in this status', VmStatus))
+    .action((options: { host?: string; status?: VmStatus }, command: Command) =>
+      show(command, async (client) => {
         const hostId = options.host && (await findHost(client, options.host)).id;
         const value = await all((cursor) => client.vms.list({ cursor, hostId, status: options.status }));
         const hosts = await hostNames(client);
@@ -105,7 +90,7 @@ export function vmCommands(program: Command): void {
         },
         command: Command,
       ) =>
-        answer(command, async (client) => {
+        change(command, async (client) => {
           const clusterId = (await findCluster(client, options.cluster)).id;
           const hostId = options.host ? (await findHost(client, options.host)).id : null;
           const { image, append, vcpus, memory: memoryMiB, start } = options;
@@ -114,6 +99,13 @@ export function vmCommands(program: Command): void {
             await client.vms.create({ name, clusterId, hostId, image, append, vcpus, memoryMiB, start }),
           );
         }),
+    );
+
+  vms
+    .command('show <vm>')
+    .description('one VM, by name or id')
+    .action((name: string, _options, command: Command) =>
+      show(command, async (client) => oneVm(client, await findVm(client, name))),
     );
 
   const onOne = (
@@ -125,12 +117,11 @@ export function vmCommands(program: Command): void {
     const sub = vms.command(`${name} <vm>`).description(description);
     for (const [flags, text] of options) sub.option(flags, text);
     sub.action((vm: string, given: { host?: string; powerOff?: boolean }, command: Command) =>
-      answer(command, async (client) => oneVm(client, await action(client, await findVm(client, vm), given))),
+      change(command, async (client) => oneVm(client, await action(client, await findVm(client, vm), given))),
     );
   };
   const hostOf = async (client: DroverClient, name: string | undefined) =>
     name ? (await findHost(client, name)).id : null;
-  onOne('show', 'one VM, by name or id', async (_client, vm) => vm);
   onOne(
     'start',
     'starts it',
@@ -152,7 +143,7 @@ export function vmCommands(program: Command): void {
     .option('--host <host>', 'where to; the scheduler chooses otherwise')
     .option('--reason <text>', 'why')
     .action((name: string, options: { host?: string; reason?: string }, command: Command) =>
-      answer(command, async (client) => {
+      change(command, async (client) => {
         const vm = await findVm(client, name);
         const destinationHostId = await hostOf(client, options.host);
         const value = await client.vms.migrate(vm.id, { destinationHostId, reason: options.reason });
@@ -165,16 +156,20 @@ export function vmCommands(program: Command): void {
   vms
     .command('console <vm>')
     .description('prints its console')
-    .option('-f, --follow', 'and goes on as more comes')
+    .option('-f, --follow', 'and goes on as more comes, also when the VM moves, until it is down')
     .action(async (name: string, options: { follow?: boolean }, command: Command) => {
+      refuseWatch(command);
       const client = connect(command.optsWithGlobals<ConnectionOptions>());
-      await showConsole(client, (await findVm(client, name)).id, options.follow ?? false);
+      const { id } = await findVm(client, name);
+      const write = (text: string) => process.stdout.write(text);
+      await (options.follow ? followConsole(client, id, write) : printConsole(client, id, write));
     });
   vms
     .command('remove <vm>')
+    .alias('delete')
     .description('forgets a VM that is down')
     .action((name: string, _options, command: Command) =>
-      answer(command, async (client) => {
+      change(command, async (client) => {
         const vm = await findVm(client, name);
         await client.vms.remove(vm.id);
         return { value: { removed: vm.id }, text: `VM ${vm.name} removed` };

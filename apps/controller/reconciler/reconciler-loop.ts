@@ -13,7 +13,7 @@ const DAY_MS = 86_400_000;
 const KEEP_KEYS_MS = DAY_MS;
 const KEEP_EVENTS_MS = 90 * DAY_MS;
 
-/** Looks after what no heartbeat brings: hosts that have fallen silent, orders without effect, old rows. */
+/** Looks after what no heartbeat brings about: hosts that have fallen silent and their VMs, rows that are too old. */
 @Injectable()
 export class ReconcilerLoop implements OnApplicationBootstrap, OnApplicationShutdown {
   /** Since when heartbeats have been received: a host is not blamed for the controller's absence. */
@@ -48,7 +48,7 @@ export class ReconcilerLoop implements OnApplicationBootstrap, OnApplicationShut
     if (now.getTime() - this.lastTurn > this.config.hostTimeoutMs / 2) this.listeningSince = now.getTime();
     this.lastTurn = now.getTime();
     await this.loseSilentHosts(now);
-    await this.reconciler.reconcileAll(() => new Date());
+    await this.reconciler.reconcileSilent(() => new Date());
     await this.cleanUp(now);
     this.lastTurn = Date.now();
   }

@@ -18,9 +18,9 @@ export class Reconciler {
     @Inject(LOG) private readonly log: Log,
   ) {}
 
-  /** All VMs that are not down, and all that a host speaks of; each in a transaction of its own. */
-  async reconcileAll(now: () => Date): Promise<void> {
-    for (const vmId of await this.db.vms.runningIds()) {
+  /** What no heartbeat brings about: VMs whose host is silent; each in a transaction of its own. */
+  async reconcileSilent(now: () => Date): Promise<void> {
+    for (const vmId of await this.db.vms.idsOnSilentHosts()) {
       const orders = await this.db.transaction((tx) => this.settle(tx, [vmId], now()));
       await this.orders.send(orders);
     }
@@ -32,27 +32,32 @@ export class Reconciler {
     const locked = await tx.vms.lockAll(vmIds); // first: what is read afterwards belongs together
     const reports = await tx.reports.ofVms(vmIds);
     const migrations = await tx.migrations.activeOfVms(vmIds);
-    const hosts = new Map((await tx.hosts.all()).map((host) => [host.id, host]));
-    for (const { id } of locked) {
-      const copies = reports.filter(({ vmId }) => vmId === id).map(copyFacts);
-      let migration = migrations.find(({ vmId }) => vmId === id) ?? null;
+    const hostIds = [
+      ...locked.flatMap(({ hostId }) => hostId ?? []),
+      ...reports.map(({ hostId }) => hostId),
+      ...migrations.flatMap(({ sourceHostId, destinationHostId }) => [sourceHostId, destinationHostId]),
+    ];
+    const hosts = new Map((await tx.hosts.byIds([...new Set(hostIds)])).map((host) => [host.id, hostFacts(host)]));
+    for (let vm of locked) {
+      const copies = reports.filter(({ vmId }) => vmId === vm.id).map(copyFacts);
+      let migration = migrations.find(({ vmId }) => vmId === vm.id) ?? null;
       for (let step = 0; step < MAX_STEPS; step++) {
-        const vm = await tx.vms.get(id);
         const situation = {
           vm: vmFacts(vm),
           copies,
-          host: (hostId: string) => hostFacts(hosts.get(hostId)!),
+          host: (hostId: string) => hosts.get(hostId)!,
           migration: migration && migrationFacts(migration),
         };
         const decision = decide(situation, now.getTime());
         if (!decision) break;
-        this.log.info({ vmId: id, vm: vm.name, migrationId: migration?.id, ...decision }, 'reconciled');
+        this.log.info({ vmId: vm.id, vm: vm.name, migrationId: migration?.id, ...decision }, 'reconciled');
         const order = await this.perform(tx, decision, vm, migration, now);
         if (order) {
           orders.push(order);
           break; // its effect shows in later reports
         }
         if (decision.action.endsWith('_migration')) migration = null;
+        vm = await tx.vms.get(vm.id);
       }
     }
     return orders;

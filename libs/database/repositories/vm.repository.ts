@@ -1,4 +1,4 @@
-import { type EntityManager, Not } from 'typeorm';
+import type { EntityManager } from 'typeorm';
 import type { Page, VmQuery, VmReport, VmStatus } from '#contracts';
 import { transition, VM_TRANSITIONS } from '#lifecycle';
 import { Vm } from '../entities/vm.entity.js';
@@ -43,9 +43,15 @@ export class VmRepository extends BaseRepository<Vm> {
     return this.rows.find({ where: { hostId }, order: { name: 'ASC' } });
   }
 
-  /** Ids of all VMs that are not down. */
-  async runningIds(): Promise<string[]> {
-    const rows = await this.rows.find({ select: { id: true }, where: { status: Not('down') } });
+  /** Ids of VMs that no heartbeat speaks of, because their host does not answer, and that are not known to be so yet. */
+  async idsOnSilentHosts(): Promise<string[]> {
+    const rows: { id: string }[] = await this.manager.query(
+      `SELECT vm.id FROM vm JOIN host ON host.id = vm.host_id
+        WHERE host.status = 'non_responsive'
+          AND (vm.status <> 'unknown' OR EXISTS (
+                SELECT 1 FROM migration
+                 WHERE vm_id = vm.id AND migration.status NOT IN ('completed', 'failed', 'cancelled')))`,
+    );
     return rows.map(({ id }) => id);
   }
 

@@ -1,4 +1,4 @@
-import { useState } from 'react';
+import { useCallback, useState } from 'react';
 import { Pages } from './pages.js';
 import { SignedIn } from './signed-in.js';
 import { SignInPage } from './sign-in-page.js';
@@ -10,6 +10,11 @@ const firstToken = initialToken();
 export function App() {
   const [token, setToken] = useState(firstToken);
   const [why, setWhy] = useState<string>();
+  const signOut = useCallback((reason?: string) => {
+    storeToken(null);
+    setWhy(reason);
+    setToken(null);
+  }, []);
   if (token === null)
     return (
       <SignInPage
@@ -22,15 +27,7 @@ export function App() {
       />
     );
   return (
-    <SignedIn
-      key={token}
-      token={token}
-      onSignOut={(reason) => {
-        storeToken(null);
-        setWhy(reason);
-        setToken(null);
-      }}
-    >
+    <SignedIn key={token} token={token} onSignOut={signOut}>
       <Pages />
     </SignedIn>
   );

@@ -1,6 +1,5 @@
 /** Which address shows which page. */
-import { Button } from '@patternfly/react-core';
-import { createBrowserRouter, Link, RouterProvider, useRouteError } from 'react-router';
+import { createBrowserRouter, RouterProvider, useRouteError } from 'react-router';
 import { DashboardPage } from '../dashboard/dashboard-page.js';
 import { EventsPage } from '../events/events-page.js';
 import { HostPage } from '../hosts/host-page.js';
@@ -8,6 +7,7 @@ import { HostsPage } from '../hosts/hosts-page.js';
 import { MigrationPage } from '../migrations/migration-page.js';
 import { MigrationsPage } from '../migrations/migrations-page.js';
 import { Nothing, ProblemAlert } from '../parts/feedback.js';
+import { LinkButton } from '../parts/link-button.js';
 import { DecisionPage } from '../policies/decision-page.js';
 import { DecisionsPage } from '../policies/decisions-page.js';
 import { PoliciesPage } from '../policies/policies-page.js';
@@ -21,7 +21,7 @@ function BrokenPage() {
 
 function UnknownPage() {
   return (
-    <Nothing title="There is no such page" action={<Button component={(props) => <Link {...props} to="/" />}>Dashboard</Button>}>
+    <Nothing title="There is no such page" action={<LinkButton to="/">Dashboard</LinkButton>}>
       The address may be mistyped, or from an older version.
     </Nothing>
   );

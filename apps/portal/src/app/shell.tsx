@@ -97,7 +97,13 @@ export function Shell() {
             <div className="masthead-tools">
               <ConnectionSign />
               <ThemeSwitch />
-              <Button variant="plain" aria-label="Sign out" title="Sign out" icon={<icons.SignOutIcon />} onClick={() => signOut()} />
+              <Button
+                variant="plain"
+                aria-label="Sign out"
+                title="Sign out"
+                icon={<icons.SignOutIcon />}
+                onClick={() => signOut()}
+              />
             </div>
           </MastheadContent>
         </Masthead>
@@ -122,7 +128,8 @@ export function Shell() {
     >
       {!connected && (
         <div className="banner" role="status">
-          <icons.WarningIcon /> The connection to the controller is lost. What you see may be old; it comes back by itself.
+          <icons.WarningIcon /> The connection to the controller is lost. What you see may be old; it comes back by
+          itself.
         </div>
       )}
       <ToastProvider>

@@ -1,4 +1,13 @@
-import { Alert, Button, Form, FormGroup, FormHelperText, HelperText, HelperTextItem, TextInput } from '@patternfly/react-core';
+import {
+  Alert,
+  Button,
+  Form,
+  FormGroup,
+  FormHelperText,
+  HelperText,
+  HelperTextItem,
+  TextInput,
+} from '@patternfly/react-core';
 import { type SubmitEvent, useState } from 'react';
 import { ApiError, DroverClient } from '#client';
 import { ProblemAlert } from '../parts/feedback.js';
@@ -59,7 +68,8 @@ export function SignInPage({ notice, onSignIn }: { notice?: string; onSignIn: (t
                   </HelperTextItem>
                 ) : (
                   <HelperTextItem>
-                    npm start prints it; it is also in the file <code>.drover/admin-token</code> on the controller's host.
+                    npm start prints it; it is also in the file <code>.drover/admin-token</code> on the controller's
+                    host.
                   </HelperTextItem>
                 )}
               </HelperText>

@@ -28,15 +28,13 @@ export function SignedIn({ token, onSignOut, children }: SignedInProps) {
       defaultOptions: {
         queries: {
           staleTime: Infinity, // the stream tells what changes
-          structuralSharing: false,
           refetchOnWindowFocus: false,
           retry: (count, error) => error instanceof ConnectionError && count < 3,
         },
       },
     });
     return { client, queries, live: new LiveCache(client, queries) };
-    // onSignOut only sets state: which one is called makes no difference
-  }, [token]);
+  }, [token, onSignOut]);
 
   useEffect(() => {
     const stop = new AbortController();
@@ -55,11 +53,11 @@ export function SignedIn({ token, onSignOut, children }: SignedInProps) {
       stop.abort();
       clearTimeout(timer);
     };
-  }, [parts]);
+  }, [parts, onSignOut]);
 
   const session = useMemo<Session>(
     () => ({ client: parts.client, live: parts.live, connected, signOut: onSignOut }),
-    [parts, connected],
+    [parts, connected, onSignOut],
   );
   return (
     <QueryClientProvider client={parts.queries}>

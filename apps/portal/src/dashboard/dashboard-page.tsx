@@ -116,10 +116,14 @@ function MovingNow({ moving }: { moving: readonly MigrationView[] }) {
     <Panel
       title="Moving now"
       className="panel-scroll"
-      aside={<Link to="/migrations">{moving.length === 0 ? 'All migrations' : plural(moving.length, 'migration')}</Link>}
+      aside={
+        <Link to="/migrations">{moving.length === 0 ? 'All migrations' : plural(moving.length, 'migration')}</Link>
+      }
     >
       {moving.length === 0 ? (
-        <p className="quiet">Nothing moves. VMs move when the policy finds a better place, or when a host goes into maintenance.</p>
+        <p className="quiet">
+          Nothing moves. VMs move when the policy finds a better place, or when a host goes into maintenance.
+        </p>
       ) : (
         <ul className="entries">
           {moving.map((migration) => (
@@ -151,7 +155,11 @@ function LastDecisions({ clusterId }: { clusterId: string }) {
   const plans = data?.filter((plan) => plan.clusterId === clusterId && plan.kind === 'applied').slice(0, 20);
   return (
     <Panel title="Last decisions" className="panel-scroll" aside={<Link to="/decisions">All decisions</Link>}>
-      {error && !data ? <ProblemAlert error={error} onRetry={() => void refetch()} /> : <DecisionList plans={plans ?? []} />}
+      {error && !data ? (
+        <ProblemAlert error={error} onRetry={() => void refetch()} />
+      ) : (
+        <DecisionList plans={plans ?? []} />
+      )}
     </Panel>
   );
 }
@@ -161,7 +169,11 @@ function LastEvents({ clusterId }: { clusterId: string }) {
   const events = data?.filter((event) => event.clusterId === clusterId || event.clusterId === null).slice(0, 30);
   return (
     <Panel title="Events" className="panel-scroll" aside={<Link to="/events">All events</Link>}>
-      {error && !data ? <ProblemAlert error={error} onRetry={() => void refetch()} /> : <EventList events={events ?? []} />}
+      {error && !data ? (
+        <ProblemAlert error={error} onRetry={() => void refetch()} />
+      ) : (
+        <EventList events={events ?? []} />
+      )}
     </Panel>
   );
 }

@@ -1,11 +1,11 @@
 /** Each host as a lane: its load, and the VMs that run on it. VMs are seen to move from lane to lane. */
-import { Button } from '@patternfly/react-core';
 import { type ReactNode, useRef } from 'react';
 import { Link } from 'react-router';
 import type { HostView, MigrationView, VmView } from '#contracts';
 import { Nothing } from '../parts/feedback.js';
 import { cores, mebibytes, percentOf } from '../parts/figures.js';
 import { ArrowIcon, HostIcon } from '../parts/icons.js';
+import { LinkButton } from '../parts/link-button.js';
 import { Meter } from '../parts/meter.js';
 import { HostStatusLabel, VmStatusLabel, vmStatusWord } from '../parts/status.js';
 import { useGlide } from './use-glide.js';
@@ -21,11 +21,7 @@ export function HostBoard({ hosts, vms, moving }: BoardProps) {
   useGlide(board);
   if (hosts.length === 0)
     return (
-      <Nothing
-        title="No hosts yet"
-        icon={HostIcon}
-        action={<Button component={(props) => <Link {...props} to="/hosts" />}>Add a host</Button>}
-      >
+      <Nothing title="No hosts yet" icon={HostIcon} action={<LinkButton to="/hosts">Add a host</LinkButton>}>
         A host is a machine on which an agent runs. Add one, then start its agent with the token that is shown.
       </Nothing>
     );
@@ -74,9 +70,24 @@ function Lane({ host, vms, leaving, arriving }: LaneProps) {
       </div>
       <div className="lane-meters">
         <span className="meter-name">CPU</span>
-        <Meter marksHigh kind="cpu" label={`CPU of ${host.name}`} used={host.cpuUsedCores} capacity={host.cpuCores} format={cores} unit="cores" />
+        <Meter
+          marksHigh
+          kind="cpu"
+          label={`CPU of ${host.name}`}
+          used={host.cpuUsedCores}
+          capacity={host.cpuCores}
+          format={cores}
+          unit="cores"
+        />
         <span className="meter-name">Memory</span>
-        <Meter marksHigh kind="memory" label={`Memory of ${host.name}`} used={host.memoryUsedMiB} capacity={host.memoryMiB} format={mebibytes} />
+        <Meter
+          marksHigh
+          kind="memory"
+          label={`Memory of ${host.name}`}
+          used={host.memoryUsedMiB}
+          capacity={host.memoryMiB}
+          format={mebibytes}
+        />
       </div>
       <Chips>
         {vms.map((vm) => (
@@ -100,7 +111,8 @@ const Chips = ({ children }: { children: ReactNode }) => <div className="chips">
 /** One VM: name, load as a line below it, and where it goes if it moves. */
 function Chip({ vm, to }: { vm: VmView; to?: string }) {
   const load = vm.cpuUsedCores === null ? 0 : percentOf(vm.cpuUsedCores, vm.vcpus);
-  const figures = vm.cpuUsedCores === null ? '' : `, ${cores(vm.cpuUsedCores)} of ${vm.vcpus} vCPU, ${mebibytes(vm.memoryMiB)}`;
+  const figures =
+    vm.cpuUsedCores === null ? '' : `, ${cores(vm.cpuUsedCores)} of ${vm.vcpus} vCPU, ${mebibytes(vm.memoryMiB)}`;
   return (
     <Link
       to={`/vms/${vm.id}`}

@@ -15,7 +15,10 @@ export function useGlide(container: RefObject<HTMLElement | null>): void {
       now.set(id, { left, top });
       if (!before || calm.matches || (before.left === left && before.top === top)) continue;
       const from = `translate(${before.left - left}px, ${before.top - top}px)`;
-      element.animate([{ transform: from }, { transform: 'none' }], { duration: 700, easing: 'cubic-bezier(.3, .8, .3, 1)' });
+      element.animate([{ transform: from }, { transform: 'none' }], {
+        duration: 700,
+        easing: 'cubic-bezier(.3, .8, .3, 1)',
+      });
     }
     places.current = now;
   });

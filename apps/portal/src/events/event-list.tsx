@@ -22,7 +22,15 @@ export function EventList({ events }: { events: readonly EventView[] }) {
         return (
           <li key={event.id} className="entry entry-event">
             <SeverityLabel status={event.severity} iconOnly />
-            <span>{place ? <Link to={place} className="plain-link">{event.message}</Link> : event.message}</span>
+            <span>
+              {place ? (
+                <Link to={place} className="plain-link">
+                  {event.message}
+                </Link>
+              ) : (
+                event.message
+              )}
+            </span>
             <span className="entry-end subtle">
               <When at={event.at} />
             </span>

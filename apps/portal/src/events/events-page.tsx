@@ -16,23 +16,29 @@ import { placeOf } from './event-list.js';
 const COLUMNS: Column<EventView>[] = [
   {
     title: 'Time',
-    cell: ({ at }) => (
+    render: ({ at }) => (
       <>
         <When at={at} /> <Clock at={at} />
       </>
     ),
   },
-  { title: 'Severity', cell: ({ severity }) => <SeverityLabel status={severity} /> },
+  { title: 'Severity', render: ({ severity }) => <SeverityLabel status={severity} /> },
   {
     title: 'Message',
-    cell: (event) => {
+    render: (event) => {
       const place = placeOf(event);
-      return place ? <Link to={place} className="plain-link">{event.message}</Link> : event.message;
+      return place ? (
+        <Link to={place} className="plain-link">
+          {event.message}
+        </Link>
+      ) : (
+        event.message
+      );
     },
   },
-  { title: 'Type', cell: ({ type }) => <code className="nowrap">{type}</code>, priority: 'medium' },
-  { title: 'Host', cell: ({ hostId }) => hostId && <HostLink id={hostId} />, priority: 'low' },
-  { title: 'VM', cell: ({ vmId }) => vmId && <VmLink id={vmId} />, priority: 'low' },
+  { title: 'Type', render: ({ type }) => <code className="nowrap">{type}</code>, priority: 'medium' },
+  { title: 'Host', render: ({ hostId }) => hostId && <HostLink id={hostId} />, priority: 'low' },
+  { title: 'VM', render: ({ vmId }) => vmId && <VmLink id={vmId} />, priority: 'low' },
 ];
 
 export function EventsPage() {
@@ -59,11 +65,14 @@ export function EventsPage() {
     matches,
   });
   const choose = (name: string, value: string) =>
-    setQuery((before) => {
-      if (value) before.set(name, value);
-      else before.delete(name);
-      return before;
-    }, { replace: true });
+    setQuery(
+      (before) => {
+        if (value) before.set(name, value);
+        else before.delete(name);
+        return before;
+      },
+      { replace: true },
+    );
   const types = [...new Set([...recent.map((event) => event.type), ...(type ? [type] : [])])].toSorted();
   const filters = [
     { name: 'severity', all: 'Any severity', options: Severity.options.map((value) => ({ value, label: value })) },
@@ -112,7 +121,11 @@ export function EventsPage() {
         />
       )}
       {history.query.hasNextPage && (
-        <Button variant="secondary" isLoading={history.query.isFetchingNextPage} onClick={() => void history.query.fetchNextPage()}>
+        <Button
+          variant="secondary"
+          isLoading={history.query.isFetchingNextPage}
+          onClick={() => void history.query.fetchNextPage()}
+        >
           Older events
         </Button>
       )}

@@ -23,7 +23,15 @@ interface FieldProps {
   readonly isRequired?: boolean;
 }
 
-function Frame({ form, name, label, help, isRequired, id, children }: FieldProps & { id: string; children: ReactNode }) {
+function Frame({
+  form,
+  name,
+  label,
+  help,
+  isRequired,
+  id,
+  children,
+}: FieldProps & { id: string; children: ReactNode }) {
   const error = form.errorOf(name);
   return (
     <FormGroup label={label} fieldId={id} isRequired={isRequired}>

@@ -42,7 +42,7 @@ export function useForm<S extends z.ZodObject>({ schema, initial }: FormOptions<
 
   const set = (name: string, value: unknown) => {
     setValues((before) => ({ ...before, [name]: value }));
-    setErrors(({ [name]: _, ...others }) => others);
+    setErrors((before) => Object.fromEntries(Object.entries(before).filter(([field]) => field !== name)));
   };
 
   /** The valid value, or undefined with the fields' errors shown. */

@@ -23,7 +23,14 @@ export function AddHostDialog({ onClose }: { onClose: () => void }) {
       onClose={onClose}
       onSubmit={() => void form.submit(async (body) => setCreated(await client.hosts.create(body)))}
     >
-      <TextField form={form} name="name" label="Name" isRequired placeholder="host-4" help="As people call the machine." />
+      <TextField
+        form={form}
+        name="name"
+        label="Name"
+        isRequired
+        placeholder="host-4"
+        help="As people call the machine."
+      />
       <SelectField
         form={form}
         name="clusterId"
@@ -37,7 +44,9 @@ export function AddHostDialog({ onClose }: { onClose: () => void }) {
 }
 
 /** The commands that start the agent; the token goes into a file, since a command line is no secret. */
-const commandsFor = ({ name }: CreatedHost) => `umask 077 && cat > ${name}.token   # paste the token, then Enter and Ctrl-D
+const commandsFor = ({
+  name,
+}: CreatedHost) => `umask 077 && cat > ${name}.token   # paste the token, then Enter and Ctrl-D
 DROVER_CONTROLLER_URL=${window.location.origin} \\
 DROVER_ENROLMENT_TOKEN_FILE=${name}.token \\
 DROVER_AGENT_DIR=/var/lib/drover/${name} \\
@@ -45,7 +54,12 @@ node dist/apps/agent/main.js`;
 
 function Enrolment({ host, onClose }: { host: CreatedHost; onClose: () => void }) {
   return (
-    <Dialog title={`${host.name} is added`} wide onClose={onClose} footer={<Button onClick={onClose}>I have copied the token</Button>}>
+    <Dialog
+      title={`${host.name} is added`}
+      wide
+      onClose={onClose}
+      footer={<Button onClick={onClose}>I have copied the token</Button>}
+    >
       <div className="stack">
         <Alert isInline variant="warning" title="The token is shown this once.">
           Whoever has it can enrol as {host.name}. If it is lost, delete the host and add it again.
@@ -58,7 +72,15 @@ function Enrolment({ host, onClose }: { host: CreatedHost; onClose: () => void }
         </div>
         <div>
           <h3 className="dialog-heading">On the host, in Drover's folder</h3>
-          <ClipboardCopy isCode isReadOnly isExpanded variant={ClipboardCopyVariant.expansion} hoverTip="Copy" clickTip="Copied" textAriaLabel="Commands">
+          <ClipboardCopy
+            isCode
+            isReadOnly
+            isExpanded
+            variant={ClipboardCopyVariant.expansion}
+            hoverTip="Copy"
+            clickTip="Copied"
+            textAriaLabel="Commands"
+          >
             {commandsFor(host)}
           </ClipboardCopy>
         </div>

@@ -39,7 +39,11 @@ export function HostActions({ host, isPage }: { host: HostView; isPage?: boolean
   return (
     <>
       {isPage && (
-        <Button variant={isOff ? 'primary' : 'secondary'} onClick={maintenance.onClick} isDisabled={maintenance.refusal !== undefined}>
+        <Button
+          variant={isOff ? 'primary' : 'secondary'}
+          onClick={maintenance.onClick}
+          isDisabled={maintenance.refusal !== undefined}
+        >
           {maintenance.title}
         </Button>
       )}

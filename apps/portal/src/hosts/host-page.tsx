@@ -68,22 +68,41 @@ function KnownHost({ host }: { host: HostView }) {
       <Panel title="Figures">
         <Facts>
           <Fact name="CPU">
-            <Meter marksHigh kind="cpu" label="CPU" used={host.cpuUsedCores} capacity={host.cpuCores} format={cores} unit="cores" />
+            <Meter
+              marksHigh
+              kind="cpu"
+              label="CPU"
+              used={host.cpuUsedCores}
+              capacity={host.cpuCores}
+              format={cores}
+              unit="cores"
+            />
           </Fact>
           <Fact name="Memory">
-            <Meter marksHigh kind="memory" label="Memory" used={host.memoryUsedMiB} capacity={host.memoryMiB} format={mebibytes} />
+            <Meter
+              marksHigh
+              kind="memory"
+              label="Memory"
+              used={host.memoryUsedMiB}
+              capacity={host.memoryMiB}
+              format={mebibytes}
+            />
           </Fact>
           <Fact name="Waits (10 s)">
             {host.pressure
               ? `CPU ${host.pressure.cpuSomePercent.toFixed(1)} %, memory ${host.pressure.memorySomePercent.toFixed(1)} %, I/O ${host.pressure.ioSomePercent.toFixed(1)} %`
               : 'not told by its kernel'}
           </Fact>
-          <Fact name="Cluster">{cluster ? <Link to={`/policies?cluster=${cluster.id}`}>{cluster.name}</Link> : 'none'}</Fact>
+          <Fact name="Cluster">
+            {cluster ? <Link to={`/policies?cluster=${cluster.id}`}>{cluster.name}</Link> : 'none'}
+          </Fact>
           <Fact name="Last heartbeat">
             <When at={host.lastHeartbeatAt} />
           </Fact>
           <Fact name="Agent">
-            {host.agentVersion ? `${host.agentVersion} at ${host.agentUrl ?? 'an unknown address'}` : 'has not enrolled yet'}
+            {host.agentVersion
+              ? `${host.agentVersion} at ${host.agentUrl ?? 'an unknown address'}`
+              : 'has not enrolled yet'}
           </Fact>
         </Facts>
       </Panel>

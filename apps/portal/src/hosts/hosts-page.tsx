@@ -19,10 +19,10 @@ export function HostsPage() {
   const [adds, setAdds] = useState(false);
   const columns = useMemo<Column<HostView>[]>(
     () => [
-      { title: 'Name', cell: ({ id, name }) => <Link to={`/hosts/${id}`}>{name}</Link>, sortBy: ({ name }) => name },
+      { title: 'Name', render: ({ id, name }) => <Link to={`/hosts/${id}`}>{name}</Link>, sortBy: ({ name }) => name },
       {
         title: 'Status',
-        cell: ({ status, statusReason }) => (
+        render: ({ status, statusReason }) => (
           <div>
             <HostStatusLabel status={status} reason={statusReason} />
             {statusReason && status !== 'up' && <div className="subtle cell-reason">{statusReason}</div>}
@@ -34,35 +34,54 @@ export function HostsPage() {
         ? [
             {
               title: 'Cluster',
-              cell: ({ clusterId }: HostView) => clusters.find(({ id }) => id === clusterId)?.name,
+              render: ({ clusterId }: HostView) => clusters.find(({ id }) => id === clusterId)?.name,
               priority: 'medium' as const,
             },
           ]
         : []),
       {
         title: 'CPU',
-        cell: (host) => (
-          <Meter marksHigh kind="cpu" label={`CPU of ${host.name}`} used={host.cpuUsedCores} capacity={host.cpuCores} format={cores} unit="cores" />
+        render: (host) => (
+          <Meter
+            marksHigh
+            kind="cpu"
+            label={`CPU of ${host.name}`}
+            used={host.cpuUsedCores}
+            capacity={host.cpuCores}
+            format={cores}
+            unit="cores"
+          />
         ),
         sortBy: ({ cpuUsedCores, cpuCores }) => (cpuUsedCores ?? 0) / (cpuCores ?? 1),
       },
       {
         title: 'Memory',
-        cell: (host) => (
-          <Meter marksHigh kind="memory" label={`Memory of ${host.name}`} used={host.memoryUsedMiB} capacity={host.memoryMiB} format={mebibytes} />
+        render: (host) => (
+          <Meter
+            marksHigh
+            kind="memory"
+            label={`Memory of ${host.name}`}
+            used={host.memoryUsedMiB}
+            capacity={host.memoryMiB}
+            format={mebibytes}
+          />
         ),
         sortBy: ({ memoryUsedMiB, memoryMiB }) => (memoryUsedMiB ?? 0) / (memoryMiB ?? 1),
       },
-      { title: 'VMs', cell: ({ vmCount }) => vmCount, sortBy: ({ vmCount }) => vmCount, align: 'right' },
+      { title: 'VMs', render: ({ vmCount }) => vmCount, sortBy: ({ vmCount }) => vmCount, align: 'right' },
       {
         title: 'Moving',
-        cell: ({ migrationCount }) => migrationCount,
+        render: ({ migrationCount }) => migrationCount,
         sortBy: ({ migrationCount }) => migrationCount,
         align: 'right',
       },
-      { title: 'Agent', cell: ({ agentVersion }) => agentVersion ?? <span className="subtle">none</span>, priority: 'medium' },
-      { title: 'Heartbeat', cell: ({ lastHeartbeatAt }) => <When at={lastHeartbeatAt} />, priority: 'medium' },
-      { title: 'Actions', cell: (host) => <HostActions host={host} />, isActions: true },
+      {
+        title: 'Agent',
+        render: ({ agentVersion }) => agentVersion ?? <span className="subtle">none</span>,
+        priority: 'medium',
+      },
+      { title: 'Heartbeat', render: ({ lastHeartbeatAt }) => <When at={lastHeartbeatAt} />, priority: 'medium' },
+      { title: 'Actions', render: (host) => <HostActions host={host} />, isActions: true },
     ],
     [clusters],
   );

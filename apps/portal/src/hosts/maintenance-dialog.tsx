@@ -21,7 +21,8 @@ export function MaintenanceDialog({ host, onClose }: { host: HostView; onClose: 
   const form = useForm({ schema: DeactivateHost, initial: { reason: '' } });
   const here = vms.filter(({ hostId }) => hostId === host.id);
   const others = useMemo(
-    () => hosts.filter(({ id, clusterId, status }) => id !== host.id && clusterId === host.clusterId && status === 'up'),
+    () =>
+      hosts.filter(({ id, clusterId, status }) => id !== host.id && clusterId === host.clusterId && status === 'up'),
     [hosts, host.id, host.clusterId],
   );
   const freeMiB = ({ memoryMiB, memoryUsedMiB }: HostView) => (memoryMiB ?? 0) - (memoryUsedMiB ?? 0);
@@ -37,20 +38,33 @@ export function MaintenanceDialog({ host, onClose }: { host: HostView; onClose: 
         void form.submit((body) => client.hosts.deactivate(host.id, body)).then((done) => done && onClose())
       }
     >
-      <TextField form={form} name="reason" label="Reason" isRequired help="For those who find the host empty." placeholder="New memory modules" />
+      <TextField
+        form={form}
+        name="reason"
+        label="Reason"
+        isRequired
+        help="For those who find the host empty."
+        placeholder="New memory modules"
+      />
       <div>
         <h3 className="dialog-heading">
-          {here.length === 0 ? 'No VM runs on it: it is in maintenance at once.' : `What happens to its ${plural(here.length, 'VM')}`}
+          {here.length === 0
+            ? 'No VM runs on it: it is in maintenance at once.'
+            : `What happens to its ${plural(here.length, 'VM')}`}
         </h3>
         {here.length > 0 && (
           <ul className="fates">
             {here.map((vm) => (
               <li key={vm.id}>
-                <b>{vm.name}</b> <span className="subtle">{mebibytes(vm.memoryMiB)}</span> {fateOf(vm, places(vm).length > 0)}
+                <b>{vm.name}</b> <span className="subtle">{mebibytes(vm.memoryMiB)}</span>{' '}
+                {fateOf(vm, places(vm).length > 0)}
                 {vm.status !== 'down' && places(vm).length > 0 && (
                   <span className="subtle">
                     {' '}
-                    <ArrowIcon aria-label="to" /> {places(vm).map(({ name }) => name).join(' or ')}
+                    <ArrowIcon aria-label="to" />{' '}
+                    {places(vm)
+                      .map(({ name }) => name)
+                      .join(' or ')}
                   </span>
                 )}
               </li>

@@ -2,7 +2,11 @@ import { expect, test } from 'vitest';
 import { type Change, changeOf, patch, RECENT } from './changes.js';
 
 const vm = (id: string, status = 'up') => ({ id, status });
-const change = (collection: Change['collection'], id: string, item: Change['item']): Change => ({ collection, id, item });
+const change = (collection: Change['collection'], id: string, item: Change['item']): Change => ({
+  collection,
+  id,
+  item,
+});
 
 test('views are replaced in place, new ones added, deleted ones dropped', () => {
   const items = [vm('a'), vm('b'), vm('c')];

@@ -20,16 +20,18 @@ export const RECENT = 200;
 const NEWEST_FIRST: ReadonlySet<Collection> = new Set(['migrations', 'plans', 'events']);
 
 export function changeOf(message: StreamMessage): Change {
-  if (message.kind === 'deleted')
-    return { collection: `${message.data.resource}s`, id: message.data.id, item: null };
+  if (message.kind === 'deleted') return { collection: `${message.data.resource}s`, id: message.data.id, item: null };
   return { collection: `${message.kind}s`, id: message.data.id, item: message.data };
 }
 
 /** The collection after the changes, which come in the order of time; `items` itself if there are none. */
-export function patch<T extends Item>(collection: Collection, items: readonly T[], changes: readonly Change[]): readonly T[] {
+export function patch<T extends Item>(
+  collection: Collection,
+  items: readonly T[],
+  changes: readonly Change[],
+): readonly T[] {
   const latest = new Map<string, T | null>();
-  for (const change of changes)
-    if (change.collection === collection) latest.set(change.id, change.item as T | null);
+  for (const change of changes) if (change.collection === collection) latest.set(change.id, change.item as T | null);
   if (latest.size === 0) return items;
   const known = new Set(items.map(({ id }) => id));
   const kept = items.map((item) => (latest.has(item.id) ? latest.get(item.id)! : item)).filter((item) => item !== null);

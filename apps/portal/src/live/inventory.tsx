@@ -22,22 +22,29 @@ export function useInventory(): Inventory {
   return inventory;
 }
 
+/** `patch` keeps what did not change; comparing thousands of VMs once more would only cost. */
+const STREAMED = { structuralSharing: false } as const;
+
 export function InventoryProvider({ children }: { children: ReactNode }) {
   const { client, live } = useSession();
   const limit = 200;
   const clusters = useQuery({
+    ...STREAMED,
     queryKey: ['clusters'],
     queryFn: () => live.load('clusters', (cursor) => client.clusters.list({ cursor, limit })),
   });
   const hosts = useQuery({
+    ...STREAMED,
     queryKey: ['hosts'],
     queryFn: () => live.load('hosts', (cursor) => client.hosts.list({ cursor, limit })),
   });
   const vms = useQuery({
+    ...STREAMED,
     queryKey: ['vms'],
     queryFn: () => live.load('vms', (cursor) => client.vms.list({ cursor, limit })),
   });
   const migrations = useQuery({
+    ...STREAMED,
     queryKey: ['migrations'],
     queryFn: () => live.loadRecent('migrations', () => client.migrations.list({ limit: RECENT })),
   });

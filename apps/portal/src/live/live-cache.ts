@@ -30,7 +30,10 @@ export class LiveCache {
   }
 
   /** All items of a list. What the stream tells while it loads is newer than the answer, and wins. */
-  async load<T extends Item>(collection: Collection, list: (cursor?: string) => Promise<Page<T>>): Promise<readonly T[]> {
+  async load<T extends Item>(
+    collection: Collection,
+    list: (cursor?: string) => Promise<Page<T>>,
+  ): Promise<readonly T[]> {
     return this.whileTaking(collection, async () => {
       const items: T[] = [];
       for await (const item of allOf(list)) items.push(item);

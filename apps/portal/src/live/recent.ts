@@ -43,7 +43,8 @@ export function useHistory<T extends Item>({ key, page, recent, matches }: Histo
     const known = new Set(loaded.map(({ id }) => id));
     const fresh = recent.filter((item) => !known.has(item.id));
     // Recent ones that are older than all that is loaded belong to a page that is not loaded yet.
-    const oldestLoaded = loaded.length > 0 && query.hasNextPage ? recent.findIndex(({ id }) => id === loaded.at(-1)!.id) : -1;
+    const oldestLoaded =
+      loaded.length > 0 && query.hasNextPage ? recent.findIndex(({ id }) => id === loaded.at(-1)!.id) : -1;
     const shown = oldestLoaded < 0 ? fresh : fresh.filter((item) => recent.indexOf(item) < oldestLoaded);
     return [...shown, ...loaded.map((item) => latest.get(item.id) ?? item)].filter(matches);
   }, [query.data, query.hasNextPage, recent, matches]);

@@ -22,14 +22,11 @@ interface ChartProps {
 
 const HEIGHT = 200;
 
-export function Chart({ label, iterations, lines, format }: ChartProps) {
+/** The canvas takes its colours from the theme when it is made: another theme, another canvas. */
+export const Chart = (props: ChartProps) => <Plot key={useIsDark() ? 'dark' : 'light'} {...props} />;
+
+function Plot({ label, iterations, lines, format }: ChartProps) {
   const place = useRef<HTMLDivElement>(null);
-  const chart = useRef<uPlot>(null);
-  const isDark = useIsDark();
-  const data: uPlot.AlignedData = [[...iterations], ...lines.map(({ values }) => [...values])];
-  const latest = useRef(data);
-  latest.current = data;
-  const shape = lines.map(({ label: name }) => name).join();
 
   useEffect(() => {
     const box = place.current!;
@@ -50,11 +47,16 @@ export function Chart({ label, iterations, lines, format }: ChartProps) {
           y: { range: (_, __, max) => [0, Math.max(max * 1.1, 1)] },
         },
         axes: [
-          { ...axis, incrs: [1, 2, 5, 10, 20, 50, 100], values: (_, ticks) => ticks.map((tick) => `${tick}`), size: 28 },
+          {
+            ...axis,
+            incrs: [1, 2, 5, 10, 20, 50, 100],
+            values: (_, ticks) => ticks.map((tick) => `${tick}`),
+            size: 28,
+          },
           { ...axis, values: (_, ticks) => ticks.map(format), size: 76 },
         ],
         series: [
-          { label: 'Pass', value: (_, value, __, index) => String(index === null ? latest.current[0].at(-1) : value) },
+          { label: 'Pass', value: (_, value, __, index) => String(index === null ? iterations.at(-1) : value) },
           ...lines.map((line) => ({
             label: line.label,
             stroke: color(line.color),
@@ -63,28 +65,24 @@ export function Chart({ label, iterations, lines, format }: ChartProps) {
             fill: line.isFilled ? `color-mix(in srgb, ${color(line.color)} 16%, transparent)` : undefined,
             points: { show: true, size: 6, fill: color(line.color) },
             // Without the cursor on the chart the legend shows the last pass.
-            value: (_: uPlot, value: number | null, series: number, index: number | null) => {
-              const shown = index === null ? latest.current[series]?.at(-1) : value;
+            value: (_: uPlot, value: number | null, __: number, index: number | null) => {
+              const shown = index === null ? line.values.at(-1) : value;
               return shown === null || shown === undefined ? '–' : format(shown);
             },
           })),
         ],
         cursor: { drag: { x: false, y: false } },
       },
-      latest.current,
+      [[...iterations], ...lines.map(({ values }) => [...values])],
       box,
     );
-    chart.current = plot;
     const resized = new ResizeObserver(() => plot.setSize({ width: box.clientWidth, height: HEIGHT }));
     resized.observe(box);
     return () => {
       resized.disconnect();
       plot.destroy();
     };
-    // The data is set below; lines and format only change with `shape`.
-  }, [isDark, shape]);
-
-  useEffect(() => chart.current?.setData(latest.current), [iterations, lines]);
+  }, [iterations, lines, format]);
 
   return <div ref={place} className="chart" role="img" aria-label={label} />;
 }

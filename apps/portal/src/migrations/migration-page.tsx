@@ -58,7 +58,12 @@ function KnownMigration({ migration }: { migration: MigrationDetail }) {
             <Button variant="secondary" onClick={() => setOpen('limits')}>
               Change limits…
             </Button>
-            <Button variant="secondary" isDanger isDisabled={!canBeCancelled(migration)} onClick={() => setOpen('cancel')}>
+            <Button
+              variant="secondary"
+              isDanger
+              isDisabled={!canBeCancelled(migration)}
+              onClick={() => setOpen('cancel')}
+            >
               Cancel migration…
             </Button>
           </>
@@ -91,7 +96,11 @@ function KnownMigration({ migration }: { migration: MigrationDetail }) {
               </span>
             </Fact>
             <Fact name="Decided by">
-              {migration.planId ? <Link to={`/decisions/${migration.planId}`}>{migration.trigger}</Link> : migration.trigger}
+              {migration.planId ? (
+                <Link to={`/decisions/${migration.planId}`}>{migration.trigger}</Link>
+              ) : (
+                migration.trigger
+              )}
             </Fact>
             <Fact name="Began">
               <When at={migration.startedAt} none="not yet" />
@@ -138,17 +147,17 @@ function KnownMigration({ migration }: { migration: MigrationDetail }) {
 }
 
 const ITERATION_COLUMNS: Column<Iteration>[] = [
-  { title: 'Pass', cell: ({ iteration }) => iteration, align: 'right' },
-  { title: 'Pages', cell: ({ pages }) => pages.toLocaleString(), align: 'right' },
-  { title: 'Zero pages', cell: ({ zeroPages }) => zeroPages.toLocaleString(), align: 'right', priority: 'medium' },
-  { title: 'Sent', cell: (one) => bytes(one.bytes), align: 'right' },
-  { title: 'Time', cell: ({ durationMs }) => duration(durationMs), align: 'right' },
-  { title: 'Bandwidth', cell: ({ bandwidthMiBps }) => rate(bandwidthMiBps), align: 'right' },
-  { title: 'Dirty rate', cell: ({ dirtyRateMiBps }) => rate(dirtyRateMiBps), align: 'right' },
-  { title: 'Remaining', cell: ({ remainingBytes }) => bytes(remainingBytes), align: 'right' },
+  { title: 'Pass', render: ({ iteration }) => iteration, align: 'right' },
+  { title: 'Pages', render: ({ pages }) => pages.toLocaleString(), align: 'right' },
+  { title: 'Zero pages', render: ({ zeroPages }) => zeroPages.toLocaleString(), align: 'right', priority: 'medium' },
+  { title: 'Sent', render: (one) => bytes(one.bytes), align: 'right' },
+  { title: 'Time', render: ({ durationMs }) => duration(durationMs), align: 'right' },
+  { title: 'Bandwidth', render: ({ bandwidthMiBps }) => rate(bandwidthMiBps), align: 'right' },
+  { title: 'Dirty rate', render: ({ dirtyRateMiBps }) => rate(dirtyRateMiBps), align: 'right' },
+  { title: 'Remaining', render: ({ remainingBytes }) => bytes(remainingBytes), align: 'right' },
   {
     title: 'Expected downtime',
-    cell: ({ expectedDowntimeMs }) => (expectedDowntimeMs === null ? '–' : duration(expectedDowntimeMs)),
+    render: ({ expectedDowntimeMs }) => (expectedDowntimeMs === null ? '–' : duration(expectedDowntimeMs)),
     align: 'right',
   },
 ];
@@ -169,7 +178,12 @@ function Charts({ iterations }: { iterations: readonly Iteration[] }) {
   const rates = useMemo<Line[]>(
     () => [
       { label: 'Bandwidth', color: '--chart-bandwidth', values: iterations.map((one) => one.bandwidthMiBps) },
-      { label: 'Dirty rate', color: '--chart-dirty', values: iterations.map((one) => one.dirtyRateMiBps), isDashed: true },
+      {
+        label: 'Dirty rate',
+        color: '--chart-dirty',
+        values: iterations.map((one) => one.dirtyRateMiBps),
+        isDashed: true,
+      },
     ],
     [iterations],
   );
@@ -184,7 +198,9 @@ function Charts({ iterations }: { iterations: readonly Iteration[] }) {
       </Panel>
       <Panel title="Bandwidth against dirty rate by pass">
         {iterations.length === 0 ? (
-          <p className="quiet chart-empty">It converges while bandwidth stays above the rate at which the guest writes.</p>
+          <p className="quiet chart-empty">
+            It converges while bandwidth stays above the rate at which the guest writes.
+          </p>
         ) : (
           <Chart label="Bandwidth and dirty rate of each pass" iterations={passes} lines={rates} format={rate} />
         )}

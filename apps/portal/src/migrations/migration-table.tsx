@@ -27,30 +27,29 @@ interface MigrationTableProps {
   };
 }
 
-const milliseconds = (value: number | null) =>
-  value === null ? <span className="subtle">–</span> : duration(value);
+const milliseconds = (value: number | null) => (value === null ? <span className="subtle">–</span> : duration(value));
 
 export function MigrationTable({ migrations, empty, withoutVm, seenFrom, history }: MigrationTableProps) {
   const columns = useMemo<Column<MigrationView>[]>(() => {
     const vm: Column<MigrationView> = {
       title: 'VM',
-      cell: ({ vmId, vmName, ordinal }) => (
-        <>
+      render: ({ vmId, vmName, ordinal }) => (
+        <span className="nowrap">
           <VmLink id={vmId} name={vmName} />{' '}
           <span className="subtle" title="its n-th migration, over all hosts">
             #{ordinal}
           </span>
-        </>
+        </span>
       ),
     };
-    const ordinal: Column<MigrationView> = { title: 'No.', cell: (one) => one.ordinal, align: 'right' };
+    const ordinal: Column<MigrationView> = { title: 'No.', render: (one) => one.ordinal, align: 'right' };
     const direction: Column<MigrationView> = {
       title: 'Direction',
-      cell: ({ sourceHostId }) => (sourceHostId === seenFrom ? 'out' : 'in'),
+      render: ({ sourceHostId }) => (sourceHostId === seenFrom ? 'out' : 'in'),
     };
     const reason: Column<MigrationView> = {
       title: 'Reason',
-      cell: (one) => (
+      render: (one) => (
         <span className="cell-reason">
           <span className="subtle">{one.trigger}:</span> {one.reason}
         </span>
@@ -60,7 +59,7 @@ export function MigrationTable({ migrations, empty, withoutVm, seenFrom, history
     return [
       {
         title: 'Status',
-        cell: (one) => (
+        render: (one) => (
           <Link to={`/migrations/${one.id}`} className="plain-link">
             <MigrationStatusLabel status={one.status} reason={one.error?.message} />
           </Link>
@@ -70,7 +69,7 @@ export function MigrationTable({ migrations, empty, withoutVm, seenFrom, history
       ...(seenFrom ? [direction] : []),
       {
         title: 'Route',
-        cell: (one) => (
+        render: (one) => (
           <span className="route">
             <HostLink id={one.sourceHostId} name={one.sourceHostName} />
             <ArrowIcon aria-label="to" />
@@ -81,11 +80,16 @@ export function MigrationTable({ migrations, empty, withoutVm, seenFrom, history
       ...(seenFrom ? [] : [reason]),
       {
         title: 'Downtime',
-        cell: (one) => (isActive(one) ? <MigrationProgressBar migration={one} /> : milliseconds(one.downtimeMs)),
+        render: (one) => (isActive(one) ? <MigrationProgressBar migration={one} /> : milliseconds(one.downtimeMs)),
         align: 'right',
       },
-      { title: 'Total', cell: ({ totalMs }) => milliseconds(totalMs), align: 'right', priority: seenFrom ? 'low' : undefined },
-      { title: 'Began', cell: ({ createdAt }) => <When at={createdAt} />, align: 'right' },
+      {
+        title: 'Total',
+        render: ({ totalMs }) => milliseconds(totalMs),
+        align: 'right',
+        priority: seenFrom ? 'low' : undefined,
+      },
+      { title: 'Began', render: ({ createdAt }) => <When at={createdAt} />, align: 'right' },
     ];
   }, [withoutVm, seenFrom]);
   return (

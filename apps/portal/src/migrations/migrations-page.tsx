@@ -32,11 +32,14 @@ export function MigrationsPage() {
     matches,
   });
   const choose = (name: string, value: string) =>
-    setQuery((before) => {
-      if (value) before.set(name, value);
-      else before.delete(name);
-      return before;
-    }, { replace: true });
+    setQuery(
+      (before) => {
+        if (value) before.set(name, value);
+        else before.delete(name);
+        return before;
+      },
+      { replace: true },
+    );
   const filters = [
     {
       name: 'status',

@@ -15,7 +15,9 @@ export function Timeline({ timeline }: { timeline: MigrationDetail['timeline'] }
             <MigrationStatusLabel status={status} />
             <span className="timeline-time">
               <Clock at={at} />
-              {before && <span className="subtle"> +{duration(Math.max(0, Date.parse(at) - Date.parse(before.at)))}</span>}
+              {before && (
+                <span className="subtle"> +{duration(Math.max(0, Date.parse(at) - Date.parse(before.at)))}</span>
+              )}
             </span>
             {message && <span className="timeline-message subtle">{message}</span>}
           </li>

@@ -1,6 +1,6 @@
 /** The three-dot menu of a row or page. */
 import { Dropdown, DropdownItem, DropdownList, MenuToggle } from '@patternfly/react-core';
-import { useState } from 'react';
+import { useRef, useState } from 'react';
 import { MoreIcon } from './icons.js';
 
 export interface MenuAction {
@@ -13,30 +13,34 @@ export interface MenuAction {
 
 export function ActionMenu({ label, actions }: { label: string; actions: readonly MenuAction[] }) {
   const [isOpen, setOpen] = useState(false);
+  const toggleRef = useRef<HTMLButtonElement>(null);
   return (
     <Dropdown
       isOpen={isOpen}
       onOpenChange={setOpen}
       onSelect={() => setOpen(false)}
       popperProps={{ position: 'right' }}
-      toggle={(ref) => (
-        <MenuToggle
-          ref={ref}
-          variant="plain"
-          size="sm"
-          aria-label={label}
-          isExpanded={isOpen}
-          onClick={() => setOpen(!isOpen)}
-          icon={<MoreIcon />}
-        />
-      )}
+      toggle={{
+        toggleRef,
+        toggleNode: (
+          <MenuToggle
+            ref={toggleRef}
+            variant="plain"
+            size="sm"
+            aria-label={label}
+            isExpanded={isOpen}
+            onClick={() => setOpen(!isOpen)}
+            icon={<MoreIcon />}
+          />
+        ),
+      }}
     >
       <DropdownList>
         {actions.map(({ title, onClick, isDanger, refusal }) => (
           <DropdownItem
             key={title}
             onClick={onClick}
-            isDanger={isDanger}
+            isDanger={isDanger && refusal === undefined}
             isAriaDisabled={refusal !== undefined}
             description={refusal}
           >

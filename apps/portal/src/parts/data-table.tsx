@@ -4,7 +4,7 @@ import { type ReactNode, useMemo, useState } from 'react';
 
 export interface Column<T> {
   readonly title: string;
-  readonly cell: (row: T) => ReactNode;
+  readonly render: (row: T) => ReactNode;
   /** Makes the column sortable. */
   readonly sortBy?: (row: T) => string | number;
   /** `right`: figures. */
@@ -58,7 +58,7 @@ export function DataTable<T>({ label, rows, columns, rowKey, empty, sortedBy }: 
                   column.sortBy && {
                     columnIndex: index,
                     sortBy: { index: sort.index, direction: sort.direction, defaultDirection: 'asc' },
-                    onSort: (_, index, direction) => setSort({ index, direction }),
+                    onSort: (_, chosen, direction) => setSort({ index: chosen, direction }),
                   }
                 }
               >
@@ -72,7 +72,7 @@ export function DataTable<T>({ label, rows, columns, rowKey, empty, sortedBy }: 
             <Tr key={rowKey(row)}>
               {columns.map((column) => (
                 <Td key={column.title} dataLabel={column.title} className={classOf(column)}>
-                  {column.cell(row)}
+                  {column.render(row)}
                 </Td>
               ))}
             </Tr>

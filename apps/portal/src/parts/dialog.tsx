@@ -55,7 +55,12 @@ export function ConfirmDialog({ title, children, verb, isDanger, wide, action, o
       onClose={onClose}
       footer={
         <>
-          <Button variant={isDanger ? 'danger' : 'primary'} isLoading={busy} isDisabled={busy} onClick={() => void confirm()}>
+          <Button
+            variant={isDanger ? 'danger' : 'primary'}
+            isLoading={busy}
+            isDisabled={busy}
+            onClick={() => void confirm()}
+          >
             {verb}
           </Button>
           <Button variant="link" onClick={onClose}>

@@ -46,7 +46,9 @@ export function ClusterSettings({ cluster }: { cluster: ClusterView }) {
             Delete cluster…
           </Button>
           {inIt > 0 && (
-            <span className="subtle">It can be deleted when it is empty; {plural(inIt, 'host or VM', 'hosts and VMs')} belong to it.</span>
+            <span className="subtle">
+              It can be deleted when it is empty; {plural(inIt, 'host or VM', 'hosts and VMs')} belong to it.
+            </span>
           )}
         </div>
       </Form>

@@ -25,7 +25,8 @@ export function DecisionList({ plans }: { plans: readonly PlanView[] }) {
           </div>
           {plan.moves.slice(0, 3).map((move) => (
             <p key={move.vmId} className="subtle entry-reason">
-              <b>{move.vmName}</b> {move.sourceHostName} <ArrowIcon aria-label="to" /> {move.destinationHostName}: {move.reason}
+              <b>{move.vmName}</b> {move.sourceHostName} <ArrowIcon aria-label="to" /> {move.destinationHostName}:{' '}
+              {move.reason}
             </p>
           ))}
           {plan.moves.length > 3 && <p className="subtle entry-reason">and {plan.moves.length - 3} more</p>}

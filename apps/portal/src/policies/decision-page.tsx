@@ -29,7 +29,8 @@ export function DecisionPage() {
       parent={PARENT}
       description={
         <>
-          Policy {policyTitle(plan.policy.name)} for cluster {cluster?.name ?? 'that was deleted'}, <When at={plan.createdAt} />
+          Policy {policyTitle(plan.policy.name)} for cluster {cluster?.name ?? 'that was deleted'},{' '}
+          <When at={plan.createdAt} />
         </>
       }
     >

@@ -27,15 +27,15 @@ export function DecisionsPage() {
   });
   const columns = useMemo<Column<PlanView>[]>(
     () => [
-      { title: 'Decision', cell: ({ id, summary }) => <Link to={`/decisions/${id}`}>{summary}</Link> },
-      { title: 'Policy', cell: ({ policy }) => policyTitle(policy.name), priority: 'medium' },
+      { title: 'Decision', render: ({ id, summary }) => <Link to={`/decisions/${id}`}>{summary}</Link> },
+      { title: 'Policy', render: ({ policy }) => policyTitle(policy.name), priority: 'medium' },
       ...(clusters.length > 1
-        ? [{ title: 'Cluster', cell: ({ clusterId }: PlanView) => clusters.find(({ id }) => id === clusterId)?.name }]
+        ? [{ title: 'Cluster', render: ({ clusterId }: PlanView) => clusters.find(({ id }) => id === clusterId)?.name }]
         : []),
-      { title: 'Moves', cell: ({ moves }) => moves.length, align: 'right' },
-      { title: 'Refusals', cell: ({ refusals }) => refusals.length, align: 'right', priority: 'medium' },
-      { title: 'Imbalance', cell: (plan) => <Imbalance plan={plan} />, align: 'right' },
-      { title: 'When', cell: ({ createdAt }) => <When at={createdAt} />, align: 'right' },
+      { title: 'Moves', render: ({ moves }) => moves.length, align: 'right' },
+      { title: 'Refusals', render: ({ refusals }) => refusals.length, align: 'right', priority: 'medium' },
+      { title: 'Imbalance', render: (plan) => <Imbalance plan={plan} />, align: 'right' },
+      { title: 'When', render: ({ createdAt }) => <When at={createdAt} />, align: 'right' },
     ],
     [clusters],
   );
@@ -52,7 +52,11 @@ export function DecisionsPage() {
           columns={columns}
           rowKey={({ id }) => id}
           empty={
-            <Nothing title="No decisions yet" icon={DecisionIcon} action={<Link to="/policies">Scheduling policies</Link>}>
+            <Nothing
+              title="No decisions yet"
+              icon={DecisionIcon}
+              action={<Link to="/policies">Scheduling policies</Link>}
+            >
               A policy decides when moving a VM would even out the load, or when a host must be emptied.
             </Nothing>
           }

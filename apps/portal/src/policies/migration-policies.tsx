@@ -27,7 +27,7 @@ export function MigrationPolicies() {
   const columns: Column<MigrationPolicyView>[] = [
     {
       title: 'Name',
-      cell: ({ name, description }) => (
+      render: ({ name, description }) => (
         <div>
           {name}
           {description && <div className="subtle cell-reason">{description}</div>}
@@ -37,27 +37,31 @@ export function MigrationPolicies() {
     },
     {
       title: 'Downtime limit',
-      cell: ({ downtimeLimitMs }) => duration(downtimeLimitMs),
+      render: ({ downtimeLimitMs }) => duration(downtimeLimitMs),
       sortBy: ({ downtimeLimitMs }) => downtimeLimitMs,
       align: 'right',
     },
     {
       title: 'Bandwidth limit',
-      cell: ({ bandwidthMiBps }) => (bandwidthMiBps === null ? 'none' : rate(bandwidthMiBps)),
+      render: ({ bandwidthMiBps }) => (bandwidthMiBps === null ? 'none' : rate(bandwidthMiBps)),
       sortBy: ({ bandwidthMiBps }) => bandwidthMiBps ?? Infinity,
       align: 'right',
     },
     {
       title: 'Time limit',
-      cell: ({ timeoutSeconds }) => duration(timeoutSeconds * 1000),
+      render: ({ timeoutSeconds }) => duration(timeoutSeconds * 1000),
       sortBy: ({ timeoutSeconds }) => timeoutSeconds,
       align: 'right',
     },
-    { title: 'Used by', cell: (policy) => usersOf(policy).join(', ') || <span className="subtle">nobody</span>, priority: 'medium' },
+    {
+      title: 'Used by',
+      render: (policy) => usersOf(policy).join(', ') || <span className="subtle">nobody</span>,
+      priority: 'medium',
+    },
     {
       title: 'Actions',
       isActions: true,
-      cell: (policy) => (
+      render: (policy) => (
         <ActionMenu
           label={`Actions for ${policy.name}`}
           actions={[
@@ -90,7 +94,11 @@ export function MigrationPolicies() {
           columns={columns}
           rowKey={({ id }) => id}
           sortedBy={0}
-          empty={<Nothing title="No migration policies">Create one: it says how long a guest may pause, and how much of the network a move may take.</Nothing>}
+          empty={
+            <Nothing title="No migration policies">
+              Create one: it says how long a guest may pause, and how much of the network a move may take.
+            </Nothing>
+          }
         />
       )}
       {(open?.kind === 'create' || open?.kind === 'edit') && (

@@ -19,23 +19,21 @@ export function MigrationPolicyDialog({ policy, onSaved, onClose }: MigrationPol
     schema: CreateMigrationPolicy,
     initial: { name: policy ? name : '', description, downtimeLimitMs, bandwidthMiBps, timeoutSeconds },
   });
-  const save = () =>
-    form.submit((body) =>
+  const save = async () => {
+    const done = await form.submit((body) =>
       policy ? client.migrationPolicies.update(policy.id, body) : client.migrationPolicies.create(body),
     );
+    if (!done) return;
+    onSaved();
+    onClose();
+  };
   return (
     <FormDialog
       title={policy ? `Edit ${policy.name}` : 'Create migration policy'}
       form={form}
       verb={policy ? 'Save' : 'Create'}
       onClose={onClose}
-      onSubmit={() =>
-        void save().then((done) => {
-          if (!done) return;
-          onSaved();
-          onClose();
-        })
-      }
+      onSubmit={() => void save()}
     >
       <TextField form={form} name="name" label="Name" isRequired />
       <TextField form={form} name="description" label="Description" />
@@ -48,7 +46,14 @@ export function MigrationPolicyDialog({ policy, onSaved, onClose }: MigrationPol
         step={1}
         help="Longest pause of the guest at the switchover."
       />
-      <NumberField form={form} name="bandwidthMiBps" label="Bandwidth limit" unit="MiB/s" emptyIsNull help="Of one migration. Empty: no limit." />
+      <NumberField
+        form={form}
+        name="bandwidthMiBps"
+        label="Bandwidth limit"
+        unit="MiB/s"
+        emptyIsNull
+        help="Of one migration. Empty: no limit."
+      />
       <NumberField
         form={form}
         name="timeoutSeconds"

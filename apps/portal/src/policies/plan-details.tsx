@@ -19,34 +19,35 @@ function ImbalanceBar({ title, value, highest }: { title: string; value: number;
 }
 
 const REFUSALS: Column<Refusal>[] = [
-  { title: 'VM', cell: ({ vmName }) => vmName, sortBy: ({ vmName }) => vmName },
-  { title: 'Destination', cell: ({ hostName }) => hostName ?? 'any', sortBy: ({ hostName }) => hostName ?? '' },
-  { title: 'Why not', cell: ({ reason }) => reason },
+  { title: 'VM', render: ({ vmName }) => vmName, sortBy: ({ vmName }) => vmName },
+  { title: 'Destination', render: ({ hostName }) => hostName ?? 'any', sortBy: ({ hostName }) => hostName ?? '' },
+  { title: 'Why not', render: ({ reason }) => reason },
 ];
 
 export function PlanDetails({ plan }: { plan: PlanView }) {
   const moves = useMemo<Column<PlannedMove>[]>(
     () => [
-      { title: 'VM', cell: ({ vmName, vmId }) => <Link to={`/vms/${vmId}`}>{vmName}</Link> },
+      { title: 'VM', render: ({ vmName, vmId }) => <Link to={`/vms/${vmId}`}>{vmName}</Link> },
       {
         title: 'Route',
-        cell: ({ sourceHostName, destinationHostName }) => (
+        render: ({ sourceHostName, destinationHostName }) => (
           <span className="route">
             {sourceHostName} <ArrowIcon aria-label="to" /> {destinationHostName}
           </span>
         ),
       },
-      { title: 'Why', cell: ({ reason }) => reason },
+      { title: 'Why', render: ({ reason }) => reason },
       {
         title: 'Gain',
-        cell: ({ gain }) => (gain > 0 ? `${gain.toFixed(1)} points` : '–'),
+        render: ({ gain }) => (gain > 0 ? `${gain.toFixed(1)} points` : '–'),
         align: 'right',
       },
       ...(plan.kind === 'applied'
         ? [
             {
               title: 'Migration',
-              cell: ({ migrationId }: PlannedMove) => migrationId && <Link to={`/migrations/${migrationId}`}>show</Link>,
+              render: ({ migrationId }: PlannedMove) =>
+                migrationId && <Link to={`/migrations/${migrationId}`}>show</Link>,
             },
           ]
         : []),

@@ -16,10 +16,13 @@ export function PoliciesPage() {
   const [creates, setCreates] = useState(false);
   const tab = query.get('tab') ?? 'scheduling';
   const show = (name: string | number) =>
-    setQuery((before) => {
-      before.set('tab', String(name));
-      return before;
-    }, { replace: true });
+    setQuery(
+      (before) => {
+        before.set('tab', String(name));
+        return before;
+      },
+      { replace: true },
+    );
   const create = (
     <Button variant="secondary" icon={<AddIcon />} onClick={() => setCreates(true)}>
       Create cluster

@@ -14,7 +14,8 @@ import { EVENLY_DISTRIBUTED, POLICIES, policyTitle } from './policy-words.js';
 import { useDryRun } from './use-dry-run.js';
 
 const DEFAULTS = EvenlyDistributedParameters.parse({});
-const parametersOf = (policy: SchedulingPolicy) => (policy.name === 'evenly_distributed' ? policy.parameters : DEFAULTS);
+const parametersOf = (policy: SchedulingPolicy) =>
+  policy.name === 'evenly_distributed' ? policy.parameters : DEFAULTS;
 const NAMES = Object.keys(POLICIES) as SchedulingPolicy['name'][];
 
 export function SchedulingEditor({ cluster }: { cluster: ClusterView }) {
@@ -28,7 +29,8 @@ export function SchedulingEditor({ cluster }: { cluster: ClusterView }) {
 
   const isChanged =
     name !== stored.name ||
-    (name === 'evenly_distributed' && EVENLY_DISTRIBUTED.some((one) => form.values[one.name] !== parametersOf(stored)[one.name]));
+    (name === 'evenly_distributed' &&
+      EVENLY_DISTRIBUTED.some((one) => form.values[one.name] !== parametersOf(stored)[one.name]));
   /** What the form says, if it is valid. */
   const draft = (): SchedulingPolicy | undefined => {
     if (name === 'none') return { name };
@@ -135,7 +137,11 @@ function DryRunResult({ plan, error, isBusy }: { plan?: PlanView; error: unknown
   if (isBusy) return <LoadingPage />;
   if (error) return <ProblemAlert error={error} />;
   if (!plan)
-    return <p className="quiet">A dry run shows what the policy on the left would move now, and why; nothing is changed by it.</p>;
+    return (
+      <p className="quiet">
+        A dry run shows what the policy on the left would move now, and why; nothing is changed by it.
+      </p>
+    );
   return (
     <div className="stack">
       <Alert isInline isPlain variant="info" title="Nothing has been moved: this is what the policy would do now." />

@@ -12,7 +12,8 @@ export function useMigrationPolicies() {
     queryKey: MIGRATION_POLICIES,
     queryFn: async () => {
       const policies: MigrationPolicyView[] = [];
-      for await (const policy of allOf((cursor) => client.migrationPolicies.list({ cursor, limit: 200 }))) policies.push(policy);
+      for await (const policy of allOf((cursor) => client.migrationPolicies.list({ cursor, limit: 200 })))
+        policies.push(policy);
       return policies;
     },
   });

@@ -79,14 +79,14 @@ export function Console({ vmId, vmName }: { vmId: string; vmName: string }) {
     screen.attachCustomKeyEventHandler(({ key, shiftKey }) => !(key === 'Tab' && shiftKey)); // the way out by keyboard
     screen.onData((text) => keyboard.type(text));
 
-    let shown = true;
+    const hidden = new AbortController();
     let offset = 0;
     const poll = async () => {
-      while (shown) {
+      while (!hidden.signal.aborted) {
         let waitMs = POLL_MS;
         try {
           const output = await client.vms.console(vmId, offset);
-          if (!shown) return;
+          if (hidden.signal.aborted) return;
           // A new process (after a start or a move) counts from 0 again.
           if (output.next < offset) offset = 0;
           else {
@@ -103,7 +103,7 @@ export function Console({ vmId, vmName }: { vmId: string; vmName: string }) {
     };
     void poll();
     return () => {
-      shown = false;
+      hidden.abort();
       resized.disconnect();
       screen.dispose();
     };
@@ -111,13 +111,17 @@ export function Console({ vmId, vmName }: { vmId: string; vmName: string }) {
 
   useEffect(() => {
     if (terminal.current) terminal.current.options.theme = isDark ? LOOK.dark : LOOK.light;
-  }, [isDark, vmId]);
+  }, [isDark]);
 
   return (
     <div className="console">
       <div ref={place} className="console-screen" role="region" aria-label={`Console of ${vmName}`} />
       <p className="console-foot subtle" role="status">
-        {problem ? <span className="tone-warn">{problem}</span> : 'Click into the console to type; Shift+Tab leaves it.'}
+        {problem ? (
+          <span className="tone-warn">{problem}</span>
+        ) : (
+          'Click into the console to type; Shift+Tab leaves it.'
+        )}
       </p>
     </div>
   );

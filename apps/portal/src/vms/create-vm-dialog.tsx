@@ -55,7 +55,14 @@ export function CreateVmDialog({ onClose }: { onClose: () => void }) {
         <NumberField form={form} name="vcpus" label="vCPUs" isRequired step={1} help="1 to 16" />
         <NumberField form={form} name="memoryMiB" label="Memory" unit="MiB" isRequired step={1} help="16 to 3584" />
       </div>
-      <TextField form={form} name="image" label="Image" isRequired isMonospace help="A guest image in the hosts' image folder, such as pager or hello." />
+      <TextField
+        form={form}
+        name="image"
+        label="Image"
+        isRequired
+        isMonospace
+        help="A guest image in the hosts' image folder, such as pager or hello."
+      />
       <TextField
         form={form}
         name="append"

@@ -32,7 +32,8 @@ export function VmActions({ vm, isPage }: { vm: VmView; isPage?: boolean }) {
   const [open, setOpen] = useState<Open>(null);
   const refusal = (allowed: readonly VmStatus[]) =>
     allowed.includes(vm.status) ? undefined : `It is ${vmStatusWord(vm.status).toLowerCase()}.`;
-  const tell = (action: () => Promise<unknown>, done: string) => void act(action, `${vm.name} ${done}`, `${vm.name} did not`);
+  const tell = (action: () => Promise<unknown>, done: string) =>
+    void act(action, `${vm.name} ${done}`, `${vm.name} did not`);
   const actions = {
     start: { title: 'Start…', onClick: () => setOpen('start'), refusal: refusal(ALLOWED.start) },
     migrate: { title: 'Migrate…', onClick: () => setOpen('migrate'), refusal: refusal(ALLOWED.migrate) },
@@ -65,7 +66,12 @@ export function VmActions({ vm, isPage }: { vm: VmView; isPage?: boolean }) {
     <>
       {isPage &&
         buttons.map(({ title, onClick, refusal: why }, index) => (
-          <Button key={title} variant={index === 0 ? 'primary' : 'secondary'} onClick={onClick} isDisabled={why !== undefined}>
+          <Button
+            key={title}
+            variant={index === 0 ? 'primary' : 'secondary'}
+            onClick={onClick}
+            isDisabled={why !== undefined}
+          >
             {title}
           </Button>
         ))}

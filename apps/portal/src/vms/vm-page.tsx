@@ -2,6 +2,7 @@ import { Alert } from '@patternfly/react-core';
 import { useCallback } from 'react';
 import { Link, useParams } from 'react-router';
 import type { MigrationView, VmView } from '#contracts';
+import { useNow } from '../live/clock.js';
 import { isActive, useInventory } from '../live/inventory.js';
 import { useHistory } from '../live/recent.js';
 import { useSession } from '../live/session.js';
@@ -19,6 +20,11 @@ import { VmActions } from './vm-actions.js';
 
 const PARENT = { to: '/vms', title: 'Virtual machines' };
 const HAS_CONSOLE = new Set(['up', 'paused', 'migrating', 'starting', 'stopping']);
+
+function Cooldown({ until }: { until: string | null }) {
+  const now = useNow();
+  return until !== null && Date.parse(until) > now ? <When at={until} /> : 'any time';
+}
 
 export function VmPage() {
   const { id } = useParams();
@@ -47,7 +53,12 @@ function KnownVm({ vm }: { vm: VmView }) {
   });
   const now = migrations.find((one) => one.vmId === vm.id && isActive(one));
   return (
-    <PageFrame title={vm.name} parent={PARENT} aside={<VmStatusLabel status={vm.status} />} actions={<VmActions vm={vm} isPage />}>
+    <PageFrame
+      title={vm.name}
+      parent={PARENT}
+      aside={<VmStatusLabel status={vm.status} />}
+      actions={<VmActions vm={vm} isPage />}
+    >
       {vm.statusReason && vm.status !== 'up' && (
         <Alert isInline variant={vm.status === 'unknown' ? 'danger' : 'info'} title={vm.statusReason} />
       )}
@@ -67,18 +78,20 @@ function KnownVm({ vm }: { vm: VmView }) {
             <Fact name="Started">
               <When at={vm.startedAt} />
             </Fact>
-            <Fact name="Policies leave it">
-              {vm.cooldownUntil && Date.parse(vm.cooldownUntil) > Date.now() ? <When at={vm.cooldownUntil} /> : 'free to move'}
+            <Fact name="Policies may move it">
+              <Cooldown until={vm.cooldownUntil} />
             </Fact>
             <Fact name="Image">
               <code>{vm.image}</code>
             </Fact>
-            <Fact name="Command line">{vm.append ? <code>{vm.append}</code> : <span className="subtle">empty</span>}</Fact>
+            <Fact name="Command line">
+              {vm.append ? <code>{vm.append}</code> : <span className="subtle">empty</span>}
+            </Fact>
             {vm.exitCode !== null && <Fact name="Exit status">{vm.exitCode}</Fact>}
           </Facts>
           {/* The place is kept while nothing moves, so that the console below does not jump. */}
           <div className="vm-moving">
-            {now && (
+            {now ? (
               <>
                 <Link to={`/migrations/${now.id}`}>
                   Moves from {now.sourceHostName} to {now.destinationHostName}
@@ -86,6 +99,8 @@ function KnownVm({ vm }: { vm: VmView }) {
                 <MigrationProgressBar migration={now} />
                 <ProgressFigures migration={now} />
               </>
+            ) : (
+              <span className="subtle">It does not move now.</span>
             )}
           </div>
         </Panel>
@@ -94,7 +109,9 @@ function KnownVm({ vm }: { vm: VmView }) {
             <Console vmId={vm.id} vmName={vm.name} />
           ) : (
             <div className="console-ended">
-              <p className="quiet">The VM does not run{vm.consoleTail ? '; its last lines were:' : '. Start it to see its console.'}</p>
+              <p className="quiet">
+                The VM does not run{vm.consoleTail ? '; its last lines were:' : '. Start it to see its console.'}
+              </p>
               {vm.consoleTail && <pre>{vm.consoleTail}</pre>}
             </div>
           )}

@@ -21,47 +21,70 @@ export function VmTable({ vms, withoutHost, empty }: VmTableProps) {
     const hostName = (id: string | null) => hosts.find((host) => host.id === id)?.name ?? '';
     const host: Column<VmView> = {
       title: 'Host',
-      cell: ({ hostId }) => <HostLink id={hostId} />,
+      render: ({ hostId }) => <HostLink id={hostId} />,
       sortBy: ({ hostId }) => hostName(hostId),
     };
     return [
-      { title: 'Name', cell: ({ id, name }) => <Link to={`/vms/${id}`}>{name}</Link>, sortBy: ({ name }) => name },
+      { title: 'Name', render: ({ id, name }) => <Link to={`/vms/${id}`}>{name}</Link>, sortBy: ({ name }) => name },
       {
         title: 'Status',
-        cell: ({ status, statusReason }) => <VmStatusLabel status={status} reason={statusReason} />,
+        render: ({ status, statusReason }) => <VmStatusLabel status={status} reason={statusReason} />,
         sortBy: ({ status }) => vmStatusWord(status),
       },
       ...(withoutHost ? [] : [host]),
       {
         title: 'CPU',
-        cell: (vm) => (
-          <Meter kind="cpu" label={`CPU of ${vm.name}`} used={vm.cpuUsedCores} capacity={vm.vcpus} format={cores} unit="vCPU" />
+        render: (vm) => (
+          <Meter
+            kind="cpu"
+            label={`CPU of ${vm.name}`}
+            used={vm.cpuUsedCores}
+            capacity={vm.vcpus}
+            format={cores}
+            unit="vCPU"
+          />
         ),
         sortBy: ({ cpuUsedCores }) => cpuUsedCores ?? -1,
       },
       {
         title: 'Memory',
-        cell: (vm) => (
-          <Meter kind="memory" label={`Memory of ${vm.name}`} used={vm.memoryUsedMiB} capacity={vm.memoryMiB} format={mebibytes} />
+        render: (vm) => (
+          <Meter
+            kind="memory"
+            label={`Memory of ${vm.name}`}
+            used={vm.memoryUsedMiB}
+            capacity={vm.memoryMiB}
+            format={mebibytes}
+          />
         ),
         sortBy: ({ memoryUsedMiB }) => memoryUsedMiB ?? -1,
       },
       {
         title: 'Writes',
-        cell: ({ dirtyRateMiBps }) => (dirtyRateMiBps === null ? <span className="subtle">–</span> : rate(dirtyRateMiBps)),
+        render: ({ dirtyRateMiBps }) =>
+          dirtyRateMiBps === null ? <span className="subtle">–</span> : rate(dirtyRateMiBps),
         sortBy: ({ dirtyRateMiBps }) => dirtyRateMiBps ?? -1,
         align: 'right',
       },
       {
         title: 'Moved',
-        cell: ({ migrationCount }) => `${migrationCount}×`,
+        render: ({ migrationCount }) => `${migrationCount}×`,
         sortBy: ({ migrationCount }) => migrationCount,
         align: 'right',
         priority: 'medium',
       },
-      { title: 'Image', cell: ({ image }) => image, sortBy: ({ image }) => image, priority: 'low' },
-      { title: 'Actions', cell: (vm) => <VmActions vm={vm} />, isActions: true },
+      { title: 'Image', render: ({ image }) => image, sortBy: ({ image }) => image, priority: 'low' },
+      { title: 'Actions', render: (vm) => <VmActions vm={vm} />, isActions: true },
     ];
   }, [hosts, withoutHost]);
-  return <DataTable label="Virtual machines" rows={vms} columns={columns} rowKey={({ id }) => id} sortedBy={0} empty={empty} />;
+  return (
+    <DataTable
+      label="Virtual machines"
+      rows={vms}
+      columns={columns}
+      rowKey={({ id }) => id}
+      sortedBy={0}
+      empty={empty}
+    />
+  );
 }

@@ -1,4 +1,12 @@
-import { Button, FormSelect, FormSelectOption, SearchInput, Toolbar, ToolbarContent, ToolbarItem } from '@patternfly/react-core';
+import {
+  Button,
+  FormSelect,
+  FormSelectOption,
+  SearchInput,
+  Toolbar,
+  ToolbarContent,
+  ToolbarItem,
+} from '@patternfly/react-core';
 import { useState } from 'react';
 import { useSearchParams } from 'react-router';
 import { VmStatus } from '#contracts';
@@ -25,11 +33,14 @@ export function VmsPage() {
       (!hostId || vm.hostId === hostId),
   );
   const choose = (name: string, value: string) =>
-    setQuery((before) => {
-      if (value) before.set(name, value);
-      else before.delete(name);
-      return before;
-    }, { replace: true });
+    setQuery(
+      (before) => {
+        if (value) before.set(name, value);
+        else before.delete(name);
+        return before;
+      },
+      { replace: true },
+    );
   const create = (
     <Button icon={<AddIcon />} onClick={() => setCreates(true)} isDisabled={clusters.length === 0}>
       Create VM
@@ -66,7 +77,9 @@ export function VmsPage() {
               </FormSelect>
             </ToolbarItem>
             <ToolbarItem className="toolbar-count subtle">
-              {shown.length === vms.length ? plural(vms.length, 'VM') : `${shown.length} of ${plural(vms.length, 'VM')}`}
+              {shown.length === vms.length
+                ? plural(vms.length, 'VM')
+                : `${shown.length} of ${plural(vms.length, 'VM')}`}
             </ToolbarItem>
           </ToolbarContent>
         </Toolbar>

@@ -1,0 +1,182 @@
+/** `drover` as a process against a real HTTP server that answers as the contracts say. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { EventView } from '#contracts';
+import { hosts, id, now, open, seen, server, TOKEN, vm } from './test-controller.js';
+
+const main = join(import.meta.dirname, '..', '..', 'dist', 'apps', 'cli', 'main.js');
+const cwd = mkdtempSync(join(tmpdir(), 'drover-cli-'));
+let url = '';
+const running = new Set<ChildProcess>();
+
+beforeAll(async () => {
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+afterEach(() => {
+  for (const child of running) child.kill();
+  for (const response of open.splice(0)) response.destroy();
+  seen.length = 0;
+});
+afterAll(() => {
+  server.close();
+  rmSync(cwd, { recursive: true });
+});
+
+/** A `drover` that runs, with what it has said so far. */
+function start(args: string[], env: NodeJS.ProcessEnv = { DROVER_URL: url, DROVER_TOKEN: TOKEN }) {
+  const child = spawn(process.execPath, [main, ...args], { cwd, env: { PATH: process.env.PATH, ...env } });
+  running.add(child);
+  const said = { stdout: '', stderr: '' };
+  child.stdout.on('data', (chunk: Buffer) => (said.stdout += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (said.stderr += chunk.toString()));
+  const code = new Promise<number | null>((done) => {
+    child.once('close', (status) => {
+      running.delete(child);
+      done(status);
+    });
+  });
+  return { child, said, code };
+}
+
+async function drover(...args: string[]) {
+  const { said, code } = start(args);
+  return { code: await code, ...said };
+}
+
+const posted = () => seen.filter(({ method }) => method !== 'GET').map(({ body }) => body);
+
+test('lists for people and for programs', async () => {
+  const { code, stdout } = await drover('hosts');
+  expect(code).toBe(0);
+  expect(stdout.split('\n')[0]).toMatch(/^NAME +STATUS +CPU +MEMORY +VMS/);
+  expect(stdout).toMatch(/^host-1 +up +25 % +50 % +3/m);
+  expect(JSON.parse((await drover('hosts', '--json')).stdout)).toEqual(hosts);
+  expect(JSON.parse((await drover('vms', 'list', '--host', 'host-1', '--status', 'up', '--json')).stdout)).toEqual([
+    vm,
+  ]);
+  expect(seen.find((e) => e.url.pathname === '/api/v1/vms')?.url.search).toBe(`?hostId=${id(11)}&status=up`);
+});
+
+test('an object by name or by id; control characters do not reach the terminal', async () => {
+  expect((await drover('hosts', 'show', 'host-1')).stdout).toEqual((await drover('hosts', 'show', id(11))).stdout);
+  const { stdout } = await drover('vms', 'show', 'web-1');
+  expect(stdout).toMatch(/^console +\[31mtwo$/m);
+  expect((await drover('migrations', 'show', id(30))).stdout).toContain('runs on host-2');
+});
+
+test('actions send what the contracts ask for', async () => {
+  expect(await drover('hosts', 'deactivate', 'host-1', '--reason', 'new disk')).toMatchObject({ code: 0 });
+  expect(await drover('vms', 'migrate', 'web-1', '--host', 'host-2')).toMatchObject({
+    code: 0,
+    stdout: `migration ${id(30)}: web-1 from host-1 to host-2\n`,
+  });
+  expect(await drover('vms', 'create', 'a', '--image', 'pager', '--append', 'rate=2', '--no-start')).toMatchObject({
+    code: 0,
+  });
+  expect(posted()).toEqual([
+    { reason: 'new disk' },
+    { destinationHostId: id(12) },
+    expect.objectContaining({ name: 'a', clusterId: id(1), image: 'pager', append: 'rate=2', start: false }),
+  ]);
+});
+
+test('policies: parameters that are not given keep their values', async () => {
+  expect((await drover('policies')).stdout).toMatch(/^demo +evenly_distributed +gentle$/m);
+  const { stdout } = await drover('policies', 'set', 'demo', 'evenly_distributed', 'ImbalanceThreshold=3');
+  expect(stdout).toMatch(/^HighUtilization +70$/m);
+  expect(stdout).toMatch(/^ImbalanceThreshold +3$/m);
+  const migrationPolicies = await drover('policies', 'migration', 'set', 'gentle', '--bandwidth', 'unlimited');
+  expect(migrationPolicies.stdout).toMatch(/^gentle +300 +unlimited +600/m);
+  expect(posted().at(-1)).toEqual({ bandwidthMiBps: null });
+});
+
+test('plan shows moves and refusals with their reasons', async () => {
+  const { stdout, code } = await drover('plan', 'demo');
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/web-1 +host-1 +host-2 +36 +host-1 is the fullest/);
+  expect(stdout).toMatch(/web-2 +anywhere +moved a moment ago/);
+});
+
+test('events: the newest last, page after page up to the limit', async () => {
+  const { stdout } = await drover('events', '--limit', '3');
+  expect(stdout.match(/event \d/g)).toEqual(['event 3', 'event 4', 'event 5']);
+});
+
+test('events --follow goes on where the list ended', async () => {
+  const { said } = start(['events', '--follow', '--json', '--limit', '2']);
+  await vi.waitFor(() => expect(said.stdout.split('\n')).toHaveLength(5), 20_000);
+  const ids = said.stdout
+    .trim()
+    .split('\n')
+    .map((line) => EventView.parse(JSON.parse(line)).id);
+  expect(ids).toEqual(['4', '5', '6', '7']);
+  expect(seen.at(-1)?.lastEventId).toBe('5');
+});
+
+test('--watch shows it again; what changes something refuses it', async () => {
+  const { said } = start(['vms', '--watch', '0.1']);
+  await vi.waitFor(() => expect(said.stdout.match(/^web-1/gm)?.length).toBeGreaterThan(2), 20_000);
+  expect(await drover('vms', 'migrate', 'web-1', '--watch')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('leave out --watch'),
+  });
+  expect(posted()).toEqual([]);
+});
+
+test('console from its beginning', async () => {
+  expect(await drover('vms', 'console', 'web-1')).toMatchObject({ code: 0, stdout: 'one\ntwo\n' });
+});
+
+test('console --follow goes on across a move, and ends when the VM is down', async () => {
+  const { said, code } = start(['vms', 'console', '-f', 'web-1']);
+  await vi.waitFor(() => expect(said.stdout).toBe('one\ntwo\n'), 20_000);
+  Object.assign(now, { vm: { status: 'migrating' }, console: undefined });
+  const asked = seen.length;
+  await vi.waitFor(() => expect(seen.length).toBeGreaterThan(asked + 4), 20_000);
+  Object.assign(now, { vm: { status: 'up', epoch: 2 }, console: 'three\n' });
+  await vi.waitFor(() => expect(said.stdout).toBe('one\ntwo\nthree\n'), 20_000);
+  Object.assign(now, { vm: { status: 'down', epoch: 2 }, console: undefined });
+  expect(await code).toBe(0);
+  Object.assign(now, { vm: {}, console: 'one\ntwo\n' });
+});
+
+test('a reader that stops reading is no failure', async () => {
+  const { child, said, code } = start(['vms', '--watch', '0.1']);
+  child.stdout.destroy();
+  expect(await code).toBe(0);
+  expect(said.stderr).toBe('');
+});
+
+test('exit codes: refused 1, usage 2, not found 3, not let in 4, no controller 5', async () => {
+  expect(await drover('hosts', 'activate', 'host-2')).toMatchObject({ code: 1, stderr: 'drover: host-2 is up\n' });
+  expect(await drover('vms', 'list', '--status', 'sideways')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('Allowed choices are down'),
+  });
+  expect(await drover('events', '--limit', 'all')).toMatchObject({ code: 2 });
+  expect(await drover('vms', 'show', 'web-9')).toMatchObject({ code: 3, stderr: 'drover: there is no VM web-9\n' });
+  expect(await drover('vms', 'show', id(99))).toMatchObject({ code: 3 });
+  expect(await drover('migrations', 'show', '..')).toMatchObject({ code: 3 });
+  const stranger = start(['hosts'], { DROVER_URL: url, DROVER_TOKEN: 'wrong' });
+  expect(await stranger.code).toBe(4);
+  expect(stranger.said.stderr).toContain('--token-file');
+  const nobody = start(['hosts'], { DROVER_URL: 'http://127.0.0.1:2', DROVER_TOKEN: TOKEN });
+  expect(await nobody.code).toBe(5);
+});
+
+test('address and token: from .drover, from the environment, from options', async () => {
+  mkdirSync(join(cwd, '.drover'));
+  writeFileSync(join(cwd, '.drover', 'url'), `${url}\n`);
+  writeFileSync(join(cwd, '.drover', 'admin-token'), `${TOKEN}\n`);
+  expect(await start(['hosts'], {}).code).toBe(0);
+  expect(await start(['hosts'], { DROVER_TOKEN: 'wrong' }).code).toBe(4);
+  const tokenFile = join(cwd, '.drover', 'admin-token');
+  expect(await start(['hosts', '--token-file', tokenFile], { DROVER_TOKEN: 'wrong' }).code).toBe(0);
+  expect(await start(['hosts', '--token-file', 'nowhere'], {}).code).toBe(2);
+  expect(await start(['hosts', '--url', 'http://127.0.0.1:2'], {}).code).toBe(5);
+});

@@ -1,0 +1,256 @@
+/** For tests: a real HTTP server with one small datacenter, which answers, and takes what it is sent, as the contracts say. */
+import { createServer, type ServerResponse } from 'node:http';
+import { z } from 'zod';
+import {
+  ClusterView,
+  CreateVm,
+  DeactivateHost,
+  EventView,
+  HostView,
+  MigrateVm,
+  MigrationDetail,
+  MigrationPolicyView,
+  PlanView,
+  UpdateCluster,
+  UpdateMigrationPolicy,
+  VmView,
+} from '#contracts';
+
+export const TOKEN = 'a-token';
+const at = '2026-01-01T00:00:00Z';
+export const id = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
+
+const cluster = ClusterView.parse({
+  id: id(1),
+  name: 'demo',
+  description: '',
+  schedulingPolicy: { name: 'evenly_distributed', parameters: { HighUtilization: 70 } },
+  migrationPolicyId: id(2),
+  cooldownSeconds: 60,
+  maxMigrationsPerHost: 2,
+  createdAt: at,
+});
+const migrationPolicy = MigrationPolicyView.parse({
+  id: id(2),
+  name: 'gentle',
+  description: '',
+  downtimeLimitMs: 300,
+  bandwidthMiBps: 32,
+  timeoutSeconds: 600,
+  createdAt: at,
+});
+export const hosts = [1, 2].map((n) =>
+  HostView.parse({
+    id: id(10 + n),
+    clusterId: id(1),
+    name: `host-${n}`,
+    status: 'up',
+    statusReason: '',
+    cpuCores: 4,
+    memoryMiB: 1024,
+    cpuUsedCores: 1,
+    memoryUsedMiB: 512,
+    pressure: null,
+    vmCount: 3,
+    migrationCount: 0,
+    agentUrl: null,
+    agentVersion: '0.1.0',
+    lastHeartbeatAt: at,
+    createdAt: at,
+  }),
+);
+export const vm = VmView.parse({
+  id: id(20),
+  name: 'web-1',
+  clusterId: id(1),
+  hostId: id(11),
+  vcpus: 1,
+  memoryMiB: 128,
+  image: 'pager',
+  append: 'rate=1',
+  status: 'up',
+  statusReason: '',
+  epoch: 1,
+  cpuUsedCores: 0.25,
+  memoryUsedMiB: 80,
+  dirtyRateMiBps: 1,
+  consoleTail: 'one\n\x1b[31mtwo\n',
+  exitCode: null,
+  migrationPolicyId: null,
+  migrationCount: 4,
+  cooldownUntil: null,
+  createdAt: at,
+  startedAt: at,
+});
+const migration = MigrationDetail.parse({
+  id: id(30),
+  vmId: vm.id,
+  vmName: 'web-1',
+  ordinal: 5,
+  sourceHostId: id(11),
+  sourceHostName: 'host-1',
+  destinationHostId: id(12),
+  destinationHostName: 'host-2',
+  status: 'completed',
+  trigger: 'manual',
+  reason: 'asked for',
+  planId: null,
+  epoch: 2,
+  progress: null,
+  downtimeMs: 12.5,
+  totalMs: 850,
+  error: null,
+  createdAt: at,
+  startedAt: at,
+  endedAt: at,
+  iterations: [],
+  downtimeBreakdown: null,
+  timeline: [{ at, status: 'completed', message: 'runs on host-2' }],
+});
+const plan = PlanView.parse({
+  id: id(40),
+  clusterId: id(1),
+  kind: 'dry_run',
+  policy: cluster.schedulingPolicy,
+  imbalanceBefore: 40,
+  imbalanceAfter: 4,
+  summary: 'one move',
+  moves: [
+    {
+      vmId: vm.id,
+      vmName: 'web-1',
+      sourceHostId: id(11),
+      sourceHostName: 'host-1',
+      destinationHostId: id(12),
+      destinationHostName: 'host-2',
+      reason: 'host-1 is the fullest',
+      gain: 36,
+      migrationId: null,
+    },
+  ],
+  refusals: [{ vmId: id(21), vmName: 'web-2', hostId: null, hostName: null, reason: 'moved a moment ago' }],
+  createdAt: at,
+});
+const event = (n: number, severity = 'info') =>
+  EventView.parse({
+    id: String(n),
+    at,
+    severity,
+    type: 'host.up',
+    message: `event ${n}`,
+    clusterId: null,
+    hostId: null,
+    vmId: null,
+    migrationId: null,
+    planId: null,
+  });
+
+interface Exchange {
+  readonly method: string;
+  readonly url: URL;
+  readonly lastEventId: string | undefined;
+  readonly body: unknown;
+}
+/** What tests change: the VM as it is asked for by id, and its console; undefined between two hosts. */
+export const now: { vm: Partial<VmView>; console: string | undefined } = { vm: {}, console: 'one\ntwo\n' };
+/** Every request, in order. */
+export const seen: Exchange[] = [];
+/** Event streams that clients listen to. */
+export const open: ServerResponse[] = [];
+
+const problem = (status: number, title: string, detail: string) => ({
+  status,
+  body: { type: 'about:blank', title, status, detail },
+});
+const found = (body: unknown) => ({ status: 200, body });
+const pageOf = (items: object[], url: URL) => {
+  const name = url.searchParams.get('name');
+  return found({
+    items: items.filter((item) => name === null || ('name' in item && item.name === name)),
+    nextCursor: null,
+  });
+};
+/** Bodies are held against the contract: what the real controller would refuse is refused here. */
+const taken = (schema: z.ZodType, body: unknown, answer: unknown) => {
+  const { success, error } = schema.safeParse(body);
+  return success ? found(answer) : problem(400, 'Bad Request', z.prettifyError(error));
+};
+
+/** Events 1 to 5, newest first, in pages of two. */
+function eventPage(url: URL) {
+  const newest = Number(url.searchParams.get('cursor') ?? 5);
+  const items = [newest, newest - 1].filter((n) => n > 0).map((n) => event(n));
+  return found({ items, nextCursor: newest > 2 ? String(newest - 2) : null });
+}
+
+function answerTo({ method, url, body }: Exchange): { status: number; body: unknown } {
+  switch (`${method} ${url.pathname.replace('/api/v1', '')}`) {
+    case 'GET /clusters':
+      return pageOf([cluster], url);
+    case `PATCH /clusters/${cluster.id}`:
+      return taken(UpdateCluster, body, { ...cluster, ...(body as object) });
+    case `POST /clusters/${cluster.id}/plan`:
+      return found(plan);
+    case 'GET /migration-policies':
+      return pageOf([migrationPolicy], url);
+    case `PATCH /migration-policies/${migrationPolicy.id}`:
+      return taken(UpdateMigrationPolicy, body, { ...migrationPolicy, ...(body as object) });
+    case 'GET /hosts':
+      return pageOf(hosts, url);
+    case `GET /hosts/${id(11)}`:
+      return found(hosts[0]);
+    case `POST /hosts/${id(11)}/deactivate`:
+      return taken(DeactivateHost, body, { ...hosts[0], status: 'preparing_for_maintenance' });
+    case `POST /hosts/${id(12)}/activate`:
+      return problem(409, 'Conflict', 'host-2 is up');
+    case 'GET /vms':
+      return pageOf([vm], url);
+    case 'POST /vms':
+      return taken(CreateVm, body, vm);
+    case `POST /vms/${vm.id}/migrate`:
+      return taken(MigrateVm, body, migration);
+    case `GET /vms/${vm.id}`:
+      return found({ ...vm, ...now.vm });
+    case `GET /vms/${vm.id}/console`: {
+      const offset = Number(url.searchParams.get('offset'));
+      if (now.console === undefined) return problem(409, 'Conflict', 'VM web-1 is not on host-1');
+      return found({
+        offset,
+        next: Math.min(offset + 4, now.console.length),
+        text: now.console.slice(offset, offset + 4),
+      });
+    }
+    case 'GET /migrations':
+      return pageOf([migration], url);
+    case `GET /migrations/${migration.id}`:
+      return found(migration);
+    case 'GET /events':
+      return eventPage(url);
+    default:
+      return problem(404, 'Not Found', 'there is no such thing');
+  }
+}
+
+/** Not listening yet. */
+export const server = createServer((request, response) => {
+  let text = '';
+  request.on('data', (chunk: Buffer) => (text += chunk.toString()));
+  request.on('end', () => {
+    const exchange: Exchange = {
+      method: request.method!,
+      url: new URL(request.url!, 'http://x'),
+      lastEventId: request.headers['last-event-id'] as string | undefined,
+      body: text ? (JSON.parse(text) as unknown) : undefined,
+    };
+    seen.push(exchange);
+    const authorized = request.headers.authorization === `Bearer ${TOKEN}`;
+    if (authorized && exchange.url.pathname === '/api/v1/events/stream') {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      for (const next of [event(6), event(7, 'error')])
+        response.write(`event: event\nid: ${next.id}\ndata: ${JSON.stringify(next)}\n\n`);
+      return open.push(response);
+    }
+    const { status, body } = authorized ? answerTo(exchange) : problem(401, 'Unauthorized', 'the token is not valid');
+    return response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+  });
+});

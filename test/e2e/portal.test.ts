@@ -1,0 +1,180 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Browser } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { hasChromium, openBrowser, Portal } from './portal-pages.js';
+import { PORTAL, PortalServer } from './portal-server.js';
+
+if (!hasChromium) console.log('The portal is not tested: there is no /usr/bin/chromium.');
+
+describe.skipIf(!hasChromium)('the portal in a browser', () => {
+  let browser: Browser;
+  let server: PortalServer;
+  let portal: Portal;
+
+  beforeAll(async () => {
+    if (!existsSync(join(PORTAL, 'index.html'))) throw new Error('Build the portal first: npm run build');
+    browser = await openBrowser();
+  });
+  afterAll(() => browser?.close());
+  beforeEach(async () => {
+    server = new PortalServer();
+    await server.start();
+    portal = await Portal.open(browser, server.url, server.token);
+  });
+  afterEach(async () => {
+    await portal.close();
+    await server.stop();
+    if (portal.faults.length > 0) throw new Error(`faults of the page: ${portal.faults.join('; ')}`);
+  });
+
+  test('a wrong token is told apart; the right one leads to where one wanted to go', async () => {
+    await portal.visit('/vms?status=down');
+    await portal.signIn('not-the-token');
+    await portal.page.getByText('does not know this token').waitFor();
+    await portal.signIn();
+    await portal.waitForHeading('Virtual machines');
+    await portal.page.getByText('1 of 6 VMs').waitFor();
+    await portal.page.getByRole('button', { name: 'Sign out' }).click();
+    await portal.page.getByLabel('Admin token').waitFor();
+    await portal.page.reload();
+    await portal.page.getByLabel('Admin token').waitFor();
+  });
+
+  test('a token in the address is taken over and does not stay there', async () => {
+    await portal.arriveWithToken('/hosts');
+    await portal.waitForHeading('Hosts');
+    expect(portal.page.url()).toBe(`${server.url}/hosts`);
+  });
+
+  test('the dashboard shows a VM move from host to host without a reload', async () => {
+    await portal.arriveWithToken();
+    await portal.waitForVmOn('vm-2', 'host-1');
+    await portal.page.getByText('Nothing moves.').waitFor();
+    const migration = server.beginMigration(
+      server.vm('vm-2'),
+      server.host('host-3'),
+      'evens out CPU',
+      server.plans[0]!.id,
+    );
+    server.step(migration);
+    server.step(migration);
+    await portal.page.getByRole('progressbar', { name: 'Migration of vm-2' }).waitFor();
+    await portal.page.getByText(/of 256 MiB left/).waitFor();
+    server.complete(migration);
+    await portal.waitForVmOn('vm-2', 'host-3');
+    await portal.page.getByText('vm-2 runs on host-3').waitFor();
+    await portal.page.getByText('Nothing moves.').waitFor();
+  });
+
+  test('a lost connection is told, comes back by itself, and what was missed is caught up', async () => {
+    await portal.arriveWithToken();
+    await portal.waitForVmOn('vm-4', 'host-1');
+    server.refusesStreams = true;
+    server.cutStreams();
+    await portal.page.getByText('The connection to the controller is lost').waitFor();
+    server.vms.splice(server.vms.indexOf(server.vm('vm-4')), 1); // deleted while nobody listens
+    server.refusesStreams = false;
+    await portal.page.getByText('The connection to the controller is lost').waitFor({ state: 'detached' });
+    await portal.page.getByText('vm-4', { exact: true }).waitFor({ state: 'detached' });
+  });
+
+  test('a VM is created; what is wrong is told at its field, by the form and by the controller', async () => {
+    await portal.arriveWithToken('/vms');
+    await portal.createVm('vm-1', { vcpus: 99 });
+    await portal.page.getByText('at most 16').waitFor();
+    await portal.page.getByLabel('vCPUs').fill('2');
+    await portal.page.getByRole('dialog').getByRole('button', { name: 'Create' }).click();
+    await portal.page.getByText('vm-1 exists; choose another').waitFor();
+    await portal.page.getByRole('dialog').getByLabel('Name').fill('vm-7');
+    await portal.page.getByRole('dialog').getByRole('button', { name: 'Create' }).click();
+    await portal.waitForHeading('vm-7');
+    expect(server.vm('vm-7')).toMatchObject({ vcpus: 2, memoryMiB: 128, image: 'pager' });
+  });
+
+  test("a VM's console counts on and takes input; the VM migrates to the chosen host", async () => {
+    const vm = server.vm('vm-5');
+    await portal.arriveWithToken(`/vms/${vm.id}`);
+    const console = portal.page.getByRole('region', { name: 'Console of vm-5' });
+    await console.getByText('seq=15').first().waitFor();
+    await console.click();
+    await portal.page.keyboard.type('help');
+    await portal.page.keyboard.press('Enter');
+    await vi.waitFor(() => expect(server.typed.join('')).toBe('help\r'), { timeout: 10_000 });
+    await portal.migrateTo('host-3');
+    await portal.waitForHeading('vm-5 #2');
+    const migration = server.migrations[0]!;
+    for (let pass = 0; pass < 4; pass++) server.step(migration);
+    await portal.page.getByRole('grid', { name: 'Iterations' }).getByText('4', { exact: true }).first().waitFor();
+    server.complete(migration);
+    await portal.page.getByText('Final pages').waitFor();
+    await portal.page.getByRole('link', { name: 'vm-5' }).click();
+    await portal.page.getByText('2 in its life').waitFor();
+  });
+
+  test('a host goes into maintenance with a reason, after one has seen what becomes of its VMs', async () => {
+    await portal.arriveWithToken(`/hosts/${server.host('host-1').id}`);
+    await portal.setToMaintenance('new memory');
+    await portal.page.getByText('Preparing for maintenance').waitFor();
+    expect(server.host('host-1').statusReason).toBe('new memory');
+    await portal.page.getByRole('button', { name: 'Cancel maintenance' }).click();
+    await portal.page.getByRole('button', { name: 'Set to maintenance…' }).waitFor();
+  });
+
+  test("a new host's token is shown once, with the command for its agent", async () => {
+    await portal.arriveWithToken('/hosts');
+    await portal.page.getByRole('button', { name: 'Add host' }).click();
+    await portal.page.getByRole('dialog').getByLabel('Name').fill('host-4');
+    await portal.page.getByRole('dialog').getByRole('button', { name: 'Add host' }).click();
+    const token = portal.page.getByRole('textbox', { name: 'Enrolment token' });
+    expect(await token.inputValue()).toBe('enrol-0123456789abcdef');
+    await portal.page.getByRole('button', { name: 'I have copied the token' }).click();
+    await portal.page.getByText('Waits for agent').waitFor();
+    expect(await portal.page.content()).not.toContain('enrol-0123456789abcdef');
+  });
+
+  test('a policy is tried with its reasons, then applied', async () => {
+    await portal.arriveWithToken('/policies');
+    await portal.page.getByLabel('MinimumGain').fill('200');
+    await portal.page.getByRole('button', { name: 'Dry run' }).click();
+    await portal.page.getByText('at most 100').waitFor();
+    await portal.page.getByLabel('MinimumGain').fill('2');
+    await portal.page.getByRole('button', { name: 'Dry run' }).click();
+    await portal.page.getByText('2 moves lower the imbalance').waitFor();
+    await portal.page.getByText('Considered, and not done: 3').waitFor();
+    await portal.applyPolicy();
+    expect(server.clusters[0]!.schedulingPolicy).toMatchObject({ parameters: { MinimumGain: 2 } });
+    await portal.choosePolicy('none');
+    await portal.applyPolicy();
+    expect(server.clusters[0]!.schedulingPolicy).toEqual({ name: 'none' });
+  });
+
+  test.each([
+    { width: 1440, colorScheme: 'light' },
+    { width: 800, colorScheme: 'dark' },
+  ] as const)('every page fits $width px, $colorScheme', async (view) => {
+    await portal.close();
+    portal = await Portal.open(browser, server.url, server.token, view);
+    await portal.arriveWithToken();
+    const { hosts, vms, migrations, plans } = server;
+    const pages = {
+      '/': 'Dashboard',
+      '/hosts': 'Hosts',
+      [`/hosts/${hosts[0]!.id}`]: 'host-1',
+      '/vms': 'Virtual machines',
+      [`/vms/${vms[0]!.id}`]: 'vm-1',
+      '/migrations': 'Migrations',
+      [`/migrations/${migrations[0]!.id}`]: 'vm-3 #1',
+      '/policies': 'Policies',
+      '/policies?tab=migration': 'Policies',
+      '/decisions': 'Decisions',
+      [`/decisions/${plans[0]!.id}`]: 'Decision',
+      '/events': 'Events',
+    };
+    for (const [path, heading] of Object.entries(pages)) {
+      await portal.visit(path);
+      await portal.waitForHeading(heading);
+      expect(await portal.isTooWide(), path).toBe(false);
+    }
+  });
+});
