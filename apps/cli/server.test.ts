@@ -165,7 +165,7 @@ test('exit codes: refused 1, usage 2, not found 3, not let in 4, no controller 5
   const stranger = start(['hosts'], { DROVER_URL: url, DROVER_TOKEN: 'wrong' });
   expect(await stranger.code).toBe(4);
   expect(stranger.said.stderr).toContain('--token-file');
-  const nobody = start(['hosts'], { DROVER_URL: 'http://127.0.0.1:9', DROVER_TOKEN: TOKEN });
+  const nobody = start(['hosts'], { DROVER_URL: 'http://127.0.0.1:2', DROVER_TOKEN: TOKEN });
   expect(await nobody.code).toBe(5);
 });
 
@@ -178,5 +178,5 @@ test('address and token: from .drover, from the environment, from options', asyn
   const tokenFile = join(cwd, '.drover', 'admin-token');
   expect(await start(['hosts', '--token-file', tokenFile], { DROVER_TOKEN: 'wrong' }).code).toBe(0);
   expect(await start(['hosts', '--token-file', 'nowhere'], {}).code).toBe(2);
-  expect(await start(['hosts', '--url', 'http://127.0.0.1:9'], {}).code).toBe(5);
+  expect(await start(['hosts', '--url', 'http://127.0.0.1:2'], {}).code).toBe(5);
 });

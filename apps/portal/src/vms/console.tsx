@@ -52,12 +52,17 @@ class Keyboard {
   }
 }
 
-export function Console({ vmId, vmName }: { vmId: string; vmName: string }) {
+/** `epoch`: of the VM; each start and each move begins a console of its own. */
+export function Console({ vmId, vmName, epoch }: { vmId: string; vmName: string; epoch: number }) {
   const { client } = useSession();
   const place = useRef<HTMLDivElement>(null);
   const terminal = useRef<Terminal>(null);
   const [problem, setProblem] = useState<string>();
   const isDark = useIsDark();
+  const currentEpoch = useRef(epoch);
+  useEffect(() => {
+    currentEpoch.current = epoch;
+  }, [epoch]);
 
   useEffect(() => {
     const screen = new Terminal({
@@ -81,18 +86,17 @@ export function Console({ vmId, vmName }: { vmId: string; vmName: string }) {
 
     const hidden = new AbortController();
     let offset = 0;
+    let shownEpoch = currentEpoch.current;
     const poll = async () => {
       while (!hidden.signal.aborted) {
         let waitMs = POLL_MS;
         try {
+          if (currentEpoch.current !== shownEpoch) offset = 0;
+          shownEpoch = currentEpoch.current;
           const output = await client.vms.console(vmId, offset);
           if (hidden.signal.aborted) return;
-          // A new process (after a start or a move) counts from 0 again.
-          if (output.next < offset) offset = 0;
-          else {
-            screen.write(output.text);
-            offset = output.next;
-          }
+          screen.write(output.text);
+          offset = output.next;
           setProblem(undefined);
         } catch (error) {
           tell(error);
