@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { QmpClient, type QmpEvent } from '#qmp';
+import { QmpClient, QmpConnectionError, type QmpEvent } from '#qmp';
 import { type Program, guestFile } from './programs.js';
 import { wakeHarts, wakeableArgs } from './wake-harts.js';
 
@@ -72,11 +72,15 @@ export class VmProcess {
   }
 
   private async connect(path: string): Promise<void> {
-    await waitFor(`${this.options.program.name}: opening QMP`, () => {
-      if (this.child.exitCode !== null) throw new Error(`${this.options.program.name} has ended: ${this.stderr}`);
-      return existsSync(path) || undefined;
+    const { name } = this.options.program;
+    this.client = await waitFor(`${name}: opening QMP`, async () => {
+      if (this.child.exitCode !== null) throw new Error(`${name} has ended: ${this.stderr}`);
+      if (!existsSync(path)) return undefined;
+      return await QmpClient.connect({ path }, { timeoutMs: 60_000 }).catch((error: unknown) => {
+        if (error instanceof QmpConnectionError) return undefined; // its file is there before it listens
+        throw error;
+      });
     });
-    this.client = await QmpClient.connect({ path }, { timeoutMs: 60_000 });
     this.client.onEvent((event) => this.events.push(event));
   }
 
