@@ -426,7 +426,10 @@ export class PortalServer {
   /** A file of the portal; any other path is a page of it. */
   private file(path: string, response: ServerResponse): void {
     const found = extname(path) !== '' && existsSync(join(PORTAL, path)) ? path : '/index.html';
-    response.writeHead(200, { 'content-type': TYPES[extname(found)] ?? 'application/octet-stream' });
+    response.writeHead(200, {
+      'content-type': TYPES[extname(found)] ?? 'application/octet-stream',
+      'content-security-policy': "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:",
+    });
     response.end(readFileSync(join(PORTAL, found)));
   }
 

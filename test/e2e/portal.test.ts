@@ -95,7 +95,7 @@ describe.skipIf(!hasChromium)('the portal in a browser', () => {
   test("a VM's console counts on and takes input; the VM migrates to the chosen host", async () => {
     const vm = server.vm('vm-5');
     await portal.arriveWithToken(`/vms/${vm.id}`);
-    const console = portal.page.getByRole('region', { name: 'Console of vm-5' });
+    const console = portal.consoleOf('vm-5');
     await console.getByText('seq=15').first().waitFor();
     await console.click();
     await portal.page.keyboard.type('help');

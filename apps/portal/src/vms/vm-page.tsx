@@ -106,7 +106,7 @@ function KnownVm({ vm }: { vm: VmView }) {
         </Panel>
         <Panel title="Console">
           {HAS_CONSOLE.has(vm.status) ? (
-            <Console vmId={vm.id} vmName={vm.name} />
+            <Console vmId={vm.id} vmName={vm.name} epoch={vm.epoch} />
           ) : (
             <div className="console-ended">
               <p className="quiet">
