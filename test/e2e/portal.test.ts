@@ -149,6 +149,29 @@ describe.skipIf(!hasChromium)('the portal in a browser', () => {
     expect(server.clusters[0]!.schedulingPolicy).toEqual({ name: 'none' });
   });
 
+  test('in a narrow window the navigation comes over the page, and goes when a place is chosen', async () => {
+    await portal.page.setViewportSize({ width: 800, height: 900 });
+    await portal.arriveWithToken();
+    await portal.waitForHeading('Dashboard');
+    const place = portal.page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: 'Migrations' });
+    await place.waitFor({ state: 'hidden' });
+    await portal.page.getByRole('button', { name: 'Navigation' }).click();
+    await place.click();
+    await portal.waitForHeading('Migrations');
+    await place.waitFor({ state: 'hidden' });
+  });
+
+  test('the theme can be chosen, and stays', async () => {
+    await portal.arriveWithToken();
+    const isDark = () => portal.page.evaluate(() => document.documentElement.classList.contains('pf-v6-theme-dark'));
+    expect(await isDark()).toBe(false);
+    await portal.page.getByRole('button', { name: 'Dark theme' }).click();
+    await vi.waitFor(async () => expect(await isDark()).toBe(true));
+    await portal.page.reload();
+    await portal.waitForHeading('Dashboard');
+    expect(await isDark()).toBe(true);
+  });
+
   test.each([
     { width: 1440, colorScheme: 'light' },
     { width: 800, colorScheme: 'dark' },
