@@ -1,4 +1,5 @@
 /** The parts of an agent, put together. */
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Enrolled } from '#contracts';
 import { VmmDriver, runtimeFolderFor } from '#hypervisor';
@@ -9,6 +10,7 @@ import type { Log } from './log.js';
 import { IncomingMigrations } from './migration/incoming.js';
 import { MigrationRecord } from './migration/migration-record.js';
 import { OutgoingMigrations } from './migration/outgoing.js';
+import { lockFolder } from './state/folder-lock.js';
 import { Identity } from './state/identity.js';
 import { JsonStore } from './state/json-store.js';
 import { VmMeter } from './vms/figures.js';
@@ -35,6 +37,8 @@ export class AgentContext {
     readonly log: Log,
   ) {
     const { dir, imagesDir, vmmProgram, controllerUrl, memoryMiB, migrationBind } = config;
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    lockFolder(dir);
     this.identity = Identity.open(dir);
     if (!this.identity.enrolled) readEnrolmentToken(config);
     const onDamage = (file: string, reason: string) =>

@@ -7,6 +7,7 @@ import { BearerGuard } from './http/bearer.guard.js';
 import { IncomingController } from './http/incoming.controller.js';
 import { OrdersController } from './http/orders.controller.js';
 import { invalidInput, ProblemFilter } from './http/problem.filter.js';
+import { ArrivalWatch } from './migration/arrival-watch.js';
 import { OrderQueue } from './jobs/order-queue.js';
 
 @Module({
@@ -14,6 +15,7 @@ import { OrderQueue } from './jobs/order-queue.js';
   controllers: [OrdersController, IncomingController],
   providers: [
     HeartbeatService,
+    ArrivalWatch,
     OrderQueue,
     { provide: APP_GUARD, useClass: BearerGuard },
     { provide: APP_PIPE, useValue: new StandardSchemaValidationPipe({ exceptionFactory: invalidInput }) },

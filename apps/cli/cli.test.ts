@@ -13,7 +13,7 @@ const cwd = mkdtempSync(join(tmpdir(), 'drover-cli-')); // no .drover there
 
 /** Runs `drover`; exit code and output, whatever they are. */
 async function drover(...args: string[]) {
-  const env = { PATH: process.env.PATH, DROVER_URL: 'http://127.0.0.1:9' };
+  const env = { PATH: process.env.PATH, DROVER_URL: 'http://127.0.0.1:2' };
   const { stdout, stderr, code } = await promisify(execFile)(process.execPath, [main, ...args], { cwd, env }).then(
     (output) => ({ ...output, code: 0 }),
     (error: { stdout: string; stderr: string; code: number }) => error,
@@ -47,7 +47,7 @@ test('wrong usage is 2 and says what is right', async () => {
 test('no controller is 5 and names the address', async () => {
   const { code, stderr } = await drover('hosts');
   expect(code).toBe(5);
-  expect(stderr).toContain('http://127.0.0.1:9');
+  expect(stderr).toContain('http://127.0.0.1:2');
 });
 
 test('exit codes tell failures apart', () => {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { EventView } from '#contracts';
-import { hosts, id, open, seen, server, TOKEN, vm } from './test-controller.js';
+import { hosts, id, now, open, seen, server, TOKEN, vm } from './test-controller.js';
 
 const main = join(import.meta.dirname, '..', '..', 'dist', 'apps', 'cli', 'main.js');
 const cwd = mkdtempSync(join(tmpdir(), 'drover-cli-'));
@@ -132,6 +132,19 @@ test('console from its beginning', async () => {
   expect(await drover('vms', 'console', 'web-1')).toMatchObject({ code: 0, stdout: 'one\ntwo\n' });
 });
 
+test('console --follow goes on across a move, and ends when the VM is down', async () => {
+  const { said, code } = start(['vms', 'console', '-f', 'web-1']);
+  await vi.waitFor(() => expect(said.stdout).toBe('one\ntwo\n'), 20_000);
+  Object.assign(now, { vm: { status: 'migrating' }, console: undefined });
+  const asked = seen.length;
+  await vi.waitFor(() => expect(seen.length).toBeGreaterThan(asked + 4), 20_000);
+  Object.assign(now, { vm: { status: 'up', epoch: 2 }, console: 'three\n' });
+  await vi.waitFor(() => expect(said.stdout).toBe('one\ntwo\nthree\n'), 20_000);
+  Object.assign(now, { vm: { status: 'down', epoch: 2 }, console: undefined });
+  expect(await code).toBe(0);
+  Object.assign(now, { vm: {}, console: 'one\ntwo\n' });
+});
+
 test('a reader that stops reading is no failure', async () => {
   const { child, said, code } = start(['vms', '--watch', '0.1']);
   child.stdout.destroy();
@@ -152,7 +165,7 @@ test('exit codes: refused 1, usage 2, not found 3, not let in 4, no controller 5
   const stranger = start(['hosts'], { DROVER_URL: url, DROVER_TOKEN: 'wrong' });
   expect(await stranger.code).toBe(4);
   expect(stranger.said.stderr).toContain('--token-file');
-  const nobody = start(['hosts'], { DROVER_URL: 'http://127.0.0.1:9', DROVER_TOKEN: TOKEN });
+  const nobody = start(['hosts'], { DROVER_URL: 'http://127.0.0.1:2', DROVER_TOKEN: TOKEN });
   expect(await nobody.code).toBe(5);
 });
 
@@ -165,5 +178,5 @@ test('address and token: from .drover, from the environment, from options', asyn
   const tokenFile = join(cwd, '.drover', 'admin-token');
   expect(await start(['hosts', '--token-file', tokenFile], { DROVER_TOKEN: 'wrong' }).code).toBe(0);
   expect(await start(['hosts', '--token-file', 'nowhere'], {}).code).toBe(2);
-  expect(await start(['hosts', '--url', 'http://127.0.0.1:9'], {}).code).toBe(5);
+  expect(await start(['hosts', '--url', 'http://127.0.0.1:2'], {}).code).toBe(5);
 });

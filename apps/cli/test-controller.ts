@@ -151,6 +151,8 @@ interface Exchange {
   readonly lastEventId: string | undefined;
   readonly body: unknown;
 }
+/** What tests change: the VM as it is asked for by id, and its console; undefined between two hosts. */
+export const now: { vm: Partial<VmView>; console: string | undefined } = { vm: {}, console: 'one\ntwo\n' };
 /** Every request, in order. */
 export const seen: Exchange[] = [];
 /** Event streams that clients listen to. */
@@ -207,9 +209,16 @@ function answerTo({ method, url, body }: Exchange): { status: number; body: unkn
       return taken(CreateVm, body, vm);
     case `POST /vms/${vm.id}/migrate`:
       return taken(MigrateVm, body, migration);
+    case `GET /vms/${vm.id}`:
+      return found({ ...vm, ...now.vm });
     case `GET /vms/${vm.id}/console`: {
       const offset = Number(url.searchParams.get('offset'));
-      return found({ offset, next: Math.min(8, offset + 4), text: ['one\n', 'two\n', ''][offset / 4] });
+      if (now.console === undefined) return problem(409, 'Conflict', 'VM web-1 is not on host-1');
+      return found({
+        offset,
+        next: Math.min(offset + 4, now.console.length),
+        text: now.console.slice(offset, offset + 4),
+      });
     }
     case 'GET /migrations':
       return pageOf([migration], url);

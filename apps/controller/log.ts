@@ -5,9 +5,22 @@ export type Log = Logger;
 /** Injection token of the Log. */
 export const LOG = 'drover:log';
 
+/** Of an error only this: a failed query carries its parameters along, and they may be secrets. */
+const describeError = (error: Error & { code?: unknown }) => ({
+  type: error.name,
+  message: error.message,
+  code: error.code,
+  stack: error.stack,
+});
+
 /** JSON lines on standard output. Whatever concerns a migration carries its `migrationId`. */
 export const createLog = (level: string): Log =>
-  pino({ level, base: { service: 'controller' }, timestamp: pino.stdTimeFunctions.isoTime });
+  pino({
+    level,
+    base: { service: 'controller' },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    serializers: { err: describeError },
+  });
 
 /** Nest's own messages, in the same format. */
 export class NestLog implements LoggerService {

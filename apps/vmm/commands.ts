@@ -33,7 +33,8 @@ export function registerCommands(qmp: QmpServer, vm: Vm, figures: VmmFigures): v
     if (vm.runState === 'inmigrate') vm.autostart = false;
     else if (vm.runState === 'running') await vm.stop();
   });
-  qmp.register('cont', {}, () => {
+  qmp.register('cont', {}, async () => {
+    if (vm.runState === 'paused') await machine.stop(); // another client's stop may still be under way
     if (vm.runState === 'inmigrate') vm.autostart = true;
     else if (['prelaunch', 'paused'].includes(vm.runState)) vm.resume();
     else if (vm.runState !== 'running') throw new QmpError(`a VM that is ${vm.runState} cannot go on`);

@@ -86,7 +86,7 @@ async function run(options: Options): Promise<void> {
           serial.output(bytes);
         },
         guestShutdown: (status) => void vm.shutdown('guest-shutdown', status),
-        guestReset: () => void vm.reset('guest-reset'),
+        guestReset: () => void vm.guestReset(),
         nextTurn: () => new Promise((resolve) => setImmediate(resolve)),
       },
     );

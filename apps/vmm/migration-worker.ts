@@ -103,6 +103,8 @@ async function receive({ address, epoch }: IncomingRole): Promise<void> {
     if (order.kind === 'finish') tell({ kind: 'finishing', refusal: finish(migration) });
   };
   const { server, bound } = await listenAt(address);
+  const callers = new Set<Socket>();
+  server.on('connection', (socket) => callers.add(socket.once('close', () => callers.delete(socket))));
   tell({ kind: 'listening', bound });
   // One after the other: whoever comes while another is being served waits, and finds the door shut if that one moved in.
   for await (const [socket] of on(server, 'connection') as AsyncIterable<[Socket]>) {
@@ -115,6 +117,7 @@ async function receive({ address, epoch }: IncomingRole): Promise<void> {
     break;
   }
   server.close();
+  for (const caller of callers) caller.destroy();
 }
 
 /** Null if the order is carried out, or why not. */

@@ -58,6 +58,11 @@ export class Vm {
     this.qmp.emit('RESUME');
   }
 
+  /** The guest has asked for a reset. While a migration holds it, that waits: the machine says it again at `cont`. */
+  async guestReset(): Promise<void> {
+    if (this.state !== 'finish-migrate') await this.reset('guest-reset');
+  }
+
   /** Back to power-on; a running VM runs on from there. */
   async reset(cause: Cause): Promise<void> {
     if (!['prelaunch', 'running', 'paused'].includes(this.state)) {

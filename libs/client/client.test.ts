@@ -57,10 +57,10 @@ test('an answer that is no problem+json is told as it is', async () => {
 });
 
 test('nobody listens: a ConnectionError that names the address', async () => {
-  const client = new DroverClient({ url: 'http://127.0.0.1:9', token: 'x' });
+  const client = new DroverClient({ url: 'http://127.0.0.1:2', token: 'x' });
   const error = await client.me().catch((e: unknown) => e);
   expect(error).toBeInstanceOf(ConnectionError);
-  expect((error as Error).message).toContain('http://127.0.0.1:9');
+  expect((error as Error).message).toContain('http://127.0.0.1:2');
 });
 
 test('what is no controller, or stops in mid-answer, is a ConnectionError', async () => {

@@ -1,3 +1,4 @@
+import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 import type { DataSource } from 'typeorm';
 
 /** Group of all agents' roles: what BullMQ's worker needs in the queue's schema. */
@@ -5,6 +6,18 @@ const GROUP = 'drover_agent';
 
 /** Names that go into DDL, which takes no parameters. */
 const quoted = (identifier: string) => `"${identifier.replaceAll('"', '""')}"`;
+
+const SCRAM_ITERATIONS = 4096;
+
+/** What PostgreSQL keeps of a password (RFC 5803). Made here, so that the password itself is in no statement or log. */
+function scramVerifier(password: string): string {
+  const salt = randomBytes(16);
+  const salted = pbkdf2Sync(password, salt, SCRAM_ITERATIONS, 32, 'sha256');
+  const keyOf = (purpose: string) => createHmac('sha256', salted).update(purpose).digest();
+  const storedKey = createHash('sha256').update(keyOf('Client Key')).digest('base64');
+  const serverKey = keyOf('Server Key').toString('base64');
+  return `SCRAM-SHA-256$${SCRAM_ITERATIONS}:${salt.toString('base64')}$${storedKey}:${serverKey}`;
+}
 
 /**
  * The PostgreSQL roles of agents. A role is called like its host's queue, so that "rows of my queue only" is one
@@ -48,9 +61,10 @@ export class AgentRoles {
   async grant(role: string, password: string): Promise<void> {
     await this.db.transaction(async (tx) => {
       const [known] = await tx.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [role]);
-      const [{ literal }] = await tx.query('SELECT quote_literal($1) AS literal', [password]);
       const verb = known ? 'ALTER' : 'CREATE';
-      await tx.query(`${verb} ROLE ${quoted(role)} LOGIN INHERIT CONNECTION LIMIT 10 PASSWORD ${literal}`);
+      await tx.query(
+        `${verb} ROLE ${quoted(role)} LOGIN INHERIT CONNECTION LIMIT 10 PASSWORD '${scramVerifier(password)}'`,
+      );
       await tx.query(`GRANT ${GROUP} TO ${quoted(role)}`);
     });
   }

@@ -148,10 +148,12 @@ export interface Hypervisor {
   /** Starts a process, with its guest stopped; resolves as soon as it exists. Rejects if it cannot be started. */
   launch(spec: LaunchSpec): Promise<VmHandle>;
   /** Connects to a process and waits until it answers. Rejects if it has ended, or does not answer in time. */
-  connect(handle: VmHandle): Promise<VmProcess>;
+  connect(handle: VmHandle, timeoutMs: number): Promise<VmProcess>;
   /** The process that was launched with `spec` and still runs, if any. */
   find(spec: LaunchSpec): Promise<VmHandle | null>;
   isAlive(handle: VmHandle): boolean;
+  /** Ends a process at once, connected or not; does nothing if it has ended. */
+  kill(handle: VmHandle): void;
   /** Last line that the process itself wrote; empty if there is none. */
   lastLogLine(handle: VmHandle): string;
 }

@@ -12,6 +12,7 @@ import type {
   VmProcess,
 } from './hypervisor.js';
 import { lastLine } from './process-log.js';
+import { isAlive } from './process-table.js';
 import {
   type QueryMigrate,
   incomingFigures,
@@ -76,7 +77,7 @@ export class QmpVmProcess implements VmProcess {
   }
 
   kill(): void {
-    if (!this.isOver) process.kill(this.handle.pid, 'SIGKILL');
+    if (isAlive(this.handle)) process.kill(this.handle.pid, 'SIGKILL');
   }
 
   async migrate({ uri, migrationId, epoch, ...limits }: MigrateOptions): Promise<void> {

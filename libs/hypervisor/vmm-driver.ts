@@ -11,8 +11,6 @@ import { lastLine } from './process-log.js';
 import { type Exit, QmpVmProcess } from './qmp-process.js';
 import { checkSocketPath, makePrivate } from './runtime-folder.js';
 
-/** How long a process may take until it answers. */
-const CONNECT_TIMEOUT_MS = 20_000;
 const CONNECT_RETRY_MS = 50;
 /** How often a process that is not our child is looked at. */
 const WATCH_MS = 250;
@@ -63,11 +61,11 @@ export class VmmDriver implements Hypervisor {
     return { pid, startTime: startTimeOf(pid) ?? '', ...files };
   }
 
-  async connect(handle: VmHandle): Promise<VmProcess> {
+  async connect(handle: VmHandle, timeoutMs: number): Promise<VmProcess> {
     const exit = this.exits.get(handle.pid) ?? watch(handle);
-    for (const endMs = Date.now() + CONNECT_TIMEOUT_MS; ;) {
+    for (const endMs = Date.now() + timeoutMs; ;) {
       try {
-        return new QmpVmProcess(handle, await QmpClient.connect({ path: handle.qmpSocket }), exit);
+        return new QmpVmProcess(handle, await QmpClient.connect({ path: handle.qmpSocket }, { timeoutMs }), exit);
       } catch (error) {
         if (!isAlive(handle))
           throw new Error(this.lastLogLine(handle) || 'its process ended at once', { cause: error });
@@ -86,6 +84,10 @@ export class VmmDriver implements Hypervisor {
 
   isAlive(handle: VmHandle): boolean {
     return isAlive(handle);
+  }
+
+  kill(handle: VmHandle): void {
+    if (isAlive(handle)) process.kill(handle.pid, 'SIGKILL');
   }
 
   lastLogLine(handle: VmHandle): string {

@@ -1,7 +1,7 @@
 /** Moving a running VM: pre-copy source and destination, over ports. */
 export { bindCodec } from './codec.js';
 export type { Codec } from './codec.js';
-export { MigrationError, asMigrationError } from './errors.js';
+export { MigrationError } from './errors.js';
 export type { DowntimeBreakdown, Iteration, MigrationFigures, MigrationStatus } from './figures.js';
 export { IncomingMigration } from './incoming.js';
 export type { IncomingFigures, IncomingOutcome } from './incoming.js';

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { createPostgresBackend, type Job, UnrecoverableError, withBackend, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import { HostJob, type QueueAccess } from '#contracts';
@@ -14,6 +15,9 @@ interface Options {
   readonly onError: (error: Error) => void;
 }
 
+/** How long a server may take to part, once no order is being carried out any more. */
+const CLOSE_GRACE_MS = 3000;
+
 /**
  * The agent's end: calls `handler` for each order. A handler that throws is called again, three times in all; so is one
  * whose process died in the middle. Uses two connections: one to work and one to wait on.
@@ -24,10 +28,13 @@ export async function openHostWorker(
   handler: (job: HostJob) => Promise<void>,
   { concurrency, onError }: Options,
 ): Promise<HostWorker> {
+  const working = new Set<Promise<void>>();
   const process = async ({ data }: Job<unknown>): Promise<void> => {
     const job = HostJob.safeParse(data);
     if (!job.success) throw new UnrecoverableError(`not an order: ${job.error.message}`);
-    await handler(job.data);
+    const work = handler(job.data);
+    working.add(work);
+    await work.finally(() => working.delete(work));
   };
   if (access.backend === 'redis') await assertRedisAnswers(access.url);
   // A dead agent's orders are taken up again within seconds of its restart.
@@ -43,8 +50,19 @@ export async function openHostWorker(
     await worker.close(true).catch(onError);
     throw error;
   }
-  return { close: () => worker.close() };
+  return {
+    close: async () => {
+      const closed = worker.close();
+      await Promise.allSettled(working);
+      if (await isSettledWithin(closed, CLOSE_GRACE_MS)) return;
+      // The server is away, or does not know this user any more, and BullMQ would wait for it.
+      for (const ended of [worker.disconnect(), worker.getBackend().disconnectBlocking(false)]) ended.catch(onError);
+    },
+  };
 }
+
+const isSettledWithin = (promise: Promise<void>, milliseconds: number): Promise<boolean> =>
+  Promise.race([promise.then(() => true), setTimeout(milliseconds, false, { ref: false })]);
 
 function openWorker(
   access: QueueAccess,

@@ -52,8 +52,11 @@ import {
   wait,
 } from './shared.js';
 
-/** Instructions a slice: some tenths of a millisecond, which bounds how late attention and timers are seen. */
-const SLICE = 20_000;
+/** How long a slice should take at most: it bounds how late attention and timers are seen. */
+const SLICE_NS = 1_000_000n;
+/** Instructions a slice: few where each waits for a device, many where they only compute. */
+const MIN_SLICE = 64;
+const MAX_SLICE = 20_000;
 const MIP = 0x344;
 const MIE = 0x304;
 const SIE = 0x104;
@@ -98,6 +101,7 @@ class HartLoop {
   private hart: Hart;
   /** The guest has executed WFI and no interrupt has come since. */
   private waiting = false;
+  private slice = MIN_SLICE;
   /** Time of this slice that the thread spent waiting for devices. */
   private mailNs = 0n;
 
@@ -114,6 +118,7 @@ class HartLoop {
   }
 
   run(): never {
+    store32(this.memory, this.block + H_QUIET, 0); // up to here there was no thread that could run guest code
     for (;;) this.step();
   }
 
@@ -135,8 +140,11 @@ class HartLoop {
   private runSlice(): void {
     const startNs = this.hostNs();
     this.mailNs = 0n;
-    const exit = this.hart.run(SLICE);
-    add64(this.memory, this.block + H_BUSY_NS, this.hostNs() - startNs - this.mailNs);
+    const exit = this.hart.run(this.slice);
+    const tookNs = this.hostNs() - startNs;
+    add64(this.memory, this.block + H_BUSY_NS, tookNs - this.mailNs);
+    if (tookNs > SLICE_NS) this.slice = Math.max(MIN_SLICE, this.slice >> 1);
+    else this.slice = Math.min(MAX_SLICE, this.slice << 1);
     if (exit === 'wfi') this.waiting = true;
     else if (exit === 'sbi') this.answerSbi();
   }

@@ -52,7 +52,7 @@ export interface MachinePorts {
   consoleOutput(bytes: Uint8Array): void;
   /** The guest has switched itself off; its harts are being parked. */
   guestShutdown(status: number): void;
-  /** The guest wants to be reset; its harts are being parked. */
+  /** The guest wants to be reset; its harts are being parked. Said again at `cont` until the reset comes. */
   guestReset(): void;
   /** Resolves after other events of the main thread had their turn. */
   nextTurn(): Promise<void>;
@@ -70,6 +70,7 @@ export class Machine implements MachineControl {
   readonly clock: GuestClock;
   readonly uart: Uart;
   private readonly plic: Plic;
+  private readonly finisher: Finisher;
   private readonly bus = new Bus();
   private readonly harts: readonly Hart[];
   private readonly bootPlan: BootPlan | undefined;
@@ -90,11 +91,11 @@ export class Machine implements MachineControl {
       transmit: (byte) => ports.consoleOutput(Uint8Array.of(byte)),
       interrupt: (level) => this.plic.setLevel(BOARD.uart.interrupt, level),
     });
-    const finisher = new Finisher({
+    this.finisher = new Finisher({
       shutdown: (status) => this.leaveGuest(() => ports.guestShutdown(status)),
       reset: () => this.leaveGuest(() => ports.guestReset()),
     });
-    this.bus.attach(BOARD.finisher.base, BOARD.finisher.size, finisher);
+    this.bus.attach(BOARD.finisher.base, BOARD.finisher.size, this.finisher);
     this.bus.attach(BOARD.plic.base, BOARD.plic.size, this.plic);
     this.bus.attach(BOARD.uart.base, BOARD.uart.size, this.uart);
     this.harts = this.hartIds().map((id) => new Hart(ports.hartModule, this.memory.memory, id, NO_PORTS));
@@ -123,6 +124,7 @@ export class Machine implements MachineControl {
     loadImages(plan, this.memory);
     this.uart.reset();
     this.plic.reset();
+    this.finisher.reset();
     for (const hart of this.harts) {
       const block = hartBlock(hart.hartId);
       const a1 = BigInt(plan.deviceTree.address);
@@ -149,6 +151,7 @@ export class Machine implements MachineControl {
     this.clock.start();
     store32(this.memory, MACHINE + M_RUNNING, 1);
     for (const hart of this.hartIds()) wakeHart(this.memory, hart);
+    this.finisher.remind();
   }
 
   saveState(): Uint8Array {
@@ -237,11 +240,13 @@ export class Machine implements MachineControl {
       harts: this.harts.map((hart) => hart.save()),
       uart: this.uart.save(),
       plic: this.plic.save(),
+      finisher: this.finisher.save(),
     };
   }
 
   private become(snapshot: MachineSnapshot): void {
     this.uart.restore(snapshot.uart);
+    this.finisher.restore(snapshot.finisher);
     this.plic.restore(snapshot.plic); // after the devices, whose lines it has seen
     this.harts.forEach((hart, index) => hart.restore(snapshot.harts[index]!)); // last: pending bits as they were
     this.clock.stop(BigInt(snapshot.guestNs));

@@ -3,7 +3,6 @@
  * What a call means is decided here; what it does to harts and machine goes through SbiPorts.
  */
 const SBI_SUCCESS = 0;
-const SBI_FAILED = -1;
 const SBI_NOT_SUPPORTED = -2;
 const SBI_INVALID_PARAM = -3;
 const SBI_INVALID_ADDRESS = -5;

@@ -1,4 +1,5 @@
 /** The state of a machine besides its RAM, as it travels in a migration stream: versioned JSON in UTF-8. */
+import type { FinisherState } from './devices/finisher.js';
 import type { PlicState } from './devices/plic.js';
 import type { UartState } from './devices/uart.js';
 import type { HartState } from './hart.js';
@@ -13,6 +14,7 @@ export interface MachineSnapshot {
   readonly harts: readonly HartState[];
   readonly uart: UartState;
   readonly plic: PlicState;
+  readonly finisher: FinisherState;
 }
 
 export function encodeSnapshot(snapshot: MachineSnapshot): Uint8Array {
@@ -26,12 +28,12 @@ export function decodeSnapshot(bytes: Uint8Array): MachineSnapshot {
   if (read.version !== VERSION) {
     throw new RangeError(`machine state: version ${String(read.version)}, this build reads ${VERSION}`);
   }
-  const { guestNs, ramBytes, harts, uart, plic } = read;
+  const { guestNs, ramBytes, harts, uart, plic, finisher } = read;
   if (!/^\d{1,19}$/.test(String(guestNs))) throw new RangeError(`machine state: guestNs is ${String(guestNs)}`);
   if (!Array.isArray(harts)) throw new RangeError('machine state: harts is not a list');
-  if (!isObject(uart)) throw new RangeError('machine state: uart is missing');
-  if (!isObject(plic)) throw new RangeError('machine state: plic is missing');
-  return { guestNs, ramBytes, harts, uart, plic } as unknown as MachineSnapshot;
+  const absent = Object.entries({ uart, plic, finisher }).find(([, state]) => !isObject(state));
+  if (absent) throw new RangeError(`machine state: ${absent[0]} is missing`);
+  return { guestNs, ramBytes, harts, uart, plic, finisher } as unknown as MachineSnapshot;
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;

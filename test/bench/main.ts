@@ -6,6 +6,7 @@ import { benchMachine } from './machine.bench.js';
 import { measuredOn } from './measured-on.js';
 import { benchMigration } from './migration.bench.js';
 import { benchPlanner } from './planner.bench.js';
+import { benchPolicy } from './policy.bench.js';
 import { root } from './programs.js';
 import { type Section, formatFigure, renderSection, replaceSection } from './table.js';
 
@@ -18,10 +19,11 @@ const say = (line: string) => console.error(`bench: ${line}`);
 const BENCHES: Readonly<Record<string, (repeats: number) => Promise<Section>>> = {
   migration: (repeats) => benchMigration(repeats, say),
   machine: (repeats) => benchMachine(repeats, say),
+  policy: (repeats) => benchPolicy(repeats, say),
   planner: async () => ({
     columns: ['Figure', 'Value', 'Unit'],
     rows: benchPlanner().map(({ name, value, unit }) => [name, formatFigure(value), unit]),
-    notes: [],
+    notes: ['Times are the median of 5.'],
   }),
 };
 

@@ -32,7 +32,11 @@ async function measure(program: Program, { ramMiB, append }: Case, repeats: numb
   const beats = () => heartbeats(earlier + source.console);
   const expectBeats = async () => {
     const from = beats();
-    await waitFor(`${BEATS} more heartbeats`, () => beats() >= from + BEATS || undefined);
+    const goesOn = async () => {
+      await source.nudge();
+      return beats() >= from + BEATS || undefined;
+    };
+    await waitFor(`${BEATS} more heartbeats`, goesOn, { intervalMs: 250, timeoutMs: 120_000 });
   };
   try {
     await expectBeats();
@@ -47,7 +51,6 @@ async function measure(program: Program, { ramMiB, append }: Case, repeats: numb
       earlier += source.console;
       await source.end();
       source = destination;
-      await source.settle();
       await expectBeats();
     }
   } finally {

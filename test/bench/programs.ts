@@ -13,7 +13,7 @@ export interface Program {
   readonly command: string;
   /** Before all other options. */
   readonly args: readonly string[];
-  /** True if a guest that slept when it was migrated must be woken: see wake-timers.ts. */
+  /** True if a guest that slept when it was migrated must be woken: see wake-harts.ts. */
   readonly losesTimers: boolean;
 }
 

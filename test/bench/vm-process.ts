@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QmpClient, type QmpEvent } from '#qmp';
 import { type Program, guestFile } from './programs.js';
-import { wakeTimers, wakeableArgs } from './wake-timers.js';
+import { wakeHarts, wakeableArgs } from './wake-harts.js';
 
 export interface VmOptions {
   readonly program: Program;
@@ -94,10 +94,10 @@ export class VmProcess {
     return existsSync(file) ? readFileSync(file, 'latin1') : '';
   }
 
-  /** After a migration to here: makes up for what the program has lost, so that the guest goes on. */
-  async settle(): Promise<void> {
+  /** After a migration to here, until the guest goes on: makes up for the timer that the program may have lost. */
+  async nudge(): Promise<void> {
     const { program, harts = 1 } = this.options;
-    if (program.losesTimers) await wakeTimers(join(this.folder, 'qtest'), harts);
+    if (program.losesTimers) await wakeHarts(join(this.folder, 'qtest'), harts);
   }
 
   /** Host time in ms of the last event of that name. */

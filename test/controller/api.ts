@@ -56,7 +56,7 @@ export class Api {
   }
 
   /** Asks for `path` until `expected` is part of the answer. */
-  async until(path: string, expected: unknown, timeout = 20_000) {
+  async until(path: string, expected: unknown, timeout = 40_000) {
     return vi.waitFor(
       async () => {
         const body = await this.get(path);

@@ -63,7 +63,7 @@ for (const backend of ['PostgreSQL', 'Redis'] as const)
         migrationCount: 1,
         cooldownUntil: expect.any(String),
       });
-      await vi.waitFor(() => expect(agents[0]!.migrations.size + agents[0]!.copies.size).toBe(0), 20_000);
+      await vi.waitFor(() => expect(agents[0]!.migrations.size + agents[0]!.copies.size).toBe(0), 40_000);
       const { items } = await api.get(`/events?vmId=${vm.id}&type=vm.migrated`);
       expect(items[0].message).toBe('web-1 moved from alpha to beta in 345 ms, paused for 12 ms');
     });
@@ -110,7 +110,7 @@ for (const backend of ['PostgreSQL', 'Redis'] as const)
       await api.until(`/migrations/${migration.id}`, { status: 'cancelled', endedAt: expect.any(String) });
       await api.until(`/vms/${id}`, { status: 'up', hostId, epoch: 1, migrationCount: 0 });
       const destination = agentOf(migration.destinationHostId);
-      await vi.waitFor(() => expect(destination.destroyed).toContain(`${id}@2`), 20_000);
+      await vi.waitFor(() => expect(destination.destroyed).toContain(`${id}@2`), 40_000);
       expect((await api.call('POST', `/migrations/${migration.id}/cancel`)).status).toBe(409);
       source.holdMigrations = false;
 
@@ -139,6 +139,10 @@ for (const backend of ['PostgreSQL', 'Redis'] as const)
       const refused = await api.call('POST', `/vms/${vms[0].id}/migrate`, { destinationHostId: hostId });
       expect(refused).toMatchObject({ status: 409, body: { detail: expect.stringMatching(/gamma/) } });
 
+      const unwanted = await api.call('POST', '/vms', { name: 'unwanted', clusterId, image: 'pager', hostId });
+      expect(unwanted).toMatchObject({ status: 409, body: { detail: expect.stringMatching(/maintenance/) } });
+      expect((await api.get('/vms?name=unwanted')).items).toEqual([]);
+
       await api.post(`/hosts/${hostId}/activate`);
       await api.until(`/hosts/${hostId}`, { status: 'up', statusReason: '' });
     });
@@ -155,7 +159,7 @@ for (const backend of ['PostgreSQL', 'Redis'] as const)
           expect(host.statusReason).toMatch(/^new disks; .*big-1 stays for now: /);
           return host;
         },
-        { timeout: 20_000, interval: 100 },
+        { timeout: 40_000, interval: 100 },
       );
       expect(blocked.status).toBe('preparing_for_maintenance');
       expect(await api.post(`/hosts/${hostId}/activate`)).toMatchObject({ status: 'up', statusReason: '' });
@@ -181,7 +185,7 @@ for (const backend of ['PostgreSQL', 'Redis'] as const)
           expect(answer.moves.length).toBeGreaterThan(0);
           return answer;
         },
-        { timeout: 20_000, interval: 200 },
+        { timeout: 40_000, interval: 200 },
       );
       expect(dryRun).toMatchObject({ kind: 'dry_run', moves: [{ migrationId: null, sourceHostName: 'alpha' }] });
       expect(dryRun.imbalanceAfter).toBeLessThan(dryRun.imbalanceBefore);
@@ -199,6 +203,22 @@ for (const backend of ['PostgreSQL', 'Redis'] as const)
       const move = items.flatMap((plan: { moves: object[] }) => plan.moves)[0];
       expect(move).toMatchObject({ migrationId: expect.any(String), reason: expect.stringMatching(/./) });
       await api.call('PATCH', `/clusters/${clusterId}`, { schedulingPolicy: { name: 'none' } });
+    });
+
+    test('a host that is deleted has no say any more', async () => {
+      const { enrolmentToken, id } = await api.post('/hosts', { name: 'delta', clusterId });
+      const delta = await FakeAgent.start(server.url, enrolmentToken, []);
+      const vm = await createVm('last-1', { hostId: id });
+      expect((await api.call('DELETE', `/hosts/${id}`)).status).toBe(409);
+      await api.post(`/vms/${vm.id}/stop`);
+      await api.until(`/vms/${vm.id}`, { status: 'down' });
+      expect((await api.call('DELETE', `/hosts/${id}`)).status).toBe(204);
+      const { heartbeatToken } = delta.enrolled;
+      const headers = { authorization: `Bearer ${heartbeatToken}` };
+      expect((await api.call('POST', '/agents/heartbeat', delta.heartbeat(), headers)).status).toBe(401);
+      await delta.stopListening();
+      await expect(delta.listen()).rejects.toThrow(/password|WRONGPASS/);
+      await delta.stop();
     });
 
     test('in all this, no two transactions stood in each other’s way', async () => {

@@ -94,8 +94,8 @@ describe('a VM without a migration', () => {
   });
 
   test('whose host does not answer is unknown, and what it was when the host is back', () => {
-    const hosts = { a: { status: 'non_responsive', lastHeartbeatAt: NOW - 20_000 } } as const;
-    const copies = [copy({ seenAt: NOW - 20_000 })];
+    const hosts = { a: { status: 'non_responsive', lastHeartbeatAt: NOW - 40_000 } } as const;
+    const copies = [copy({ seenAt: NOW - 40_000 })];
     expect(decideAbout({ copies, hosts })).toMatchObject({ to: 'unknown' });
     const unknown = vm({ status: 'unknown' });
     expect(decideAbout({ vm: unknown, copies, hosts })).toBeNull();
@@ -152,7 +152,7 @@ describe('a VM that is being migrated', () => {
   });
 
   test('that runs nowhere is lost, unless its destination might have it', () => {
-    const copies = [copy({ status: 'down', seenAt: NOW, since: NOW - 20_000 })];
+    const copies = [copy({ status: 'down', seenAt: NOW, since: NOW - 40_000 })];
     const gone = [copy({ status: 'migrating', seenAt: NOW - PATIENCE.absentMs - 1 })];
     const facts = { vm: migrating, migration: migration() };
     expect(decideAbout({ ...facts, copies })).toBeNull(); // its source is still winding up

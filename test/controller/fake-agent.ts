@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers';
 import type { Enrolled, Heartbeat, HeartbeatAnswer, HostJob, MigrationReport, VmReport } from '#contracts';
 import { type HostWorker, openHostWorker } from '#queue';
 
-const BEAT_MS = 100;
+const BEAT_MS = 150;
 const NO_PROGRESS = { progress: null, iterations: [], downtimeMs: null, totalMs: null, downtimeBreakdown: null };
 
 type MigrateJob = Extract<HostJob, { kind: 'migrate' }>;

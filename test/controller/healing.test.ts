@@ -27,7 +27,7 @@ afterAll(async () => {
   for (const agent of agents) await agent.stop();
   await server?.close();
   await postgres?.stop();
-}, 60_000);
+}, 120_000);
 
 const alpha = () => agents[0]!;
 const beta = () => agents[1]!;
@@ -51,28 +51,28 @@ test('a controller that was restarted takes up the migrations under way', async 
   await api.until(`/migrations/${migration.id}`, { status: 'precopy' });
   await server.close();
   alpha().holdMigrations = false; // it ends while the controller is away
-  await vi.waitFor(() => expect(beta().copies.get(vm.id)?.status).toBe('up'), 20_000);
+  await vi.waitFor(() => expect(beta().copies.get(vm.id)?.status).toBe('up'), 40_000);
   server = await startController(postgres.url);
   api.base = server.url;
   for (const agent of agents) agent.begin(server.url);
   await api.until(`/migrations/${migration.id}`, { status: 'completed', downtimeMs: 12 });
   await api.until(`/vms/${vm.id}`, { status: 'up', hostId: beta().hostId, epoch: 2 });
-}, 60_000);
+}, 120_000);
 
 test('an order that got lost is given again', async () => {
   const vm = await createVm('web-2');
   alpha().isDeaf = true;
   const migration = await api.post(`/vms/${vm.id}/migrate`);
-  await vi.waitFor(() => expect(alpha().jobs.at(-1)).toMatchObject({ migrationId: migration.id }), 20_000);
+  await vi.waitFor(() => expect(alpha().jobs.at(-1)).toMatchObject({ migrationId: migration.id }), 40_000);
   alpha().isDeaf = false; // the first order went to no effect
-  await api.until(`/migrations/${migration.id}`, { status: 'completed' }, 30_000);
+  await api.until(`/migrations/${migration.id}`, { status: 'completed' }, 40_000);
 
   beta().isDeaf = true;
   const { id } = await api.post('/vms', { name: 'web-3', clusterId, image: 'pager', hostId: beta().hostId });
-  await vi.waitFor(() => expect(beta().jobs.at(-1)).toMatchObject({ kind: 'start', vmId: id }), 20_000);
+  await vi.waitFor(() => expect(beta().jobs.at(-1)).toMatchObject({ kind: 'start', vmId: id }), 40_000);
   beta().isDeaf = false;
-  await api.until(`/vms/${id}`, { status: 'up' }, 30_000);
-}, 90_000);
+  await api.until(`/vms/${id}`, { status: 'up' }, 40_000);
+}, 120_000);
 
 test('a migration that fails says why, where and when; the VM runs on', async () => {
   const vm = await createVm('web-9');
@@ -83,8 +83,8 @@ test('a migration that fails says why, where and when; the VM runs on', async ()
   expect(failed).toMatchObject({ error, endedAt: expect.any(String), iterations: [{ iteration: 1 }] });
   await api.until(`/vms/${vm.id}`, { status: 'up', hostId: alpha().hostId, epoch: 1, migrationCount: 0 });
   alpha().failMigrations = '';
-  await vi.waitFor(() => expect(beta().copies.has(vm.id)).toBe(false), 20_000);
-}, 60_000);
+  await vi.waitFor(() => expect(beta().copies.has(vm.id)).toBe(false), 40_000);
+}, 120_000);
 
 test('a migration that has not begun is changed in the queue, and cancelled there', async () => {
   const vm = await createVm('web-10');
@@ -99,28 +99,28 @@ test('a migration that has not begun is changed in the queue, and cancelled ther
   await api.until(`/migrations/${second.id}`, { status: 'completed' });
   const jobs = alpha().jobs.filter(({ kind, vmId }) => kind === 'migrate' && vmId === vm.id);
   expect(jobs).toMatchObject([{ migrationId: second.id, downtimeLimitMs: 777 }]);
-}, 60_000);
+}, 120_000);
 
 test('of two copies the one with the higher epoch owns the VM', async () => {
   const vm = await createVm('web-4');
   // As after a restore of an old database: beta runs what the rows know nothing of.
   beta().report(vm.id, vm.epoch + 5, 'up');
   await api.until(`/vms/${vm.id}`, { status: 'up', hostId: beta().hostId, epoch: vm.epoch + 5 });
-  await vi.waitFor(() => expect(alpha().destroyed).toContain(`${vm.id}@${vm.epoch}`), 20_000);
+  await vi.waitFor(() => expect(alpha().destroyed).toContain(`${vm.id}@${vm.epoch}`), 40_000);
   expect(alpha().copies.has(vm.id)).toBe(false);
   const { items } = await api.get(`/events?vmId=${vm.id}&type=vm.found`);
   expect(items.map(({ message }: { message: string }) => message).join()).toMatch(/beta runs it in epoch 6/);
-}, 60_000);
+}, 120_000);
 
 test('a VM whose process is gone is down, with the reason; one that ended tells its status', async () => {
   const gone = await createVm('web-5');
   alpha().copies.delete(gone.id);
-  await api.until(`/vms/${gone.id}`, { status: 'down', statusReason: expect.stringMatching(/alpha is gone/) }, 30_000);
+  await api.until(`/vms/${gone.id}`, { status: 'down', statusReason: expect.stringMatching(/alpha is gone/) }, 40_000);
   const ended = await createVm('web-6');
   alpha().report(ended.id, ended.epoch, 'down', { exitCode: 3 });
   await api.until(`/vms/${ended.id}`, { status: 'down', exitCode: 3 });
-  await vi.waitFor(() => expect(alpha().copies.has(ended.id)).toBe(false), 20_000); // stored, so it may be forgotten
-}, 60_000);
+  await vi.waitFor(() => expect(alpha().copies.has(ended.id)).toBe(false), 40_000); // stored, so it may be forgotten
+}, 120_000);
 
 test('a host that is silent is non_responsive and its VMs unknown, until it is back', async () => {
   const vm = await createVm('web-7');
@@ -132,17 +132,17 @@ test('a host that is silent is non_responsive and its VMs unknown, until it is b
   alpha().begin();
   await api.until(`/hosts/${alpha().hostId}`, { status: 'up' });
   await api.until(`/vms/${vm.id}`, { status: 'up', statusReason: '' });
-}, 60_000);
+}, 120_000);
 
 test('a host in maintenance that falls silent is in maintenance when it is back', async () => {
   await api.post(`/hosts/${beta().hostId}/deactivate`, { reason: 'new fans' });
-  await api.until(`/hosts/${beta().hostId}`, { status: 'maintenance' }, 30_000);
+  await api.until(`/hosts/${beta().hostId}`, { status: 'maintenance' }, 40_000);
   beta().fallSilent();
   await api.until(`/hosts/${beta().hostId}`, { status: 'non_responsive' });
   beta().begin();
   await api.until(`/hosts/${beta().hostId}`, { status: 'maintenance', statusReason: 'new fans' });
   await api.post(`/hosts/${beta().hostId}/activate`);
-}, 90_000);
+}, 120_000);
 
 test('an agent may enrol again; its old token is worth nothing', async () => {
   const old = alpha().enrolled.heartbeatToken;
@@ -157,7 +157,7 @@ test('a restart of the controller is not held against the hosts', async () => {
   await restartController();
   const { items } = await api.get('/hosts');
   expect(items.map(({ status }: { status: string }) => status)).toEqual(['up', 'up']);
-}, 60_000);
+}, 120_000);
 
 test('while the database is away the controller stays up and says so, and it goes on afterwards', async () => {
   await postgres.stop({ keep: true });
@@ -166,13 +166,13 @@ test('while the database is away the controller stays up and says so, and it goe
       const health = await api.call('GET', '/health');
       expect(health).toMatchObject({ status: 503, body: { status: 'degraded', database: 'unreachable' } });
     },
-    { timeout: 20_000, interval: 200 },
+    { timeout: 40_000, interval: 200 },
   );
   const answer = await api.call('GET', '/vms');
   expect(answer).toMatchObject({ status: 503, body: { status: 503 } });
   await postgres.ensureRunning();
   await vi.waitFor(async () => expect((await api.call('GET', '/health')).status).toBe(200), {
-    timeout: 20_000,
+    timeout: 40_000,
     interval: 200,
   });
   await api.until(`/hosts/${alpha().hostId}`, { status: 'up' });

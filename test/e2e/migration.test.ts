@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { QmpClient } from '#qmp';
+import { COMMIT, cuttingProxy, LOADED, type Cut } from '../migration/cutting-proxy.js';
 import { VmmProcess } from '../vmm/process.js';
 
 const PAGER = readFileSync(join(import.meta.dirname, '../../guests/pager.elf'));
@@ -247,6 +248,52 @@ describe('one end dies', () => {
     source.vmm.kill('SIGKILL');
     expect(await destination.vmm.ended).toBe(1);
     expect(destination.vmm.stderr).toMatch(/-incoming: the migration failed: connection to the source lost/);
+  });
+});
+
+describe('the network fails around the point of no return', () => {
+  async function moveThrough(cut: Cut) {
+    const source = await startGuest(1);
+    const destination = await startDestination();
+    await uriOf(destination);
+    const { port } = (await queryMigrate(destination))['socket-address']![0]!;
+    await source.qmp.execute('migrate', { uri: await cuttingProxy(Number(port), cut) });
+    return { source, destination, end: await migrationEnd(source) };
+  }
+
+  /** Nothing runs at the destination, until somebody who knows says so. */
+  async function expectToWait(destination: Running): Promise<void> {
+    const waits = { status: 'device', 'x-drover-incoming': { status: 'loaded', isConnected: false } };
+    await vi.waitFor(async () => expect(await queryMigrate(destination)).toMatchObject(waits), EVENTUALLY);
+    expect(await runState(destination)).toBe('inmigrate');
+    expect(destination.vmm.printed()).toBe('');
+  }
+
+  test('before it: the guest goes on at the source, the destination waits to be told and can be given up', async () => {
+    const { source, destination, end } = await moveThrough({ frame: LOADED, from: 'destination', arrives: false });
+    expect(end).toMatchObject({ status: 'failed' });
+    await expectToWait(destination);
+    await expectGuestGoesOn(source);
+    await destination.qmp.execute('quit');
+    expect(await destination.vmm.ended).toBe(0);
+  });
+
+  test('at it: the source never goes on, and the destination does when it is told', async () => {
+    const { source, destination, end } = await moveThrough({ frame: COMMIT, from: 'source', arrives: false });
+    expect(end).toMatchObject({ status: 'completed', 'x-drover': { confirmed: false } });
+    expect(await runState(source)).toBe('postmigrate');
+    await expectToWait(destination);
+    expect(await destination.qmp.execute('x-drover-migrate-finish')).toEqual({});
+    expect(await destination.qmp.execute('x-drover-migrate-finish')).toEqual({});
+    await expectGuestGoesOn(destination);
+  });
+
+  test('after it: the guest goes on at the destination, and the source says that it does not know', async () => {
+    const { source, destination, end } = await moveThrough({ frame: COMMIT, from: 'source', arrives: true });
+    expect(end).toMatchObject({ status: 'completed' });
+    expect(await runState(source)).toBe('postmigrate');
+    await vi.waitFor(async () => expect(await runState(destination)).toBe('running'), EVENTUALLY);
+    await expectGuestGoesOn(destination);
   });
 });
 

@@ -62,16 +62,6 @@ describe.skipIf(!hasChromium)('the portal of a running datacenter', () => {
     await portal.page.getByText('What it did').waitFor();
   });
 
-  test('a host is emptied for maintenance before the eyes of who asked for it', async () => {
-    const host = await small.host('host-1');
-    await portal.visit(`/hosts/${host.id}`);
-    await portal.setToMaintenance('new memory');
-    await portal.page.getByRole('button', { name: 'End maintenance' }).waitFor();
-    await portal.page.getByText('No VM runs here.').waitFor();
-    await portal.page.getByRole('button', { name: 'End maintenance' }).click();
-    await portal.page.getByRole('button', { name: 'Set to maintenance…' }).waitFor();
-  });
-
   test('a controller that is killed comes back, and the page goes on without being loaded again', async () => {
     const { client, controller } = small.datacenter;
     await portal.visit('/');

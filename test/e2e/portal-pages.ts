@@ -69,7 +69,7 @@ export class Portal {
 
   /** Waits until the dashboard shows the VM on the host. */
   async waitForVmOn(vm: string, host: string): Promise<void> {
-    await this.page.locator(`[data-host="${host}"] [data-glide]`, { hasText: vm }).waitFor();
+    await this.page.locator(`[data-host="${host}"] [data-glide][title^="${vm}:"]`).waitFor();
   }
 
   /** Opens the dialog, fills it in and sends it. */

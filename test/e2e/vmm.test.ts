@@ -39,7 +39,7 @@ describe('a guest', () => {
     await sleep(500); // V8 is still compiling in the background
     const before = vmm.cpuTicks();
     await sleep(1000);
-    expect(vmm.cpuTicks() - before).toBeLessThan(20); // 20 % of one CPU, for four harts; seen: 0 to 2 %
+    expect(vmm.cpuTicks() - before).toBeLessThan(50); // half of one CPU, for four harts; seen: 0 to 2 %
   });
 
   test('is woken by its timer', async () => {
@@ -98,10 +98,12 @@ describe('over QMP', () => {
     expect(vmm.printed().length).toBe(printed);
 
     const resumed = qmp.nextEvent('RESUME');
+    const contMs = performance.now();
     await qmp.execute('cont');
     const after = await stats(qmp);
+    const elapsedNs = (performance.now() - contMs) * 1e6;
     await resumed;
-    expect(after['guest-ns'] - frozen['guest-ns']).toBeLessThan(250e6); // far less than the pause
+    expect(after['guest-ns'] - frozen['guest-ns']).toBeLessThan(elapsedNs); // the pause is not in it
     await vi.waitFor(() => expect(vmm.printed().length).toBeGreaterThan(printed + 3), { timeout: 30_000 });
   });
 
@@ -120,12 +122,20 @@ describe('over QMP', () => {
     const vmm = new VmmProcess(counter(), [...M_MODE, '-smp', '2']);
     const qmp = await vmm.connect();
     const first = await stats(qmp);
-    await sleep(200);
-    const second = await stats(qmp);
-    expect(second.harts[1]!['busy-ns']).toBeGreaterThan(first.harts[1]!['busy-ns']);
-    expect(second['dirtied-pages']).toBeGreaterThan(first['dirtied-pages']); // one page, again and again
-    expect(second['dirtied-pages']).toBeLessThan(first['dirtied-pages'] + 3);
-    expect(second['guest-ns']).toBeGreaterThan(first['guest-ns']);
+    let asked = 0;
+    await vi.waitFor(
+      async () => {
+        const now = await stats(qmp);
+        asked++;
+        for (const hart of [0, 1]) {
+          expect(now.harts[hart]!['busy-ns']).toBeGreaterThan(first.harts[hart]!['busy-ns'] + 1e6);
+        }
+        expect(now['dirtied-pages']).toBeGreaterThan(first['dirtied-pages']);
+        expect(now['dirtied-pages']).toBeLessThanOrEqual(first['dirtied-pages'] + asked); // it writes to one page
+        expect(now['guest-ns']).toBeGreaterThan(first['guest-ns']);
+      },
+      { timeout: 30_000, interval: 50 },
+    );
     const cpus = await qmp.execute<{ 'thread-id': number }[]>('query-cpus-fast');
     expect(cpus.map((cpu) => cpu['thread-id'])).toEqual([expect.any(Number), expect.any(Number)]);
     expect(cpus[0]!['thread-id']).not.toBe(cpus[1]!['thread-id']);
@@ -161,6 +171,18 @@ describe('over QMP', () => {
     vandal.write('{'.repeat(2_000_000));
     await vi.waitFor(() => expect(vandal.readyState).toBe('closed'), { timeout: 30_000 });
     expect(await qmp.execute('query-status')).toEqual({ status: 'running', running: true });
+  });
+
+  test('clients that stop and start at the same time leave a VM in one clear state', async () => {
+    const vmm = new VmmProcess(ticker(), [...M_MODE, '-smp', '2']);
+    const clients = await Promise.all([vmm.connect(), vmm.connect()]);
+    for (let round = 0; round < 30; round++) {
+      await Promise.all(clients.flatMap((qmp) => [qmp.execute('stop'), qmp.execute('cont')]));
+    }
+    expect(await clients[0]!.execute('query-status')).toEqual({ status: 'running', running: true });
+    const printed = vmm.printed().length;
+    await vi.waitFor(() => expect(vmm.printed().length).toBeGreaterThan(printed + 3), { timeout: 30_000 });
+    expect(vmm.stderr).toBe('');
   });
 
   test('several clients at once each get their own answers', async () => {

@@ -8,7 +8,7 @@ import { checkOpening, decodeMessage, encodeMessage, opening } from '../../libs/
 import { ReceivingMachine, WritingMachine, channelPair, codecOf, ramHash, realClock } from './support.js';
 import type { MemoryChannel, Tamper } from './support.js';
 
-const PATIENCE = { runningMs: 200, stoppedMs: 200 };
+const PATIENCE = { runningMs: 1000, stoppedMs: 1000 };
 const EVENTUALLY = { timeout: 20_000, interval: 2 };
 
 interface Ending {

@@ -207,6 +207,22 @@ describe('test finisher', () => {
     expect(ports.shutdown.mock.calls).toEqual([[0], [300]]);
     expect(ports.reset).toHaveBeenCalledTimes(1);
   });
+
+  test('a reset that nobody carried out is said again, elsewhere too, until it comes', () => {
+    const ports = { shutdown: vi.fn<(status: number) => void>(), reset: vi.fn<() => void>() };
+    const first = new Finisher(ports);
+    first.remind();
+    expect(ports.reset).not.toHaveBeenCalled();
+    first.write(0, 4, 0x7777);
+    const second = new Finisher(ports);
+    second.restore(first.save());
+    second.remind();
+    expect(ports.reset).toHaveBeenCalledTimes(2);
+    second.reset();
+    second.remind();
+    expect(ports.reset).toHaveBeenCalledTimes(2);
+    expect(() => second.restore({ resetWanted: 2 })).toThrow(/resetWanted is 2/);
+  });
 });
 
 describe('CLINT', () => {

@@ -16,7 +16,8 @@ test('the line of QEMU that agents use is understood', () => {
     bios: 'none',
     serial: { kind: 'unix', path: '/run/vm/serial' },
     qmp: [{ path: '/run/vm/qmp' }],
-    incoming: { kind: 'defer' },
+    incoming: 'defer',
+    epoch: 1,
     startStopped: true,
     nographic: true,
     name: 'web',
@@ -29,7 +30,7 @@ test('what is not said is as on QEMU, with the SBI built in', () => {
   expect(parse('-kernel k')).toMatchObject({ ramBytes: 128 * 2 ** 20, harts: 1, bios: 'sbi', append: '', qmp: [] });
   expect(parse('-kernel k')).toMatchObject({ serial: { kind: 'null' }, startStopped: false });
   expect(parse('-kernel k -nographic')).toMatchObject({ serial: { kind: 'stdio' } });
-  expect(parse('-incoming tcp::4444')).toMatchObject({ incoming: { kind: 'tcp', host: '127.0.0.1', port: 4444 } });
+  expect(parse('-incoming tcp::4444')).toMatchObject({ incoming: { host: '127.0.0.1', port: 4444 } });
   expect(parse('-incoming tcp:[::1]:4444')).toMatchObject({ incoming: { host: '::1' } });
   expect(parse('--help')).toEqual({ kind: 'help' });
   expect(parse('-version')).toEqual({ kind: 'version' });
@@ -61,7 +62,7 @@ test.each([
   ['-kernel k -qmp unix:/q', /-qmp unix:\/q: .*server=on,wait=off/],
   ['-kernel k -qmp pipe:x,server=on,wait=off', /-qmp pipe:x: /],
   ['-kernel k -qmp tcp:h:99999,server=on,wait=off', /-qmp tcp:h:99999: /],
-  ['-kernel k -incoming fd:3', /-incoming fd:3: give defer or tcp/],
+  ['-kernel k -incoming fd:3', /-incoming fd:3: give tcp/],
   ['-kernel k -uuid 7', /-uuid 7: /],
   ['-kernel k -frob', /-frob: unknown option/],
   ['kernel', /kernel: unknown option/],

@@ -55,7 +55,7 @@ export class VmmProcess {
   }
 
   async connect(): Promise<QmpClient> {
-    const client = await vi.waitFor(() => QmpClient.connect({ path: this.qmp }), PATIENCE);
+    const client = await vi.waitFor(() => QmpClient.connect({ path: this.qmp }, { timeoutMs: 30_000 }), PATIENCE);
     onTestFinished(() => client.close());
     return client;
   }

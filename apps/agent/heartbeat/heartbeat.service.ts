@@ -12,31 +12,28 @@ const INTERVAL_MS = 1_000;
 
 @Injectable()
 export class HeartbeatService {
-  private isBusy = false;
+  private current: Promise<void> | null = null;
   /** What was last wrong, so that a state is logged once and not each second. */
   private trouble: string | null = null;
 
   constructor(private readonly agent: AgentContext) {}
 
+  /** Sends the present state, unless the last heartbeat is still on its way. Never throws. */
   @Interval(INTERVAL_MS)
   async beat(): Promise<void> {
-    if (this.isBusy || !this.agent.isReady) return;
-    this.isBusy = true;
-    try {
-      await this.agent.transfers.lookAtArrivals();
-      await this.send();
-      if (this.trouble) this.agent.log.info('the controller answers again');
-      this.trouble = null;
-    } catch (error) {
-      this.note(error as Error);
-    } finally {
-      this.isBusy = false;
-    }
+    if (this.current || !this.agent.isReady) return;
+    this.current = this.send().then(
+      () => this.noteSuccess(),
+      (error: Error) => this.noteTrouble(error),
+    );
+    await this.current;
+    this.current = null;
   }
 
-  /** Sends the present state once more before the agent ends; resolves whether or not it was heard. */
+  /** Sends the state once more before the agent ends, whether or not anybody hears it. */
   async sayFarewell(): Promise<void> {
-    await this.send().catch((error: Error) => this.note(error));
+    await this.current;
+    await this.beat();
   }
 
   private async send(): Promise<void> {
@@ -67,7 +64,12 @@ export class HeartbeatService {
     await Promise.all(destroyVms.map(({ vmId, epoch }) => orders.destroy(vmId, epoch)));
   }
 
-  private note(error: Error): void {
+  private noteSuccess(): void {
+    if (this.trouble) this.agent.log.info('the controller answers again');
+    this.trouble = null;
+  }
+
+  private noteTrouble(error: Error): void {
     if (error.message === this.trouble) return;
     this.trouble = error.message;
     const isRefused = error instanceof ControllerRefusal && [401, 403].includes(error.status);

@@ -1,6 +1,6 @@
 /** Who this host is: the token it made for itself, and what the controller answered when it enrolled. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { Enrolled } from '#contracts';
@@ -17,7 +17,6 @@ export class Identity {
 
   /** Reads it from the agent's folder, or makes a new one there. Throws ConfigError if what is there cannot be read. */
   static open(dir: string): Identity {
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
     const file = join(dir, 'identity.json');
     if (existsSync(file)) {
       try {

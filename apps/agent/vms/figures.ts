@@ -1,4 +1,5 @@
 /** Measures the VMs of this host for the heartbeat. A VM that does not answer has its last known state. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { readConsoleTail } from '#hypervisor';
 import type { ProcessMeter } from '../host/measure.js';
 import type { Log } from '../log.js';
@@ -7,6 +8,8 @@ import type { VmRecord } from './vm-record.js';
 import type { VmTable } from './vm-table.js';
 
 const CONSOLE_TAIL_BYTES = 4096;
+/** A VM that does not answer in time must not hold up the news of the others. */
+const PATIENCE_MS = 500;
 
 export class VmMeter {
   constructor(
@@ -26,11 +29,17 @@ export class VmMeter {
     }
     const use = await this.processes.read(handle.pid, nowMs);
     try {
-      const [runState, dirtyRateMiBps] = await Promise.all([process.runState(), process.dirtyRateMiBps()]);
+      const answers = Promise.all([process.runState(), process.dirtyRateMiBps()]);
+      const [runState, dirtyRateMiBps] = await Promise.race([answers, tooLate()]);
       return { ...use, consoleTail, runState, dirtyRateMiBps: dirtyRateMiBps ?? 0 };
     } catch (error) {
       this.log.debug({ vmId }, `no figures this time: ${(error as Error).message}`);
       return { ...NO_FIGURES, ...use, consoleTail };
     }
   }
+}
+
+async function tooLate(): Promise<never> {
+  await sleep(PATIENCE_MS, undefined, { ref: false });
+  throw new Error(`no answer within ${PATIENCE_MS} ms`);
 }

@@ -12,7 +12,10 @@ import type { VmRecord } from './vm-record.js';
 
 /** How long a process may take to end in order before it is killed. */
 const QUIT_GRACE_MS = 5_000;
-/** How often a process is tried again that runs but did not answer the agent that looks for it. */
+/** How long a new process may take until it answers, and one that runs already. */
+const LAUNCH_TIMEOUT_MS = 20_000;
+const ADOPT_TIMEOUT_MS = 3_000;
+/** When a process is tried again that runs, but did not answer. */
 const ADOPT_RETRY_MS = 2_000;
 
 interface Folders {
@@ -72,7 +75,7 @@ export class VmTable {
 
   /** Memory promised to the VMs that are here or arrive. */
   promisedMiB(): number {
-    const here = this.records().filter(({ phase }) => phase !== 'ended' && phase !== 'gone');
+    const here = this.records().filter(isHere);
     return here.reduce((sum, { spec }) => sum + spec.memoryMiB, 0);
   }
 
@@ -92,8 +95,7 @@ export class VmTable {
 
   /** After a start of the agent: finds the VMs' processes again, and brings what was interrupted to an end. */
   async adoptAll(): Promise<void> {
-    const here = this.records().filter(({ phase }) => phase !== 'gone' && phase !== 'ended');
-    await Promise.all(here.map(({ vmId }) => this.exclusively(vmId, () => this.adopt(vmId))));
+    await Promise.all(this.records().map(({ vmId }) => this.exclusively(vmId, () => this.adopt(vmId))));
   }
 
   /** Starts the process of a VM whose record says `starting`, and its guest. A failure is written down, not thrown. */
@@ -105,8 +107,8 @@ export class VmTable {
     } catch (error) {
       const message = (error as Error).message;
       this.log.error({ vmId }, `VM did not start: ${message}`);
-      await this.end(vmId, message);
-      if (this.record(vmId)?.end) return; // how its process ended tells more
+      await this.end(vmId, message, { atOnce: true });
+      if (typeof this.record(vmId)?.end?.exitCode === 'number') return; // the guest was faster than the answer to `cont`
       this.update(vmId, { phase: 'ended', end: { status: 'failed', exitCode: null, message } });
     }
   }
@@ -119,13 +121,18 @@ export class VmTable {
       throw new VmRefusal('image_missing', `there is no image ${record.spec.image} on this host (${spec.kernel})`);
     const handle = await this.hypervisor.launch(spec);
     this.update(vmId, { process: handle });
-    return this.attach(vmId, handle);
+    try {
+      return await this.attach(vmId, handle, LAUNCH_TIMEOUT_MS);
+    } catch (error) {
+      this.hypervisor.kill(handle);
+      throw error;
+    }
   }
 
   /** Ends the process, in order or at once; returns when it is gone and that is written down. */
   async end(vmId: string, message: string, { atOnce = false } = {}): Promise<void> {
     const process = this.processes.get(vmId);
-    if (!process) return;
+    if (!process) return this.endUnconnected(vmId, message);
     this.endings.set(vmId, message);
     if (atOnce) process.kill();
     else await process.quit().catch((error: Error) => this.log.debug({ vmId }, error.message));
@@ -147,8 +154,17 @@ export class VmTable {
     for (const process of this.processes.values()) process.release();
   }
 
+  private endUnconnected(vmId: string, message: string): void {
+    const handle = this.record(vmId)?.process;
+    if (!handle || !this.hypervisor.isAlive(handle)) return;
+    this.endings.set(vmId, message);
+    this.hypervisor.kill(handle);
+    this.noteEnd(vmId, { exitCode: null, signal: 'SIGKILL', byGuest: false, lastLogLine: '' });
+  }
+
   private async adopt(vmId: string): Promise<void> {
     const record = this.store.get(vmId)!;
+    if (this.processes.has(vmId) || !isHere(record)) return;
     const handle = record.process ?? (await this.hypervisor.find(this.launchSpec(record)));
     if (!handle && record.phase === 'starting') return this.bringUp(vmId);
     if (!handle || !this.hypervisor.isAlive(handle)) {
@@ -156,7 +172,7 @@ export class VmTable {
       return this.noteEnd(vmId, { exitCode: null, signal: null, byGuest: false, lastLogLine });
     }
     try {
-      const process = await this.attach(vmId, handle);
+      const process = await this.attach(vmId, handle, ADOPT_TIMEOUT_MS);
       this.log.info({ vmId, pid: handle.pid, phase: record.phase }, 'VM found again');
       if (record.phase === 'starting') await this.runGuest(vmId, process);
       if (record.phase === 'stopping') await this.end(vmId, 'stopped by order');
@@ -166,8 +182,8 @@ export class VmTable {
     }
   }
 
-  private async attach(vmId: string, handle: VmHandle): Promise<VmProcess> {
-    const process = await this.hypervisor.connect(handle);
+  private async attach(vmId: string, handle: VmHandle, timeoutMs: number): Promise<VmProcess> {
+    const process = await this.hypervisor.connect(handle, timeoutMs);
     this.processes.set(vmId, process);
     this.update(vmId, { process: handle });
     void process.ended.then((end) => this.noteEndOf(vmId, process, end));
@@ -211,3 +227,5 @@ export class VmTable {
     };
   }
 }
+
+const isHere = ({ phase }: VmRecord): boolean => phase !== 'ended' && phase !== 'gone';

@@ -97,13 +97,22 @@ export class VmTransfers {
     });
   }
 
-  /** Looks at all VMs that arrive: notes those that have, and throws away those that never will. */
+  /** Looks at all VMs that arrive: notes those that have, and throws away those that never will. Never throws. */
   async lookAtArrivals(): Promise<void> {
-    for (const { vmId, phase, incoming } of this.vms.records()) {
-      if (phase !== 'incoming' || (await this.noteArrival(vmId))) continue;
-      const figures = await this.vms.process(vmId)?.queryIncoming();
-      if (figures?.status === 'failed') await this.discard(vmId, incoming!.migrationId, figures.message);
-    }
+    const arriving = this.vms.records().filter(({ phase, vmId }) => phase === 'incoming' && this.vms.process(vmId));
+    await Promise.all(
+      arriving.map(({ vmId, incoming }) =>
+        this.lookAtArrival(vmId, incoming!.migrationId).catch((error: Error) =>
+          this.log.debug({ vmId }, `no news of an incoming VM this time: ${error.message}`),
+        ),
+      ),
+    );
+  }
+
+  private async lookAtArrival(vmId: string, migrationId: string): Promise<void> {
+    if (await this.noteArrival(vmId)) return;
+    const figures = await this.vms.process(vmId)?.queryIncoming();
+    if (figures?.status === 'failed') await this.discard(vmId, migrationId, figures.message);
   }
 
   /** Writes it down if the guest of an incoming VM has begun to run here; true if it runs here. */

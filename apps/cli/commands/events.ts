@@ -13,7 +13,7 @@ interface EventOptions {
 }
 
 const lineOf = (event: EventView) =>
-  `${event.at}  ${event.severity.padEnd(7)}  ${event.type.padEnd(22)}  ${plain(event.message)}`;
+  `${event.at}  ${event.severity.padEnd(7)}  ${event.type.padEnd(30)}  ${plain(event.message)}`;
 
 /** The last events, then each that comes, none left out between the two; a line of JSON for each with --json. */
 async function follow(options: EventOptions & ConnectionOptions & { json?: boolean }): Promise<void> {

@@ -3,6 +3,7 @@ import type { DroverClient } from '#client';
 import { VmStatus, type VmView } from '#contracts';
 import { oneOf, wholeNumber } from '../arguments.js';
 import { all, findCluster, findHost, findVm } from '../lookup.js';
+import { followConsole, printConsole } from '../console.js';
 import { change, refuseWatch, show } from '../output.js';
 import { connect, type ConnectionOptions } from '../connection.js';
 import { ago, record, table } from '../table.js';
@@ -43,17 +44,6 @@ async function oneVm(client: DroverClient, vm: VmView) {
     console: vm.consoleTail.trimEnd().split('\n').at(-1)?.trimEnd(),
   };
   return { value: vm, text: record(fields) };
-}
-
-/** Prints the console from its beginning, and goes on with --follow. */
-async function showConsole(client: DroverClient, id: string, follow: boolean): Promise<void> {
-  for (let offset = 0; ;) {
-    const part = await client.vms.console(id, offset);
-    process.stdout.write(part.text);
-    if (part.next === offset && !follow) return;
-    if (part.next === offset) await new Promise((done) => setTimeout(done, 500));
-    offset = part.next;
-  }
 }
 
 export function vmCommands(program: Command): void {
@@ -166,11 +156,13 @@ export function vmCommands(program: Command): void {
   vms
     .command('console <vm>')
     .description('prints its console')
-    .option('-f, --follow', 'and goes on as more comes')
+    .option('-f, --follow', 'and goes on as more comes, also when the VM moves, until it is down')
     .action(async (name: string, options: { follow?: boolean }, command: Command) => {
       refuseWatch(command);
       const client = connect(command.optsWithGlobals<ConnectionOptions>());
-      await showConsole(client, (await findVm(client, name)).id, options.follow ?? false);
+      const { id } = await findVm(client, name);
+      const write = (text: string) => process.stdout.write(text);
+      await (options.follow ? followConsole(client, id, write) : printConsole(client, id, write));
     });
   vms
     .command('remove <vm>')

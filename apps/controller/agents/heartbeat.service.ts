@@ -5,9 +5,9 @@ import { allows, hasEnded, MIGRATION_TRANSITIONS } from '#lifecycle';
 import { type Log, LOG } from '../log.js';
 import { Metrics } from '../metrics/metrics.js';
 import { cancelMigration, completeMigration, failMigration } from '../migrations/lifecycle.js';
-import { type Order, Orders } from '../orders.js';
+import { Orders } from '../orders.js';
 import { judgeCopy } from '../reconciler/decide.js';
-import { migrationFacts, Reconciler, vmFacts } from '../reconciler/reconciler.js';
+import { migrationFacts, Reconciler, type Settled, vmFacts } from '../reconciler/reconciler.js';
 import { overUtilizedSince, smooth, smoothingWeight } from './load.js';
 
 /** News from a host: stores it, acts on it at once, and tells the agent what it may forget or must end. */
@@ -26,17 +26,25 @@ export class HeartbeatService {
       const host = await tx.hosts.lock(hostId);
       const weight = smoothingWeight(host.lastHeartbeatAt, now);
       await this.saveHost(tx, host, beat, weight, now);
-      const vmIds = await this.vmsConcerned(tx, hostId, beat);
-      await tx.vms.lockAll(vmIds);
+      const vmIds = await tx.vms.lockConcerned(
+        hostId,
+        beat.vms.map(({ vmId }) => vmId),
+      );
       await tx.vms.saveFigures(hostId, beat.vms, weight);
       await tx.reports.save(hostId, beat.vms, now);
       const forgetMigrations: string[] = [];
       for (const report of beat.migrations)
         if (await this.saveMigration(tx, hostId, report, now)) forgetMigrations.push(report.migrationId);
-      const settled: Order[] = await this.reconciler.settle(tx, vmIds, now);
-      const copies = await this.judge(tx, hostId, beat, vmIds);
-      return { answer: { ...copies, forgetMigrations }, orders: settled };
+      const settled = await this.reconciler.settle(tx, await tx.vms.byIds(vmIds), now);
+      const copies = judge(hostId, beat, settled);
+      const stale = vmIds.filter(
+        (id) => settled.vms.get(id)?.hostId !== hostId && !beat.vms.some(({ vmId }) => vmId === id),
+      );
+      await tx.reports.forget(hostId, stale);
+      return { answer: { ...copies, forgetMigrations }, orders: settled.orders };
     });
+    for (const copy of answer.destroyVms)
+      this.log.warn({ hostId, ...copy }, 'this copy owns nothing; its host is told to end it');
     await this.orders.send(orders);
     for (const { migrationId, status, totalMs, downtimeMs } of beat.migrations)
       if (status === 'completed' && answer.forgetMigrations.includes(migrationId))
@@ -65,13 +73,6 @@ export class HeartbeatService {
     await tx.hosts.changeStatus(host.id, to, back, now);
     const subject = { hostId: host.id, clusterId: host.clusterId };
     await tx.events.add('info', 'host.up', `${host.name} answers again`, subject, now);
-  }
-
-  /** VMs that the host speaks of, spoke of, or should speak of. */
-  private async vmsConcerned(tx: Repositories, hostId: string, beat: Heartbeat): Promise<string[]> {
-    const assigned = (await tx.vms.onHost(hostId)).map(({ id }) => id);
-    const mentioned = await tx.reports.mentionedOn(hostId);
-    return [...new Set([...beat.vms.map(({ vmId }) => vmId), ...assigned, ...mentioned])];
   }
 
   /** True if the agent may forget the migration. */
@@ -114,23 +115,21 @@ export class HeartbeatService {
       this.log.info({ migrationId, vmId: migration.vmId, status, totalMs, downtimeMs }, 'migration');
     return hasEnded(status);
   }
+}
 
-  /** What the agent may forget of its copies, and which it must end; also forgets reports that say nothing any more. */
-  private async judge(tx: Repositories, hostId: string, beat: Heartbeat, vmIds: readonly string[]) {
-    const vms = new Map((await tx.vms.byIds(vmIds)).map((vm) => [vm.id, vm]));
-    const migrations = new Map((await tx.migrations.activeOfVms(vmIds)).map((m) => [m.vmId, migrationFacts(m)]));
-    const judged = beat.vms.map(({ vmId, epoch, status }) => {
-      const vm = vms.get(vmId);
-      const verdict = judgeCopy({ hostId, epoch, status }, vm ? vmFacts(vm) : null, migrations.get(vmId) ?? null);
-      return { vmId, epoch, verdict };
-    });
-    const stale = vmIds.filter((id) => vms.get(id)?.hostId !== hostId && !beat.vms.some(({ vmId }) => vmId === id));
-    await tx.reports.forget(hostId, stale);
-    const copiesTo = (wanted: string) =>
-      judged.filter(({ verdict }) => verdict === wanted).map(({ vmId, epoch }) => ({ vmId, epoch }));
-    const destroyVms = copiesTo('destroy');
-    for (const copy of destroyVms)
-      this.log.warn({ hostId, ...copy }, 'this copy owns nothing; its host is told to end it');
-    return { forgetVms: copiesTo('forget'), destroyVms };
-  }
+/** What the agent may forget of its copies, and which of them it must end. */
+function judge(hostId: string, { vms: reports }: Heartbeat, { vms, migrations }: Settled) {
+  const copies = reports.map(({ vmId, epoch, status }) => {
+    const vm = vms.get(vmId);
+    const migration = migrations.get(vmId);
+    const verdict = judgeCopy(
+      { hostId, epoch, status },
+      vm ? vmFacts(vm) : null,
+      migration ? migrationFacts(migration) : null,
+    );
+    return { vmId, epoch, verdict };
+  });
+  const having = (wanted: string) =>
+    copies.filter(({ verdict }) => verdict === wanted).map(({ vmId, epoch }) => ({ vmId, epoch }));
+  return { forgetVms: having('forget'), destroyVms: having('destroy') };
 }

@@ -60,7 +60,10 @@ export class ClustersController {
       if (body.migrationPolicyId) await tx.migrationPolicies.get(body.migrationPolicyId);
       const cluster = await tx.clusters.update(id, body);
       if (body.schedulingPolicy) {
-        const text = `the policy of ${cluster.name} was ${before.schedulingPolicy.name} and is now ${cluster.schedulingPolicy.name}`;
+        const isSame = before.schedulingPolicy.name === cluster.schedulingPolicy.name;
+        const text = isSame
+          ? `the policy of ${cluster.name}, ${cluster.schedulingPolicy.name}, has other parameters now`
+          : `the policy of ${cluster.name} was ${before.schedulingPolicy.name} and is now ${cluster.schedulingPolicy.name}`;
         await tx.events.add('info', 'cluster.policy', text, { clusterId: id }, new Date());
       }
       return clusterView(cluster);

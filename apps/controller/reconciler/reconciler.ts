@@ -9,6 +9,13 @@ import { type CopyFacts, decide, type Decision, type HostFacts, type MigrationFa
 /** More steps than any VM needs to agree with the reports; a guard against decisions that chase each other. */
 const MAX_STEPS = 5;
 
+/** What came out: orders to send, and VMs and active migrations as they are now, by the VM's id. */
+export interface Settled {
+  readonly orders: Order[];
+  readonly vms: Map<string, Vm>;
+  readonly migrations: Map<string, Migration>;
+}
+
 /** Compares what is wanted, what was ordered and what hosts report, and repairs the difference. */
 @Injectable()
 export class Reconciler {
@@ -21,24 +28,24 @@ export class Reconciler {
   /** What no heartbeat brings about: VMs whose host is silent; each in a transaction of its own. */
   async reconcileSilent(now: () => Date): Promise<void> {
     for (const vmId of await this.db.vms.idsOnSilentHosts()) {
-      const orders = await this.db.transaction((tx) => this.settle(tx, [vmId], now()));
+      const { orders } = await this.db.transaction(async (tx) => this.settle(tx, await tx.vms.lockAll([vmId]), now()));
       await this.orders.send(orders);
     }
   }
 
-  /** Within the caller's transaction; returns the orders to send when it is committed. */
-  async settle(tx: Repositories, vmIds: readonly string[], now: Date): Promise<Order[]> {
-    const orders: Order[] = [];
-    const locked = await tx.vms.lockAll(vmIds); // first: what is read afterwards belongs together
+  /** Within the caller's transaction, which holds the locks on `vms`; the caller sends the orders afterwards. */
+  async settle(tx: Repositories, vms: readonly Vm[], now: Date): Promise<Settled> {
+    const vmIds = vms.map(({ id }) => id);
     const reports = await tx.reports.ofVms(vmIds);
     const migrations = await tx.migrations.activeOfVms(vmIds);
+    const settled: Settled = { orders: [], vms: new Map(), migrations: new Map() };
     const hostIds = [
-      ...locked.flatMap(({ hostId }) => hostId ?? []),
+      ...vms.flatMap(({ hostId }) => hostId ?? []),
       ...reports.map(({ hostId }) => hostId),
       ...migrations.flatMap(({ sourceHostId, destinationHostId }) => [sourceHostId, destinationHostId]),
     ];
     const hosts = new Map((await tx.hosts.byIds([...new Set(hostIds)])).map((host) => [host.id, hostFacts(host)]));
-    for (let vm of locked) {
+    for (let vm of vms) {
       const copies = reports.filter(({ vmId }) => vmId === vm.id).map(copyFacts);
       let migration = migrations.find(({ vmId }) => vmId === vm.id) ?? null;
       for (let step = 0; step < MAX_STEPS; step++) {
@@ -53,14 +60,16 @@ export class Reconciler {
         this.log.info({ vmId: vm.id, vm: vm.name, migrationId: migration?.id, ...decision }, 'reconciled');
         const order = await this.perform(tx, decision, vm, migration, now);
         if (order) {
-          orders.push(order);
+          settled.orders.push(order);
           break; // its effect shows in later reports
         }
         if (decision.action.endsWith('_migration')) migration = null;
         vm = await tx.vms.get(vm.id);
       }
+      settled.vms.set(vm.id, vm);
+      if (migration) settled.migrations.set(vm.id, migration);
     }
-    return orders;
+    return settled;
   }
 
   /** The one place where decisions become effects. */

@@ -16,7 +16,10 @@ export class VmsService {
     private readonly orders: Orders,
   ) {}
 
-  /** A VM that finds no host now is created all the same: it is down, and its status reason says why. */
+  /**
+   * A VM that finds no host now is created all the same: it is down, and its status reason says why. A host that was
+   * asked for by name and cannot take it is a contradiction: Refused, and nothing is created.
+   */
   async create({ hostId, start, ...definition }: CreateVm, now: Date): Promise<Vm> {
     const vm = await this.db.transaction(async (tx) => {
       await tx.clusters.lockDecisions((await tx.clusters.get(definition.clusterId)).id);
@@ -26,6 +29,7 @@ export class VmsService {
       if (!start) return created;
       const placement = await this.place(tx, created, hostId);
       if (placement.hostId !== null) return this.begin(tx, created, placement.hostId, now);
+      if (hostId) throw new Refused(`VM ${created.name} cannot start on the host asked for: ${placement.reason}`);
       await tx.events.add(
         'error',
         'vm.not_placed',

@@ -29,12 +29,6 @@ export class ReportRepository {
     return vmIds.length === 0 ? Promise.resolve([]) : this.rows.findBy({ vmId: In(vmIds) });
   }
 
-  /** Ids of VMs that some host has ever mentioned and that have not been forgotten. */
-  async mentionedOn(hostId: string): Promise<string[]> {
-    const rows = await this.rows.find({ select: { vmId: true }, where: { hostId } });
-    return rows.map(({ vmId }) => vmId);
-  }
-
   async forget(hostId: string, vmIds: readonly string[]): Promise<void> {
     if (vmIds.length > 0) await this.rows.delete({ hostId, vmId: In(vmIds) });
   }

@@ -43,6 +43,20 @@ export class VmRepository extends BaseRepository<Vm> {
     return this.rows.find({ where: { hostId }, order: { name: 'ASC' } });
   }
 
+  /**
+   * Locks all VMs that a host speaks of (`reported`), spoke of, or should speak of, and returns their ids; some of them
+   * may be ids of VMs that do not exist any more. Order of locks: see lock().
+   */
+  async lockConcerned(hostId: string, reported: readonly string[]): Promise<string[]> {
+    const concerned: { id: string }[] = await this.manager.query(
+      `SELECT id FROM vm WHERE host_id = $1 UNION SELECT vm_id FROM vm_report WHERE host_id = $1 UNION SELECT unnest($2::uuid[])`,
+      [hostId, reported],
+    );
+    const ids = concerned.map(({ id }) => id);
+    await this.manager.query('SELECT 1 FROM vm WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE', [ids]);
+    return ids;
+  }
+
   /** Ids of VMs that no heartbeat speaks of, because their host does not answer, and that are not known to be so yet. */
   async idsOnSilentHosts(): Promise<string[]> {
     const rows: { id: string }[] = await this.manager.query(

@@ -1,0 +1,42 @@
+/** A VM's console, read through the controller from the host that the VM is on. */
+import { ApiError, type DroverClient } from '#client';
+import type { VmStatus } from '#contracts';
+
+type Write = (text: string) => void;
+
+const POLL_MS = 500;
+const SETTLED: readonly VmStatus[] = ['up', 'paused', 'down'];
+
+/** What is there now, from its beginning. */
+export async function printConsole(client: DroverClient, vmId: string, write: Write): Promise<void> {
+  await printFrom(client, vmId, 0, write);
+}
+
+/** What is there and what comes, until the VM is down. Each start and each move begins a console of its own. */
+export async function followConsole(client: DroverClient, vmId: string, write: Write): Promise<void> {
+  let epoch: number | undefined;
+  let offset = 0;
+  for (;;) {
+    const vm = await client.vms.get(vmId);
+    if (vm.status === 'down' && epoch !== undefined) return;
+    if (vm.epoch !== epoch) offset = 0;
+    epoch = vm.epoch;
+    try {
+      offset = await printFrom(client, vmId, offset, write);
+    } catch (error) {
+      // While it starts, moves or stops there may be none for a moment.
+      if (SETTLED.includes(vm.status) || !(error instanceof ApiError)) throw error;
+    }
+    await new Promise((done) => setTimeout(done, POLL_MS));
+  }
+}
+
+/** Prints what there is from `offset` on; answers where to go on. */
+async function printFrom(client: DroverClient, vmId: string, offset: number, write: Write): Promise<number> {
+  for (;;) {
+    const { text, next } = await client.vms.console(vmId, offset);
+    if (next <= offset) return offset;
+    write(text);
+    offset = next;
+  }
+}

@@ -1,0 +1,222 @@
+import { spawn } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readConsole, readConsoleTail, runtimeFolderFor, type VmHandle, VmmDriver } from '#hypervisor';
+import { isAlive, startTimeOf } from '../../libs/hypervisor/process-table.js';
+import {
+  incomingFigures,
+  listeningPort,
+  migrationParameters,
+  outgoingFigures,
+} from '../../libs/hypervisor/query-migrate.js';
+
+const root = join(import.meta.dirname, '..', '..');
+let dir: string;
+beforeAll(() => void (dir = mkdtempSync(join(tmpdir(), 'drover-hv-'))));
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+describe('query-migrate', () => {
+  const parts = { stopMs: 1, finalSyncMs: 2, finalPagesMs: 3, deviceStateMs: 4, loadMs: 5, resumeMs: 6 };
+  const answer = {
+    status: 'completed',
+    'total-time': 900,
+    downtime: 21,
+    'expected-downtime': 30,
+    ram: {
+      total: 2 ** 26,
+      transferred: 2 ** 24,
+      remaining: 0,
+      mbps: 800,
+      'dirty-pages-rate': 512,
+      'dirty-sync-count': 3,
+      'page-size': 4096,
+    },
+    'x-drover': {
+      migrationId: 'm-1',
+      confirmed: true,
+      iterations: [],
+      error: null,
+      downtimeBreakdown: { ...parts, destination: { loadMs: 1, resumeMs: 1 } } as typeof parts,
+    },
+  };
+
+  test('of a migration that leaves', () =>
+    expect(outgoingFigures(answer)).toEqual({
+      migrationId: 'm-1',
+      status: 'completed',
+      isConfirmed: true,
+      totalBytes: 2 ** 26,
+      transferredBytes: 2 ** 24,
+      remainingBytes: 0,
+      bandwidthMiBps: 1e8 / 2 ** 20, // 800 million bits are 100 million bytes
+      dirtyRateMiBps: 2,
+      iteration: 3,
+      expectedDowntimeMs: 30,
+      iterations: [],
+      downtimeMs: 21,
+      totalMs: 900,
+      downtimeParts: parts,
+      error: null,
+    }));
+
+  test('of a VM that has not been asked to leave, whether or not it came by a migration', () => {
+    expect(outgoingFigures({})).toBeNull();
+    const arrived = { status: 'completed', 'x-drover-incoming': { status: 'running', error: null } };
+    expect(outgoingFigures(arrived)).toBeNull();
+  });
+
+  test('of one that failed, with or without our own words', () => {
+    expect(outgoingFigures({ status: 'failed', 'error-desc': 'no route' })?.error).toEqual({
+      code: 'failed',
+      message: 'no route',
+    });
+    const error = { code: 'connect', message: 'refused' };
+    const own = { ...answer['x-drover'], confirmed: null, downtimeBreakdown: null, error };
+    expect(outgoingFigures({ status: 'failed', 'x-drover': own })?.error).toEqual(error);
+  });
+
+  test('of a VM that arrives', () => {
+    const at = (status: string, own: string, message?: string) =>
+      incomingFigures(
+        { isRunning: status === 'running', status },
+        { 'x-drover-incoming': { status: own, error: message ? { message } : null } },
+      );
+    expect(at('inmigrate', 'waiting').status).toBe('waiting');
+    expect(at('inmigrate', 'active').status).toBe('waiting');
+    expect(at('inmigrate', 'loaded').status).toBe('loaded');
+    expect(at('inmigrate', 'failed', 'torn')).toEqual({ status: 'failed', message: 'torn' });
+    expect(at('running', 'running').status).toBe('running');
+    expect(at('paused', 'running').status).toBe('running');
+  });
+
+  test('where it waits', () => {
+    expect(listeningPort({ 'socket-address': [{ type: 'inet', port: '4444' }] })).toBe(4444);
+    expect(() => listeningPort({ status: 'setup' })).toThrow('at which port');
+  });
+
+  test("limits, in QEMU's units", () => {
+    expect(migrationParameters({ bandwidthMiBps: 1.5, downtimeLimitMs: 300 })).toEqual({
+      'max-bandwidth': 1_572_864,
+      'downtime-limit': 300,
+    });
+    expect(migrationParameters({ bandwidthMiBps: null })).toEqual({ 'max-bandwidth': 0 });
+    expect(migrationParameters({})).toEqual({});
+  });
+});
+
+describe('console', () => {
+  test('read in pieces of any size gives the whole text, and never half a character', async () => {
+    const file = join(dir, 'console.log');
+    const texts = fc.array(fc.constantFrom('a', 'ä', '€', '😀', '\n')).map((characters) => characters.join(''));
+    await fc.assert(
+      fc.asyncProperty(texts, fc.integer({ min: 4, max: 64 }), async (text, piece) => {
+        writeFileSync(file, text);
+        let read = '';
+        for (let offset = 0; ;) {
+          const output = await readConsole(file, offset, piece);
+          expect(output.offset).toBe(offset);
+          if (output.text === '') break;
+          read += output.text;
+          offset = output.next;
+        }
+        expect(read).toBe(text);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test('of which an end is asked for that has not come yet', async () => {
+    const file = join(dir, 'short.log');
+    writeFileSync(file, 'abc');
+    expect(await readConsole(file, 100, 10)).toEqual({ offset: 3, next: 3, text: '' });
+  });
+
+  test('tail begins with a whole line', async () => {
+    const file = join(dir, 'tail.log');
+    writeFileSync(file, 'first line\nsecond line\nthird');
+    expect(await readConsoleTail(file, 100)).toBe('first line\nsecond line\nthird');
+    expect(await readConsoleTail(file, 10)).toBe('third');
+  });
+});
+
+describe('folder for sockets', () => {
+  test('is below a short folder, elsewhere for a long one, and the same each time', () => {
+    expect(runtimeFolderFor(dir, 'vm/qmp.sock')).toBe(join(dir, 'run'));
+    const long = join(dir, 'x'.repeat(90));
+    const other = runtimeFolderFor(long, 'vm/qmp.sock');
+    expect(Buffer.byteLength(join(other, 'vm/qmp.sock'))).toBeLessThanOrEqual(107);
+    expect(runtimeFolderFor(long, 'vm/qmp.sock')).toBe(other);
+    expect(statSync(other).mode & 0o777).toBe(0o700);
+    rmSync(other, { recursive: true });
+  });
+
+  test('that others may enter, or a name that no folder makes short enough, is refused', () => {
+    const open = join(dir, 'open');
+    mkdirSync(join(open, 'run'), { recursive: true });
+    chmodSync(join(open, 'run'), 0o755);
+    expect(() => runtimeFolderFor(open, 'q')).toThrow('not a folder that is yours alone');
+    expect(() => runtimeFolderFor(dir, 'y'.repeat(110))).toThrow('more than 107');
+  });
+});
+
+describe('processes', () => {
+  test('are told from later ones of the same id, and the dead from the living', async () => {
+    const child = spawn('sleep', ['60']);
+    const pid = child.pid!;
+    const startTime = startTimeOf(pid)!;
+    expect(isAlive({ pid, startTime })).toBe(true);
+    expect(isAlive({ pid, startTime: '1' })).toBe(false);
+    child.kill();
+    await new Promise((done) => child.once('exit', done));
+    expect(isAlive({ pid, startTime })).toBe(false);
+  });
+});
+
+describe('driver vmm', () => {
+  const driver = new VmmDriver(join(root, 'dist/apps/vmm/main.js'));
+  const specOf = (name: string, image = 'pager', append = 'region=8 rate=1') => ({
+    vmId: '11111111-1111-4111-8111-111111111111',
+    vcpus: 1,
+    memoryMiB: 32,
+    kernel: join(root, `guests/${image}.elf`),
+    append,
+    folder: join(dir, name),
+    runtimeFolder: join(runtimeFolderFor(dir, 'some-vm/qmp.sock'), name),
+    incoming: false,
+  });
+
+  test('starts a process that waits, outlives its connection, and tells how it ended', async () => {
+    const spec = specOf('a', 'hello', 'exit=7');
+    const handle = await driver.launch(spec);
+    const first = await driver.connect(handle, 20_000);
+    expect(await first.runState()).toEqual({ isRunning: false, status: 'prelaunch' });
+    first.release();
+    expect(await driver.find(spec)).toEqual(handle);
+
+    const again = await driver.connect(handle, 20_000);
+    await again.cont();
+    expect(await again.ended).toMatchObject({ exitCode: 7, signal: null, byGuest: true });
+    expect(driver.isAlive(handle)).toBe(false);
+    expect(await driver.find(spec)).toBeNull();
+    expect(await readConsoleTail(handle.consoleLog, 1000)).not.toBe('');
+    await expect(again.runState()).rejects.toThrow(/QMP/);
+  });
+
+  test('ends a process that does not want to', async () => {
+    const handle = await driver.launch(specOf('b'));
+    const process = await driver.connect(handle, 20_000);
+    process.kill();
+    expect(await process.ended).toMatchObject({ exitCode: null, signal: 'SIGKILL', byGuest: false });
+  });
+
+  test('says in one line why a process did not start', async () => {
+    const kernel = join(dir, 'garbage.elf');
+    writeFileSync(kernel, '\x7fELF and nothing else');
+    const handle: VmHandle = await driver.launch({ ...specOf('c'), kernel });
+    await expect(driver.connect(handle, 20_000)).rejects.toThrow(/^drover-vmm: -kernel/);
+    expect(readFileSync(handle.log, 'utf8')).toContain(driver.lastLogLine(handle));
+  });
+});
