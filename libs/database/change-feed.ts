@@ -37,7 +37,7 @@ export class ChangeFeed extends EventEmitter<Events> {
       const [, resource, operation, id] = PAYLOAD.exec(payload) ?? [];
       if (resource) this.emit('change', { resource, deleted: operation === 'delete', id } as Change);
     });
-    client.on('error', (error) => this.emit('error', error));
+    client.on('error', (error) => !this.closed && this.emit('error', error));
     client.on('end', () => void this.reopen(client));
     await client.connect();
     await client.query('LISTEN drover');

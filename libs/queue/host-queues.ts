@@ -77,6 +77,7 @@ export class HostQueues {
   private constructor(
     private readonly connection: SharedConnection,
     private readonly onError: OnError,
+    private readonly beginClosing: () => void,
   ) {}
 
   /**
@@ -85,7 +86,12 @@ export class HostQueues {
    */
   static async open(server: QueueServer, onError: OnError): Promise<HostQueues> {
     const connect = server.backend === 'redis' ? connectRedis : connectPostgres;
-    return new HostQueues(await connect(server.url, onError), onError);
+    let isClosing = false;
+    const report: OnError = (error) => {
+      if (!isClosing) onError(error); // that a connection ends is no news then
+    };
+    const connection = await connect(server.url, report);
+    return new HostQueues(connection, report, () => (isClosing = true));
   }
 
   /** Gives the order, unless the same order waits or is being carried out. */
@@ -115,6 +121,7 @@ export class HostQueues {
   }
 
   async close(): Promise<void> {
+    this.beginClosing();
     await Promise.all([...this.queues.values()].map((queue) => queue.close()));
     await this.connection.close();
   }

@@ -25,8 +25,8 @@ test('a host that is set to maintenance is emptied by live migration, stays empt
   for (const move of await small.migrations())
     expect(move).toMatchObject({ trigger: 'maintenance', status: 'completed' });
 
-  const kept = await client.vms.create({ name: 'd', clusterId: small.cluster.id, image: 'pager', hostId: host.id });
-  expect(kept).toMatchObject({ status: 'down', statusReason: expect.stringMatching(/host-1.*maintenance/) });
+  const forced = client.vms.create({ name: 'd', clusterId: small.cluster.id, image: 'pager', hostId: host.id });
+  await expect(forced).rejects.toMatchObject({ status: 409, message: expect.stringMatching(/host-1.*maintenance/) });
   const move = client.vms.migrate((await small.vm('a')).id, { destinationHostId: host.id });
   await expect(move).rejects.toMatchObject({ status: 409 });
 

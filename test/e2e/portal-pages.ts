@@ -24,7 +24,7 @@ interface View {
 }
 
 export class Portal {
-  /** Errors that the page's scripts did not catch, and refused requests for files. */
+  /** Errors that the page's scripts did not catch, what the content security policy refused, requests elsewhere. */
   readonly faults: string[] = [];
 
   private constructor(
@@ -33,6 +33,9 @@ export class Portal {
     private readonly token: string,
   ) {
     page.on('pageerror', ({ message }) => this.faults.push(message));
+    page.on('console', (message) => {
+      if (message.text().includes('Content Security Policy')) this.faults.push(message.text());
+    });
     page.on('request', (request) => {
       if (!request.url().startsWith(url)) this.faults.push(`asks another server: ${request.url()}`);
     });
@@ -66,16 +69,20 @@ export class Portal {
 
   /** Waits until the dashboard shows the VM on the host. */
   async waitForVmOn(vm: string, host: string): Promise<void> {
-    await this.page.locator(`[data-host="${host}"] [data-glide]`, { hasText: vm }).waitFor();
+    await this.page.locator(`[data-host="${host}"] [data-glide][title^="${vm}:"]`).waitFor();
   }
 
-  async createVm(name: string, fields: { vcpus?: number } = {}): Promise<void> {
+  /** Opens the dialog, fills it in and sends it. */
+  async createVm(name: string, fields: { vcpus?: number; commandLine?: string } = {}): Promise<void> {
     await this.page.getByRole('button', { name: 'Create VM' }).click();
     const dialog = this.page.getByRole('dialog');
     await dialog.getByLabel('Name').fill(name);
     if (fields.vcpus !== undefined) await dialog.getByLabel('vCPUs').fill(String(fields.vcpus));
+    if (fields.commandLine !== undefined) await dialog.getByLabel('Kernel command line').fill(fields.commandLine);
     await dialog.getByRole('button', { name: 'Create' }).click();
   }
+
+  consoleOf = (vm: string) => this.page.getByRole('region', { name: `Console of ${vm}` });
 
   /** On a VM's page. */
   async migrateTo(host: string): Promise<void> {

@@ -95,7 +95,7 @@ describe.skipIf(!hasChromium)('the portal in a browser', () => {
   test("a VM's console counts on and takes input; the VM migrates to the chosen host", async () => {
     const vm = server.vm('vm-5');
     await portal.arriveWithToken(`/vms/${vm.id}`);
-    const console = portal.page.getByRole('region', { name: 'Console of vm-5' });
+    const console = portal.consoleOf('vm-5');
     await console.getByText('seq=15').first().waitFor();
     await console.click();
     await portal.page.keyboard.type('help');
@@ -147,6 +147,29 @@ describe.skipIf(!hasChromium)('the portal in a browser', () => {
     await portal.choosePolicy('none');
     await portal.applyPolicy();
     expect(server.clusters[0]!.schedulingPolicy).toEqual({ name: 'none' });
+  });
+
+  test('in a narrow window the navigation comes over the page, and goes when a place is chosen', async () => {
+    await portal.page.setViewportSize({ width: 800, height: 900 });
+    await portal.arriveWithToken();
+    await portal.waitForHeading('Dashboard');
+    const place = portal.page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: 'Migrations' });
+    await place.waitFor({ state: 'hidden' });
+    await portal.page.getByRole('button', { name: 'Navigation' }).click();
+    await place.click();
+    await portal.waitForHeading('Migrations');
+    await place.waitFor({ state: 'hidden' });
+  });
+
+  test('the theme can be chosen, and stays', async () => {
+    await portal.arriveWithToken();
+    const isDark = () => portal.page.evaluate(() => document.documentElement.classList.contains('pf-v6-theme-dark'));
+    expect(await isDark()).toBe(false);
+    await portal.page.getByRole('button', { name: 'Dark theme' }).click();
+    await vi.waitFor(async () => expect(await isDark()).toBe(true));
+    await portal.page.reload();
+    await portal.waitForHeading('Dashboard');
+    expect(await isDark()).toBe(true);
   });
 
   test.each([

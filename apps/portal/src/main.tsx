@@ -1,3 +1,4 @@
+import './app/no-eval.js';
 import '@patternfly/react-core/dist/styles/base.css';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';

@@ -23,6 +23,7 @@ import { useSession } from '../live/session.js';
 import * as icons from '../parts/icons.js';
 import { ToastProvider } from '../parts/toasts.js';
 import { type Theme, THEMES, useTheme } from './theme.js';
+import { useSidebar } from './use-sidebar.js';
 
 const PLACES = [
   { to: '/', title: 'Dashboard', icon: icons.DashboardIcon },
@@ -71,10 +72,11 @@ function ConnectionSign() {
 export function Shell() {
   const { connected, signOut } = useSession();
   const { pathname } = useLocation();
+  const sidebar = useSidebar();
   const isAt = (to: string) => (to === '/' ? pathname === '/' : pathname.startsWith(to));
   return (
     <Page
-      isManagedSidebar
+      onPageResize={(_, { mobileView }: { mobileView: boolean }) => sidebar.resized(mobileView)}
       mainContainerId="content"
       isContentFilled
       skipToContent={<SkipToContent href="#content">Skip to content</SkipToContent>}
@@ -82,7 +84,12 @@ export function Shell() {
         <Masthead>
           <MastheadMain>
             <MastheadToggle>
-              <PageToggleButton variant="plain" aria-label="Navigation">
+              <PageToggleButton
+                variant="plain"
+                aria-label="Navigation"
+                isSidebarOpen={sidebar.isOpen}
+                onSidebarToggle={sidebar.toggle}
+              >
                 <icons.MenuIcon />
               </PageToggleButton>
             </MastheadToggle>
@@ -109,12 +116,12 @@ export function Shell() {
         </Masthead>
       }
       sidebar={
-        <PageSidebar>
+        <PageSidebar isSidebarOpen={sidebar.isOpen}>
           <PageSidebarBody>
             <Nav aria-label="Pages">
               <NavList>
                 {PLACES.map(({ to, title, icon: Icon }) => (
-                  <NavItem key={to} isActive={isAt(to)} icon={<Icon />}>
+                  <NavItem key={to} isActive={isAt(to)} onClick={sidebar.placeChosen}>
                     <Link to={to} aria-current={isAt(to) ? 'page' : undefined}>
                       <Icon /> {title}
                     </Link>

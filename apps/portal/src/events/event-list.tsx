@@ -22,7 +22,7 @@ export function EventList({ events }: { events: readonly EventView[] }) {
         return (
           <li key={event.id} className="entry entry-event">
             <SeverityLabel status={event.severity} iconOnly />
-            <span>
+            <span className="clamped" title={event.message}>
               {place ? (
                 <Link to={place} className="plain-link">
                   {event.message}

@@ -1,12 +1,13 @@
-import { Button, FormSelect, FormSelectOption, Toolbar, ToolbarContent, ToolbarItem } from '@patternfly/react-core';
+import { Button } from '@patternfly/react-core';
 import { useCallback } from 'react';
-import { Link, useSearchParams } from 'react-router';
+import { Link } from 'react-router';
 import { type EventView, Severity } from '#contracts';
 import { useInventory } from '../live/inventory.js';
 import { useHistory, useRecentEvents } from '../live/recent.js';
 import { useSession } from '../live/session.js';
 import { type Column, DataTable } from '../parts/data-table.js';
 import { LoadingPage, Nothing, ProblemAlert } from '../parts/feedback.js';
+import { FilterBar, optionsOf, useFilters } from '../parts/filters.js';
 import { HostLink, VmLink } from '../parts/links.js';
 import { PageFrame } from '../parts/page.js';
 import { SeverityLabel } from '../parts/status.js';
@@ -44,11 +45,11 @@ const COLUMNS: Column<EventView>[] = [
 export function EventsPage() {
   const { client } = useSession();
   const { hosts, vms } = useInventory();
-  const [query, setQuery] = useSearchParams();
-  const severity = Severity.safeParse(query.get('severity')).data;
-  const type = query.get('type') ?? undefined;
-  const hostId = query.get('host') ?? undefined;
-  const vmId = query.get('vm') ?? undefined;
+  const filters = useFilters();
+  const severity = Severity.safeParse(filters.get('severity')).data;
+  const type = filters.get('type');
+  const hostId = filters.get('host');
+  const vmId = filters.get('vm');
   const { data: recent = [] } = useRecentEvents();
   const matches = useCallback(
     (event: EventView) =>
@@ -64,45 +65,16 @@ export function EventsPage() {
     recent,
     matches,
   });
-  const choose = (name: string, value: string) =>
-    setQuery(
-      (before) => {
-        if (value) before.set(name, value);
-        else before.delete(name);
-        return before;
-      },
-      { replace: true },
-    );
   const types = [...new Set([...recent.map((event) => event.type), ...(type ? [type] : [])])].toSorted();
-  const filters = [
-    { name: 'severity', all: 'Any severity', options: Severity.options.map((value) => ({ value, label: value })) },
-    { name: 'type', all: 'Any type', options: types.map((value) => ({ value, label: value })) },
-    { name: 'host', all: 'Any host', options: hosts.map(({ id, name }) => ({ value: id, label: name })) },
-    { name: 'vm', all: 'Any VM', options: vms.map(({ id, name }) => ({ value: id, label: name })) },
+  const choices = [
+    { name: 'severity', any: 'Any severity', options: Severity.options.map((value) => ({ value, label: value })) },
+    { name: 'type', any: 'Any type', options: types.map((value) => ({ value, label: value })) },
+    { name: 'host', any: 'Any host', options: optionsOf(hosts) },
+    { name: 'vm', any: 'Any VM', options: optionsOf(vms) },
   ];
   return (
     <PageFrame title="Events" description="What happened, newest first.">
-      <Toolbar>
-        <ToolbarContent>
-          {filters.map(({ name, all, options }) => (
-            <ToolbarItem key={name}>
-              <FormSelect aria-label={all} value={query.get(name) ?? ''} onChange={(_, value) => choose(name, value)}>
-                <FormSelectOption value="" label={all} />
-                {options.map((option) => (
-                  <FormSelectOption key={option.value} {...option} />
-                ))}
-              </FormSelect>
-            </ToolbarItem>
-          ))}
-          {query.size > 0 && (
-            <ToolbarItem>
-              <Button variant="link" onClick={() => setQuery({}, { replace: true })}>
-                Clear filters
-              </Button>
-            </ToolbarItem>
-          )}
-        </ToolbarContent>
-      </Toolbar>
+      <FilterBar filters={filters} choices={choices} />
       {history.query.isPending ? (
         <LoadingPage />
       ) : history.query.isError && history.items.length === 0 ? (
@@ -115,7 +87,7 @@ export function EventsPage() {
           rowKey={({ id }) => id}
           empty={
             <Nothing title="No events">
-              {query.size > 0 ? 'None match these filters; clear one of them.' : 'Nothing has happened yet.'}
+              {filters.isAnySet ? 'None match these filters; clear one of them.' : 'Nothing has happened yet.'}
             </Nothing>
           }
         />

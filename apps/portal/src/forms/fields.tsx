@@ -47,6 +47,10 @@ function Frame({
   );
 }
 
+/** The help or error below the field, if there is any. */
+const describedBy = ({ form, name, help }: FieldProps, id: string) =>
+  form.errorOf(name) || help ? `${id}-help` : undefined;
+
 const validatedOf = (form: Form, name: string) => (form.errorOf(name) ? 'error' : 'default');
 
 export function TextField(props: FieldProps & { placeholder?: string; isMonospace?: boolean }) {
@@ -59,7 +63,7 @@ export function TextField(props: FieldProps & { placeholder?: string; isMonospac
         value={String(form.values[name] ?? '')}
         onChange={(_, value) => form.set(name, value)}
         validated={validatedOf(form, name)}
-        aria-describedby={`${id}-help`}
+        aria-describedby={describedBy(props, id)}
         isRequired={isRequired}
         placeholder={placeholder}
         className={isMonospace ? 'monospace' : undefined}
@@ -86,7 +90,7 @@ export function NumberField(props: FieldProps & { unit?: string; emptyIsNull?: b
             value={typeof value === 'number' ? value : ''}
             onChange={(_, text) => form.set(name, text === '' ? (emptyIsNull ? null : undefined) : Number(text))}
             validated={validatedOf(form, name)}
-            aria-describedby={`${id}-help`}
+            aria-describedby={describedBy(props, id)}
             isRequired={isRequired}
             placeholder={emptyIsNull ? 'no limit' : undefined}
           />
@@ -114,7 +118,7 @@ export function SelectField(
         value={(form.values[name] as string | null) ?? ''}
         onChange={(_, value) => form.set(name, value === '' ? null : value)}
         validated={validatedOf(form, name)}
-        aria-describedby={`${id}-help`}
+        aria-describedby={describedBy(props, id)}
         isRequired={isRequired}
       >
         {none !== undefined && <FormSelectOption value="" label={none} />}

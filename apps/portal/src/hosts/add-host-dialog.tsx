@@ -6,6 +6,7 @@ import { FormDialog } from '../forms/form-dialog.js';
 import { useForm } from '../forms/form.js';
 import { useInventory } from '../live/inventory.js';
 import { useSession } from '../live/session.js';
+import { optionsOf } from '../parts/filters.js';
 import { Dialog } from '../parts/dialog.js';
 
 export function AddHostDialog({ onClose }: { onClose: () => void }) {
@@ -36,7 +37,7 @@ export function AddHostDialog({ onClose }: { onClose: () => void }) {
         name="clusterId"
         label="Cluster"
         isRequired
-        options={clusters.map(({ id, name }) => ({ value: id, label: name }))}
+        options={optionsOf(clusters)}
         help="VMs move among the hosts of a cluster."
       />
     </FormDialog>

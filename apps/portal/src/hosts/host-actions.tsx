@@ -29,20 +29,33 @@ export function HostActions({ host, isPage }: { host: HostView; isPage?: boolean
     void act(() => client.hosts.activate(host.id), `${host.name} takes VMs again`, `${host.name} was not activated`);
   const isOff = inMaintenance(host);
   const maintenance = isOff
-    ? { title: host.status === 'maintenance' ? 'End maintenance' : 'Cancel maintenance', onClick: activate }
+    ? {
+        title: host.status === 'maintenance' ? 'End maintenance' : 'Cancel maintenance',
+        onClick: activate,
+        isDisabled: false,
+      }
     : {
         title: 'Set to maintenance…',
         onClick: () => setOpen('maintenance'),
-        refusal: host.status === 'installing' ? 'Its agent has not enrolled yet.' : undefined,
+        isDisabled: host.status === 'installing',
       };
-  const menu = [{ title: 'Delete…', onClick: () => setOpen('delete'), isDanger: true, refusal: deletionRefusal(host) }];
+  const whyNot = deletionRefusal(host);
+  const menu = [
+    {
+      title: 'Delete…',
+      onClick: () => setOpen('delete'),
+      isDanger: true,
+      isDisabled: whyNot !== undefined,
+      why: whyNot,
+    },
+  ];
   return (
     <>
       {isPage && (
         <Button
           variant={isOff ? 'primary' : 'secondary'}
           onClick={maintenance.onClick}
-          isDisabled={maintenance.refusal !== undefined}
+          isDisabled={maintenance.isDisabled}
         >
           {maintenance.title}
         </Button>

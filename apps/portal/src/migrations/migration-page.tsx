@@ -76,12 +76,10 @@ function KnownMigration({ migration }: { migration: MigrationDetail }) {
           <VmLink id={migration.vmId} name={vmName} /> for where it runs now.
         </Alert>
       )}
-      {isActive(migration) && (
-        <div className="migration-now">
-          <MigrationProgressBar migration={migration} />
-          <ProgressFigures migration={migration} />
-        </div>
-      )}
+      <div className="migration-now">
+        <MigrationProgressBar migration={migration} />
+        <ProgressFigures migration={migration} />
+      </div>
       <div className="migration-columns">
         <Panel title="Figures">
           <Facts>
@@ -115,12 +113,16 @@ function KnownMigration({ migration }: { migration: MigrationDetail }) {
           <Timeline timeline={migration.timeline} />
         </Panel>
       </div>
-      <Charts iterations={migration.iterations} />
-      {migration.downtimeBreakdown && migration.downtimeMs !== null && (
-        <Panel title="Downtime">
+      <Charts iterations={migration.iterations} totalBytes={migration.progress?.totalBytes ?? null} />
+      <Panel title="Downtime" className="panel-downtime">
+        {migration.downtimeBreakdown && migration.downtimeMs !== null ? (
           <DowntimeBar breakdown={migration.downtimeBreakdown} totalMs={migration.downtimeMs} />
-        </Panel>
-      )}
+        ) : (
+          <p className="quiet">
+            {isActive(migration) ? 'The guest has not been paused yet.' : 'There was no switchover.'}
+          </p>
+        )}
+      </Panel>
       <Panel title="Passes over memory">
         <DataTable
           label="Iterations"
@@ -162,18 +164,19 @@ const ITERATION_COLUMNS: Column<Iteration>[] = [
   },
 ];
 
-function Charts({ iterations }: { iterations: readonly Iteration[] }) {
+function Charts({ iterations, totalBytes }: { iterations: readonly Iteration[]; totalBytes: number | null }) {
   const passes = useMemo(() => iterations.map(({ iteration }) => iteration), [iterations]);
+  const fromStart = useMemo(() => [0, ...passes], [passes]); // before the first pass all memory remains
   const remaining = useMemo<Line[]>(
     () => [
       {
         label: 'Remaining',
         color: '--chart-remaining',
-        values: iterations.map(({ remainingBytes }) => remainingBytes / MIB),
+        values: [totalBytes === null ? null : totalBytes / MIB, ...iterations.map((one) => one.remainingBytes / MIB)],
         isFilled: true,
       },
     ],
-    [iterations],
+    [iterations, totalBytes],
   );
   const rates = useMemo<Line[]>(
     () => [
@@ -193,7 +196,7 @@ function Charts({ iterations }: { iterations: readonly Iteration[] }) {
         {iterations.length === 0 ? (
           <p className="quiet chart-empty">The first pass has not ended yet.</p>
         ) : (
-          <Chart label="Remaining memory after each pass" iterations={passes} lines={remaining} format={mebibytes} />
+          <Chart label="Remaining memory after each pass" iterations={fromStart} lines={remaining} format={mebibytes} />
         )}
       </Panel>
       <Panel title="Bandwidth against dirty rate by pass">

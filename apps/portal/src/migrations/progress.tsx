@@ -1,11 +1,13 @@
 /** How far a running migration is. */
 import type { MigrationView } from '#contracts';
+import { isActive } from '../live/inventory.js';
 import { bytes, duration, percentOf, rate, remainingMs } from '../parts/figures.js';
 import { migrationStatusWord } from '../parts/status.js';
 
 export function MigrationProgressBar({ migration }: { migration: MigrationView }) {
   const { progress, vmName, status } = migration;
-  const percent = progress ? 100 - percentOf(progress.remainingBytes, progress.totalBytes) : 0;
+  const sent = progress ? 100 - percentOf(progress.remainingBytes, progress.totalBytes) : 0;
+  const percent = status === 'completed' ? 100 : sent;
   return (
     <div
       className={`progress ${progress ? '' : 'progress-waits'}`}
@@ -21,9 +23,30 @@ export function MigrationProgressBar({ migration }: { migration: MigrationView }
   );
 }
 
-/** Remaining, bandwidth against dirty rate, and when it ends. */
+/** Remaining, bandwidth against dirty rate, and when it ends; for one that has ended what it took. */
 export function ProgressFigures({ migration }: { migration: MigrationView }) {
-  const { progress, status } = migration;
+  const { progress, status, totalMs, downtimeMs } = migration;
+  if (!isActive(migration))
+    return (
+      <span className="progress-figures">
+        <span>{migrationStatusWord(status)}</span>
+        {progress && (
+          <span>
+            <b>{bytes(progress.transferredBytes)}</b> sent
+          </span>
+        )}
+        {totalMs !== null && (
+          <span>
+            in <b>{duration(totalMs)}</b>
+          </span>
+        )}
+        {downtimeMs !== null && (
+          <span>
+            guest paused for <b>{duration(downtimeMs)}</b>
+          </span>
+        )}
+      </span>
+    );
   if (!progress) return <span className="subtle">{migrationStatusWord(status)}; nothing is sent yet</span>;
   const left = remainingMs(progress.remainingBytes, progress.bandwidthMiBps, progress.dirtyRateMiBps);
   return (

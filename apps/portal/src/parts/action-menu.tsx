@@ -7,8 +7,9 @@ export interface MenuAction {
   readonly title: string;
   readonly onClick: () => void;
   readonly isDanger?: boolean;
-  /** Why the action cannot be taken now; shown with the disabled item. */
-  readonly refusal?: string;
+  readonly isDisabled?: boolean;
+  /** Why it is disabled, where the row does not show it. */
+  readonly why?: string;
 }
 
 export function ActionMenu({ label, actions }: { label: string; actions: readonly MenuAction[] }) {
@@ -36,13 +37,13 @@ export function ActionMenu({ label, actions }: { label: string; actions: readonl
       }}
     >
       <DropdownList>
-        {actions.map(({ title, onClick, isDanger, refusal }) => (
+        {actions.map(({ title, onClick, isDanger, isDisabled, why }) => (
           <DropdownItem
             key={title}
             onClick={onClick}
-            isDanger={isDanger && refusal === undefined}
-            isAriaDisabled={refusal !== undefined}
-            description={refusal}
+            isDanger={isDanger && !isDisabled}
+            isAriaDisabled={isDisabled}
+            description={why}
           >
             {title}
           </DropdownItem>

@@ -27,9 +27,10 @@ export const titleOf = (error: unknown) =>
   error instanceof ApiError ? error.title || 'Refused' : error instanceof ConnectionError ? 'No connection' : 'Error';
 
 export function ProblemText({ error }: { error: unknown }) {
+  const message = error instanceof Error ? error.message : String(error);
   return (
     <>
-      {error instanceof Error ? error.message : String(error)} <span className="subtle">{remedyOf(error)}</span>
+      {/[.!?]$/.test(message) ? message : `${message}.`} <span className="subtle">{remedyOf(error)}</span>
     </>
   );
 }

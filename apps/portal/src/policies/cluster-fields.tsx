@@ -1,6 +1,7 @@
 /** What a cluster has besides its scheduling policy. */
 import { NumberField, SelectField, TextField } from '../forms/fields.js';
 import type { Form } from '../forms/form.js';
+import { optionsOf } from '../parts/filters.js';
 import { useMigrationPolicies } from './use-migration-policies.js';
 
 export function ClusterFields({ form, noPolicy }: { form: Form; noPolicy?: string }) {
@@ -14,7 +15,7 @@ export function ClusterFields({ form, noPolicy }: { form: Form; noPolicy?: strin
         name="migrationPolicyId"
         label="Migration policy"
         none={noPolicy}
-        options={policies.map(({ id, name }) => ({ value: id, label: name }))}
+        options={optionsOf(policies)}
         help="How VMs move, unless a VM has a policy of its own."
       />
       <div className="field-row">

@@ -24,7 +24,7 @@ export function DecisionList({ plans }: { plans: readonly PlanView[] }) {
             </span>
           </div>
           {plan.moves.slice(0, 3).map((move) => (
-            <p key={move.vmId} className="subtle entry-reason">
+            <p key={move.vmId} className="subtle entry-reason clamped" title={move.reason}>
               <b>{move.vmName}</b> {move.sourceHostName} <ArrowIcon aria-label="to" /> {move.destinationHostName}:{' '}
               {move.reason}
             </p>

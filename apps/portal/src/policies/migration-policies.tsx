@@ -70,7 +70,8 @@ export function MigrationPolicies() {
               title: 'Delete…',
               onClick: () => setOpen({ kind: 'delete', policy }),
               isDanger: true,
-              refusal: usersOf(policy).length > 0 ? `Used by ${usersOf(policy).join(', ')}.` : undefined,
+              isDisabled: usersOf(policy).length > 0,
+              why: usersOf(policy).length > 0 ? 'It is in use.' : undefined,
             },
           ]}
         />

@@ -6,6 +6,9 @@ import { type Column, DataTable } from '../parts/data-table.js';
 import { percentOf, plural } from '../parts/figures.js';
 import { ArrowIcon } from '../parts/icons.js';
 
+/** Bars of small imbalances stay small. */
+const LEAST_SCALE = 10;
+
 function ImbalanceBar({ title, value, highest }: { title: string; value: number; highest: number }) {
   return (
     <div className="imbalance">
@@ -54,18 +57,22 @@ export function PlanDetails({ plan }: { plan: PlanView }) {
     ],
     [plan.kind],
   );
-  const highest = Math.max(plan.imbalanceBefore, plan.imbalanceAfter, 1);
+  const highest = Math.max(plan.imbalanceBefore, plan.imbalanceAfter, LEAST_SCALE);
   return (
     <div className="stack">
       <div className="plan-summary">
         <p>{plan.summary}</p>
         <div>
-          <ImbalanceBar title="Imbalance now" value={plan.imbalanceBefore} highest={highest} />
+          <ImbalanceBar
+            title={plan.kind === 'applied' ? 'Imbalance before' : 'Imbalance now'}
+            value={plan.imbalanceBefore}
+            highest={highest}
+          />
           <ImbalanceBar title="after the moves" value={plan.imbalanceAfter} highest={highest} />
         </div>
       </div>
       <div>
-        <h3 className="dialog-heading">{plural(plan.moves.length, 'move')}</h3>
+        {plan.moves.length > 0 && <h3 className="dialog-heading">{plural(plan.moves.length, 'move')}</h3>}
         <DataTable
           label="Moves"
           rows={plan.moves}

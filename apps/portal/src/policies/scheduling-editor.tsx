@@ -139,7 +139,7 @@ function DryRunResult({ plan, error, isBusy }: { plan?: PlanView; error: unknown
   if (!plan)
     return (
       <p className="quiet">
-        A dry run shows what the policy on the left would move now, and why; nothing is changed by it.
+        A dry run shows what the chosen policy would move now, and why; nothing is changed by it.
       </p>
     );
   return (

@@ -2,7 +2,7 @@
 import '@xterm/xterm/css/xterm.css';
 import { FitAddon } from '@xterm/addon-fit';
 import { Terminal } from '@xterm/xterm';
-import { useEffect, useRef, useState } from 'react';
+import { type RefObject, useEffect, useRef, useState } from 'react';
 import type { DroverClient } from '#client';
 import { useIsDark } from '../app/theme.js';
 import { useSession } from '../live/session.js';
@@ -52,17 +52,63 @@ class Keyboard {
   }
 }
 
-/** `epoch`: of the VM; each start and each move begins a console of its own. */
-export function Console({ vmId, vmName, epoch }: { vmId: string; vmName: string; epoch: number }) {
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+/** Tells a VM's output from its process's first line on, until `hidden`. */
+async function follow(
+  client: DroverClient,
+  vmId: string,
+  hidden: AbortSignal,
+  onOutput: (text: string) => void,
+  onProblem: (problem: string | undefined) => void,
+): Promise<void> {
+  for (let offset = 0; !hidden.aborted;) {
+    let waitMs = POLL_MS;
+    try {
+      const output = await client.vms.console(vmId, offset);
+      if (hidden.aborted) return;
+      onOutput(output.text);
+      onProblem(undefined);
+      offset = output.next;
+    } catch (error) {
+      if (hidden.aborted) return;
+      onProblem(messageOf(error));
+      waitMs = AFTER_ERROR_MS;
+    }
+    await new Promise((done) => setTimeout(done, waitMs));
+  }
+}
+
+interface OutputProps {
+  readonly vmId: string;
+  readonly terminal: RefObject<Terminal | null>;
+  readonly onProblem: (problem: string | undefined) => void;
+}
+
+/** What one process of the VM writes: another process is another output, which begins at 0 again. */
+function Output({ vmId, terminal, onProblem }: OutputProps) {
+  const { client } = useSession();
+  useEffect(() => {
+    const hidden = new AbortController();
+    void follow(client, vmId, hidden.signal, (text) => terminal.current?.write(text), onProblem);
+    return () => hidden.abort();
+  }, [client, vmId, terminal, onProblem]);
+  return null;
+}
+
+interface ConsoleProps {
+  readonly vmId: string;
+  readonly vmName: string;
+  /** Grows with each process that runs the VM: after a start or a move. */
+  readonly epoch: number;
+}
+
+export function Console({ vmId, vmName, epoch }: ConsoleProps) {
   const { client } = useSession();
   const place = useRef<HTMLDivElement>(null);
   const terminal = useRef<Terminal>(null);
   const [problem, setProblem] = useState<string>();
   const isDark = useIsDark();
-  const currentEpoch = useRef(epoch);
-  useEffect(() => {
-    currentEpoch.current = epoch;
-  }, [epoch]);
 
   useEffect(() => {
     const screen = new Terminal({
@@ -79,35 +125,10 @@ export function Console({ vmId, vmName, epoch }: { vmId: string; vmName: string;
     terminal.current = screen;
     const resized = new ResizeObserver(() => fit.fit());
     resized.observe(place.current!);
-    const tell = (error: unknown) => setProblem(error instanceof Error ? error.message : String(error));
-    const keyboard = new Keyboard(client, vmId, tell);
+    const keyboard = new Keyboard(client, vmId, (error) => setProblem(messageOf(error)));
     screen.attachCustomKeyEventHandler(({ key, shiftKey }) => !(key === 'Tab' && shiftKey)); // the way out by keyboard
     screen.onData((text) => keyboard.type(text));
-
-    const hidden = new AbortController();
-    let offset = 0;
-    let shownEpoch = currentEpoch.current;
-    const poll = async () => {
-      while (!hidden.signal.aborted) {
-        let waitMs = POLL_MS;
-        try {
-          if (currentEpoch.current !== shownEpoch) offset = 0;
-          shownEpoch = currentEpoch.current;
-          const output = await client.vms.console(vmId, offset);
-          if (hidden.signal.aborted) return;
-          screen.write(output.text);
-          offset = output.next;
-          setProblem(undefined);
-        } catch (error) {
-          tell(error);
-          waitMs = AFTER_ERROR_MS;
-        }
-        await new Promise((done) => setTimeout(done, waitMs));
-      }
-    };
-    void poll();
     return () => {
-      hidden.abort();
       resized.disconnect();
       screen.dispose();
     };
@@ -120,6 +141,7 @@ export function Console({ vmId, vmName, epoch }: { vmId: string; vmName: string;
   return (
     <div className="console">
       <div ref={place} className="console-screen" role="region" aria-label={`Console of ${vmName}`} />
+      <Output key={epoch} vmId={vmId} terminal={terminal} onProblem={setProblem} />
       <p className="console-foot subtle" role="status">
         {problem ? (
           <span className="tone-warn">{problem}</span>

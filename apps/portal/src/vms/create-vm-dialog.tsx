@@ -5,6 +5,7 @@ import { FormDialog } from '../forms/form-dialog.js';
 import { useForm } from '../forms/form.js';
 import { useInventory } from '../live/inventory.js';
 import { useSession } from '../live/session.js';
+import { optionsOf } from '../parts/filters.js';
 import { useMigrationPolicies } from '../policies/use-migration-policies.js';
 import { hostOptions } from './host-options.js';
 
@@ -43,13 +44,7 @@ export function CreateVmDialog({ onClose }: { onClose: () => void }) {
     >
       <TextField form={form} name="name" label="Name" isRequired placeholder="vm-7" />
       {clusters.length > 1 && (
-        <SelectField
-          form={form}
-          name="clusterId"
-          label="Cluster"
-          isRequired
-          options={clusters.map(({ id, name }) => ({ value: id, label: name }))}
-        />
+        <SelectField form={form} name="clusterId" label="Cluster" isRequired options={optionsOf(clusters)} />
       )}
       <div className="field-row">
         <NumberField form={form} name="vcpus" label="vCPUs" isRequired step={1} help="1 to 16" />
@@ -86,7 +81,7 @@ export function CreateVmDialog({ onClose }: { onClose: () => void }) {
         name="migrationPolicyId"
         label="Migration policy"
         none="The cluster's"
-        options={policies.map(({ id, name }) => ({ value: id, label: name }))}
+        options={optionsOf(policies)}
       />
       <CheckField form={form} name="start" label="Start it now" />
     </FormDialog>

@@ -1,4 +1,4 @@
-/** Everything one can do to a VM, with the reason where it cannot be done now. */
+/** Everything one can do to a VM, what its state does not allow is disabled. */
 import { Button } from '@patternfly/react-core';
 import { useState } from 'react';
 import { useNavigate } from 'react-router';
@@ -6,7 +6,6 @@ import type { VmStatus, VmView } from '#contracts';
 import { useSession } from '../live/session.js';
 import { ActionMenu, type MenuAction } from '../parts/action-menu.js';
 import { ConfirmDialog } from '../parts/dialog.js';
-import { vmStatusWord } from '../parts/status.js';
 import { useToasts } from '../parts/toasts.js';
 import { MigrateDialog } from './migrate-dialog.js';
 import { StartDialog } from './start-dialog.js';
@@ -30,48 +29,47 @@ export function VmActions({ vm, isPage }: { vm: VmView; isPage?: boolean }) {
   const { act } = useToasts();
   const navigate = useNavigate();
   const [open, setOpen] = useState<Open>(null);
-  const refusal = (allowed: readonly VmStatus[]) =>
-    allowed.includes(vm.status) ? undefined : `It is ${vmStatusWord(vm.status).toLowerCase()}.`;
-  const tell = (action: () => Promise<unknown>, done: string) =>
-    void act(action, `${vm.name} ${done}`, `${vm.name} did not`);
+  const isDisabled = (allowed: readonly VmStatus[]) => !allowed.includes(vm.status);
+  const tell = (action: () => Promise<unknown>, done: string, failed: string) =>
+    void act(action, `${vm.name} ${done}`, `${vm.name} ${failed}`);
   const actions = {
-    start: { title: 'Start…', onClick: () => setOpen('start'), refusal: refusal(ALLOWED.start) },
-    migrate: { title: 'Migrate…', onClick: () => setOpen('migrate'), refusal: refusal(ALLOWED.migrate) },
+    start: { title: 'Start…', onClick: () => setOpen('start'), isDisabled: isDisabled(ALLOWED.start) },
+    migrate: { title: 'Migrate…', onClick: () => setOpen('migrate'), isDisabled: isDisabled(ALLOWED.migrate) },
     pause: {
       title: 'Pause',
-      onClick: () => tell(() => client.vms.pause(vm.id), 'pauses'),
-      refusal: refusal(ALLOWED.pause),
+      onClick: () => tell(() => client.vms.pause(vm.id), 'pauses', 'was not paused'),
+      isDisabled: isDisabled(ALLOWED.pause),
     },
     resume: {
       title: 'Resume',
-      onClick: () => tell(() => client.vms.resume(vm.id), 'goes on'),
-      refusal: refusal(ALLOWED.resume),
+      onClick: () => tell(() => client.vms.resume(vm.id), 'goes on', 'was not resumed'),
+      isDisabled: isDisabled(ALLOWED.resume),
     },
     shutdown: {
       title: 'Shut down',
-      onClick: () => tell(() => client.vms.stop(vm.id, { mode: 'shutdown' }), 'shuts down'),
-      refusal: refusal(ALLOWED.shutdown),
+      onClick: () => tell(() => client.vms.stop(vm.id, { mode: 'shutdown' }), 'shuts down', 'was not shut down'),
+      isDisabled: isDisabled(ALLOWED.shutdown),
     },
     powerOff: {
       title: 'Power off…',
       onClick: () => setOpen('power_off'),
       isDanger: true,
-      refusal: refusal(ALLOWED.powerOff),
+      isDisabled: isDisabled(ALLOWED.powerOff),
     },
-    remove: { title: 'Delete…', onClick: () => setOpen('delete'), isDanger: true, refusal: refusal(ALLOWED.remove) },
+    remove: {
+      title: 'Delete…',
+      onClick: () => setOpen('delete'),
+      isDanger: true,
+      isDisabled: isDisabled(ALLOWED.remove),
+    },
   } satisfies Record<string, MenuAction>;
   const isDown = vm.status === 'down';
   const buttons = isDown ? [actions.start] : [actions.migrate, vm.status === 'paused' ? actions.resume : actions.pause];
   return (
     <>
       {isPage &&
-        buttons.map(({ title, onClick, refusal: why }, index) => (
-          <Button
-            key={title}
-            variant={index === 0 ? 'primary' : 'secondary'}
-            onClick={onClick}
-            isDisabled={why !== undefined}
-          >
+        buttons.map(({ title, onClick, isDisabled: isOff }, index) => (
+          <Button key={title} variant={index === 0 ? 'primary' : 'secondary'} onClick={onClick} isDisabled={isOff}>
             {title}
           </Button>
         ))}
