@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 /** The VMM process: reads its command line, builds the machine, starts a thread for each hart, listens for QMP. */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

@@ -1,5 +1,6 @@
 /** The event stream: a snapshot, then what changes, with the missed events after a break. */
 import { createParser } from 'eventsource-parser';
+import { Client } from 'pg';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { StreamMessage } from '#contracts';
 import type { Server } from '../../apps/controller/server.js';
@@ -97,6 +98,26 @@ test('who comes back with Last-Event-ID gets the events that were missed', async
 
   const refused = await api.call('GET', '/events/stream', undefined, { 'last-event-id': 'yesterday' });
   expect(refused).toMatchObject({ status: 400, body: { errors: [{ field: 'Last-Event-ID' }] } });
+});
+
+test('an announcement that nothing belongs to deletes nothing', async () => {
+  const stream = await listen();
+  const vm = await api.post('/vms', { name: 'claimed-gone', clusterId, image: 'pager', start: false });
+  const kindsAbout = () =>
+    stream.messages.filter(({ data }) => 'id' in data && data.id === vm.id).map(({ kind }) => kind);
+  await vi.waitFor(() => expect(kindsAbout()).toEqual(['vm']), 40_000);
+
+  const agent = new Client(postgres.url);
+  await agent.connect();
+  await agent.query("NOTIFY drover, 'no announcement at all'");
+  await agent.query(`NOTIFY drover, 'vm delete ${vm.id}'`);
+  await agent.end();
+  await vi.waitFor(() => expect(kindsAbout()).toEqual(['vm', 'vm']), 40_000); // looked at, and told as it is
+
+  await api.call('DELETE', `/vms/${vm.id}`);
+  await vi.waitFor(() => expect(kindsAbout()).toEqual(['vm', 'vm', 'deleted']), 40_000);
+  stream.stop();
+  await stream.ended;
 });
 
 test('it ends when the controller does', async () => {

@@ -16,7 +16,7 @@ describe.skipIf(!hasChromium)('the portal of a running datacenter', () => {
 
   beforeAll(async () => {
     if (!existsSync(join(PORTAL, 'index.html'))) throw new Error('Build the portal first: npm run build');
-    small = await startSmallDatacenter({ hosts: 2 });
+    small = await startSmallDatacenter({ hosts: 2, expectsDeaths: true });
     browser = await openBrowser();
     portal = await Portal.open(browser, small.datacenter.url, small.datacenter.token);
     portal.page.setDefaultTimeout(60_000);

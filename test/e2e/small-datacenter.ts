@@ -33,6 +33,8 @@ export const eventually = <T>(probe: () => Promise<T>, timeoutMs = 30_000): Prom
   vi.waitFor(probe, { timeout: timeoutMs, interval: 200 });
 
 interface Options {
+  /** The test kills processes itself; otherwise one that dies and is started again fails it. */
+  readonly expectsDeaths?: boolean;
   readonly hosts?: number;
   readonly redisUrl?: string;
   readonly policySeconds?: number;
@@ -42,6 +44,7 @@ export async function startSmallDatacenter({
   hosts = 2,
   redisUrl,
   policySeconds = 2,
+  expectsDeaths = false,
 }: Options = {}): Promise<SmallDatacenter> {
   const dir = mkdtempSync(join(tmpdir(), 'drover-dc-'));
   chmodSync(dir, 0o755); // PostgreSQL runs as another user when the tests run as root
@@ -89,6 +92,7 @@ export async function startSmallDatacenter({
     stop: async () => {
       await datacenter.stop();
       rmSync(dir, { recursive: true, force: true });
+      if (!expectsDeaths) expect(said).toEqual([]);
     },
   };
   await eventually(async () => {

@@ -8,7 +8,7 @@ const HEALED_MS = 30_000;
 let small: SmallDatacenter;
 
 beforeAll(async () => {
-  small = await startSmallDatacenter({ hosts: 2 });
+  small = await startSmallDatacenter({ hosts: 2, expectsDeaths: true });
   await small.createPager('still', 'host-2');
 });
 afterAll(() => small?.stop());

@@ -97,7 +97,7 @@ async function expectNoGuestError(small: SmallDatacenter): Promise<void> {
 
 test(`a datacenter for ${MINUTES} min`, { timeout: (MINUTES + 10) * 60_000 }, async () => {
   const random = new Random(announcedSeed('datacenter'));
-  const small = await startSmallDatacenter({ hosts: HOSTS });
+  const small = await startSmallDatacenter({ hosts: HOSTS, expectsDeaths: true });
   try {
     for (const name of VMS) await small.createPager(name, `host-${1 + random.below(HOSTS)}`, 'region=24 rate=4', 64);
     for (const end = Date.now() + MINUTES * 60_000; Date.now() < end; await sleep(random.below(6000))) {

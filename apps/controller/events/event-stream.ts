@@ -109,23 +109,24 @@ export class EventStream implements OnApplicationBootstrap, BeforeApplicationShu
     }
   }
 
+  /** What rows say now. A notice alone proves nothing, not even that a row is gone: every database role may notify. */
   private async messagesOf(changes: readonly Change[]): Promise<StreamMessage[]> {
     const ids = (resource: Change['resource']) =>
-      changes.filter((change) => change.resource === resource && !change.deleted).map(({ id }) => id);
+      changes.filter((change) => change.resource === resource).map(({ id }) => id);
+    const clusters = await this.db.clusters.byIds(ids('cluster'));
     const hosts = await this.db.hosts.byIds(ids('host'));
-    const usageOf = await this.db.hosts.usage(ids('host'));
+    const usageOf = await this.db.hosts.usage(hosts.map(({ id }) => id));
+    const vms = await this.db.vms.byIds(ids('vm'));
+    const present = new Set([...clusters, ...hosts, ...vms].map(({ id }) => id));
     return [
       ...changes.flatMap(({ resource, deleted, id }): StreamMessage[] =>
-        deleted && (resource === 'cluster' || resource === 'host' || resource === 'vm')
+        deleted && !present.has(id) && (resource === 'cluster' || resource === 'host' || resource === 'vm')
           ? [{ kind: 'deleted', data: { resource, id } }]
           : [],
       ),
-      ...(await this.db.clusters.byIds(ids('cluster'))).map((row): StreamMessage => ({
-        kind: 'cluster',
-        data: clusterView(row),
-      })),
+      ...clusters.map((row): StreamMessage => ({ kind: 'cluster', data: clusterView(row) })),
       ...hosts.map((row): StreamMessage => ({ kind: 'host', data: hostView(row, usageOf(row.id)) })),
-      ...(await this.db.vms.byIds(ids('vm'))).map((row): StreamMessage => ({ kind: 'vm', data: vmView(row) })),
+      ...vms.map((row): StreamMessage => ({ kind: 'vm', data: vmView(row) })),
       ...(await this.db.migrations.byIds(ids('migration'))).map((row): StreamMessage => ({
         kind: 'migration',
         data: migrationView(row),

@@ -138,9 +138,7 @@ function DryRunResult({ plan, error, isBusy }: { plan?: PlanView; error: unknown
   if (error) return <ProblemAlert error={error} />;
   if (!plan)
     return (
-      <p className="quiet">
-        A dry run shows what the chosen policy would move now, and why; nothing is changed by it.
-      </p>
+      <p className="quiet">A dry run shows what the chosen policy would move now, and why; nothing is changed by it.</p>
     );
   return (
     <div className="stack">
