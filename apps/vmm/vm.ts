@@ -43,11 +43,12 @@ export class Vm {
     this.state = to;
   }
 
-  /** Stops a running VM; the new state is `paused`, or `finish-migrate` for a migration. */
+  /** Stops the VM; the new state is `paused`, or `finish-migrate` for a migration. Resolves when nothing in it runs. */
   async stop(to: 'paused' | 'finish-migrate' = 'paused'): Promise<void> {
+    const wasRunning = this.state === 'running';
     this.setRunState(to);
-    await this.machine.stop();
-    this.qmp.emit('STOP');
+    await this.machine.stop(); // a VM that is paused already may still be parking its harts
+    if (wasRunning) this.qmp.emit('STOP');
   }
 
   /** Lets the VM run, for the first time or again. */
