@@ -1,4 +1,4 @@
-/** VMs whose process runs, but has not answered since the agent's restart: nothing may be concluded from that. */
+/** What may not be concluded from old news, or from none. */
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,7 +29,7 @@ function host() {
   const transfers = new VmTransfers(vms, 1024, log);
   const store = JsonStore.open(join(dir, 'migrations'), MigrationRecord, onDamage);
   const outgoing = new OutgoingMigrations(store, vms, transfers, log);
-  return { vms, transfers, store, outgoing, orders: new VmOrders(vms, log), kill };
+  return { vms, transfers, store, outgoing, orders: new VmOrders(vms, transfers, log), kill };
 }
 
 test('a cancelled migration waits until the process says how far it is', async () => {
@@ -39,7 +39,10 @@ test('a cancelled migration waits until the process says how far it is', async (
   const destination = { hostId: VM_ID, hostName: 'host-2', agentUrl: 'http://127.0.0.1:1', ticket: 'x' };
   const limits = { downtimeLimitMs: 300, bandwidthMiBps: null, timeoutSeconds: 600 };
   const ids = { migrationId: MIGRATION_ID, vmId: VM_ID, sourceEpoch: 4, epoch: 5 };
-  const record = newMigrationRecord({ kind: 'migrate', ...ids, spec, destination, ...limits }, new Date().toISOString());
+  const record = newMigrationRecord(
+    { kind: 'migrate', ...ids, spec, destination, ...limits },
+    new Date().toISOString(),
+  );
   store.put(MIGRATION_ID, { ...record, phase: 'perform', uri: 'tcp:h:1', cancel: 'cancelled' });
   const process = vi.spyOn(vms, 'process').mockReturnValue(undefined);
   outgoing.resumeAll();
@@ -60,4 +63,17 @@ test('a VM that may have arrived is not thrown away', async () => {
   await expect(transfers.discard(VM_ID, MIGRATION_ID, 'given up')).rejects.toMatchObject({ code: 'not_ready' });
   expect(kill).not.toHaveBeenCalled();
   expect(vms.record(VM_ID)?.phase).toBe('incoming');
+});
+
+test('the end that was ordered of a VM that waits does not hit the one that has arrived meanwhile', async () => {
+  const { vms, orders } = host();
+  const incoming = { migrationId: MIGRATION_ID, uri: 'tcp:h:1' };
+  const queryIncoming = vi.fn(() => Promise.resolve({ status: 'running', message: '' }));
+  vms.create(VM_ID, 5, spec, { phase: 'incoming', incoming, process: handle });
+  const process = vi.spyOn(vms, 'process').mockReturnValue({ queryIncoming } as unknown as VmProcess);
+  await orders.destroy(VM_ID, 5, 'incoming');
+  expect(vms.record(VM_ID)?.phase).toBe('running');
+  process.mockReturnValue(undefined);
+  await orders.destroy(VM_ID, 5, 'up');
+  expect(vms.record(VM_ID)?.phase).toBe('gone');
 });
