@@ -53,9 +53,8 @@ export class Vm {
 
   /** Lets the VM run, for the first time or again. */
   resume(): void {
-    checkTransition(this.state, 'running');
+    this.setRunState('running'); // before `cont`, which says at once if the guest still waits for a reset
     this.machine.cont();
-    this.state = 'running';
     this.qmp.emit('RESUME');
   }
 
