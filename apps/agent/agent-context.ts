@@ -49,8 +49,8 @@ export class AgentContext {
 
     this.controller = new ControllerLink(controllerUrl);
     this.vms = new VmTable(vmStore, new VmmDriver(vmmProgram), folders, log);
-    this.orders = new VmOrders(this.vms, log);
     this.transfers = new VmTransfers(this.vms, memoryMiB, log);
+    this.orders = new VmOrders(this.vms, this.transfers, log);
     this.meter = new VmMeter(this.vms, new ProcessMeter(), log);
     this.outgoing = new OutgoingMigrations(migrationStore, this.vms, this.transfers, log);
     this.incoming = new IncomingMigrations(this.identity, this.vms, this.transfers, () => ({

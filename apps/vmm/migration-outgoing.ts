@@ -1,6 +1,7 @@
 import type { MigrationFigures, PrecopyParameters } from '#migration';
 import type { QmpServer } from '#qmp';
 import type { MigrationTask } from './migration-messages.js';
+import { describeOutgoing } from './migration-query.js';
 import { MigrationThread, type MachineServant } from './migration-thread.js';
 import type { RunState } from './run-state.js';
 import type { Vm } from './vm.js';
@@ -13,6 +14,8 @@ export class OutgoingMigration {
   figures: MigrationFigures | null = null;
   private readonly thread: MigrationThread;
   private runStateBefore: RunState = 'running';
+  /** Why the thread failed before it said anything. */
+  private stillborn: string | null = null;
 
   constructor(
     private readonly qmp: QmpServer,
@@ -35,7 +38,13 @@ export class OutgoingMigration {
   }
 
   get isOver(): boolean {
-    return this.figures !== null && OVER.includes(this.figures.status);
+    return this.stillborn !== null || (this.figures !== null && OVER.includes(this.figures.status));
+  }
+
+  /** For query-migrate. */
+  describe(): Record<string, unknown> {
+    if (this.stillborn !== null) return { status: 'failed', 'error-desc': this.stillborn };
+    return this.figures ? describeOutgoing(this.figures) : { status: 'setup' };
   }
 
   setParameters(parameters: PrecopyParameters): void {
@@ -50,8 +59,7 @@ export class OutgoingMigration {
   private async stop(): Promise<{ running: boolean }> {
     const { vm } = this;
     this.runStateBefore = vm.runState;
-    if (vm.runState === 'running') await vm.stop('finish-migrate');
-    else vm.setRunState('finish-migrate');
+    await vm.stop('finish-migrate');
     if (vm.runState !== 'finish-migrate') throw new Error(`the VM has come to its end here (${vm.runState})`);
     return { running: this.runStateBefore === 'running' };
   }
@@ -78,8 +86,13 @@ export class OutgoingMigration {
 
   /** Whether the guest was handed over is not known once it has been stopped for that: then it never runs here again. */
   private crashed(error: Error): void {
-    if (!this.figures || this.isOver) return;
+    if (this.isOver) return;
     const told = { code: 'machine', message: `the migration's thread failed: ${error.message}` } as const;
+    if (!this.figures) {
+      this.stillborn = told.message;
+      this.qmp.emit('MIGRATION', { status: 'failed' });
+      return;
+    }
     const mayBeThere = this.vm.runState === 'finish-migrate';
     this.hear({
       ...this.figures,

@@ -7,7 +7,7 @@ import { parseMigrationUri, type MigrationAddress } from './migration-address.js
 import { Arrival } from './migration-incoming.js';
 import type { MigrationTask } from './migration-messages.js';
 import { OutgoingMigration } from './migration-outgoing.js';
-import { describeIncoming, describeOutgoing } from './migration-query.js';
+import { describeIncoming } from './migration-query.js';
 import { MigrationSettings } from './migration-settings.js';
 import type { Vm } from './vm.js';
 
@@ -97,8 +97,7 @@ export class Migration {
 
   /** The migration that leaves; the one that came, while there is no other; {} if there has been none. */
   private query(): Record<string, unknown> {
-    if (this.outgoing?.figures) return describeOutgoing(this.outgoing.figures);
-    if (this.outgoing) return { status: 'setup' };
+    if (this.outgoing) return this.outgoing.describe();
     if (this.arrival) return describeIncoming(this.arrival.figures, this.arrival.bound);
     return {};
   }

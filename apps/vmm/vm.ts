@@ -43,18 +43,18 @@ export class Vm {
     this.state = to;
   }
 
-  /** Stops a running VM; the new state is `paused`, or `finish-migrate` for a migration. */
+  /** Stops the VM; the new state is `paused`, or `finish-migrate` for a migration. Resolves when nothing in it runs. */
   async stop(to: 'paused' | 'finish-migrate' = 'paused'): Promise<void> {
+    const wasRunning = this.state === 'running';
     this.setRunState(to);
-    await this.machine.stop();
-    this.qmp.emit('STOP');
+    await this.machine.stop(); // a VM that is paused already may still be parking its harts
+    if (wasRunning) this.qmp.emit('STOP');
   }
 
   /** Lets the VM run, for the first time or again. */
   resume(): void {
-    checkTransition(this.state, 'running');
+    this.setRunState('running'); // before `cont`, which says at once if the guest still waits for a reset
     this.machine.cont();
-    this.state = 'running';
     this.qmp.emit('RESUME');
   }
 

@@ -157,6 +157,15 @@ describe('past the point of no return', () => {
       error: { code: 'destination_lost', phase: 'finish', side: 'destination' },
     });
   });
+
+  test('a destination that does not know this migration any more is not asked for ever', () => {
+    const refused: DestinationAnswer = { kind: 'refused', code: 'unauthorized', message: 'a later epoch is known' };
+    expect(step(inPhase('finish'), { destination: refused })).toMatchObject({ action: 'end_left' });
+    expect(step(inPhase('perform'), { isAlive: false, destination: refused })).toMatchObject({
+      action: 'abort',
+      error: { code: 'source_died' },
+    });
+  });
 });
 
 describe('the source died in the middle', () => {

@@ -160,6 +160,18 @@ describe('a VM that is being migrated', () => {
     const hosts = { b: { status: 'non_responsive', lastHeartbeatAt: LONG_AGO } } as const;
     expect(decideAbout({ ...facts, copies: gone, hosts })).toMatchObject({ to: 'unknown' });
   });
+
+  test('is not lost because a host has said nothing lately: absence is what heartbeats tell', () => {
+    const silent = { lastHeartbeatAt: NOW - PATIENCE.absentMs - 100 };
+    const gone = [copy({ status: 'migrating', seenAt: NOW - PATIENCE.absentMs - 1 })];
+    const leaving = { vm: migrating, migration: migration(), copies: gone };
+    expect(decideAbout({ ...leaving, hosts: { b: silent } })).toBeNull(); // it may have arrived there since
+    const arrived = vm({ hostId: 'b', epoch: 4, statusSince: NOW - PATIENCE.absentMs - 1 });
+    expect(decideAbout({ vm: arrived, hosts: { b: silent } })).toBeNull();
+    expect(decideAbout({ vm: arrived })).toMatchObject({ to: 'down' });
+    const starting = vm({ status: 'starting', statusSince: NOW - PATIENCE.beginMs - 1 });
+    expect(decideAbout({ vm: starting, hosts: { a: silent } })).toMatchObject({ action: 'order', job: 'start' });
+  });
 });
 
 const time = fc.integer({ min: LONG_AGO, max: NOW });

@@ -39,7 +39,8 @@ export class HeartbeatService {
   private async send(): Promise<void> {
     const { controller, identity } = this.agent;
     const enrolled = identity.enrolled ?? (await this.agent.enrol());
-    await this.obey(await controller.beat(enrolled.heartbeatToken, await this.assemble()));
+    const told = await this.assemble();
+    await this.obey(await controller.beat(enrolled.heartbeatToken, told), told);
   }
 
   private async assemble(): Promise<Heartbeat> {
@@ -57,11 +58,12 @@ export class HeartbeatService {
     return assembleHeartbeat(now, { ...host, pressure }, reports, outgoing.reports());
   }
 
-  private async obey({ forgetVms, forgetMigrations, destroyVms }: HeartbeatAnswer): Promise<void> {
+  private async obey({ forgetVms, forgetMigrations, destroyVms }: HeartbeatAnswer, told: Heartbeat): Promise<void> {
     const { orders, outgoing } = this.agent;
     for (const migrationId of forgetMigrations) outgoing.forget(migrationId);
     await Promise.all(forgetVms.map(({ vmId, epoch }) => orders.forget(vmId, epoch)));
-    await Promise.all(destroyVms.map(({ vmId, epoch }) => orders.destroy(vmId, epoch)));
+    const toldAs = new Map(told.vms.map(({ vmId, status }) => [vmId, status]));
+    await Promise.all(destroyVms.map(({ vmId, epoch }) => orders.destroy(vmId, epoch, toldAs.get(vmId)!)));
   }
 
   private noteSuccess(): void {

@@ -147,6 +147,7 @@ function withoutSource(destination: DestinationAnswer): Step {
       return { action: 'enter', phase: 'finish', reason: 'the source died, but the destination has everything' };
     case 'waiting':
     case 'gone':
+    case 'refused':
       return sourceDied('perform');
     default:
       return { action: 'ask_state', reason: 'the source died: only the destination knows how far it came' };
@@ -157,7 +158,8 @@ function finishStep({ destination }: Facts): Step {
   switch (destination.kind) {
     case 'running':
       return { action: 'enter', phase: 'confirm', reason: 'the guest runs at the destination' };
-    case 'gone': {
+    case 'gone':
+    case 'refused': {
       const message = `the destination lost the VM after it had taken it over: ${destination.message}`;
       const error = { code: 'destination_lost', phase: 'finish', side: 'destination', message } as const;
       return { action: 'end_left', error, reason: message };

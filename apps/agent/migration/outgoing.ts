@@ -111,8 +111,10 @@ export class OutgoingMigrations {
   /** Asks the source's process, and keeps its figures for the report. */
   private async look(migrationId: string): Promise<SourceMigration> {
     const { vmId, report } = this.store.get(migrationId)!;
+    const process = this.vms.process(vmId);
+    if (!process) return UNKNOWN; // it runs, but has not answered since this agent began
     try {
-      const figures = (await this.vms.process(vmId)?.queryMigration()) ?? null;
+      const figures = await process.queryMigration();
       const migration = sourceMigration(figures, migrationId);
       if (figures && migration.status !== 'none')
         this.store.remember(migrationId, { ...this.store.get(migrationId)!, report: withFigures(report, figures) });

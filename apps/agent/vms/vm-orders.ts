@@ -1,8 +1,9 @@
 /** Orders that change a VM where it is. An order that comes twice, or too late, does no harm: epochs tell. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { VmSpec } from '#contracts';
+import type { VmReport, VmSpec } from '#contracts';
 import type { Log } from '../log.js';
 import type { VmTable } from './vm-table.js';
+import type { VmTransfers } from './vm-transfers.js';
 
 /** How long a guest may take to shut down before its process is ended. */
 const SHUTDOWN_GRACE_MS = 5_000;
@@ -10,6 +11,7 @@ const SHUTDOWN_GRACE_MS = 5_000;
 export class VmOrders {
   constructor(
     private readonly vms: VmTable,
+    private readonly transfers: VmTransfers,
     private readonly log: Log,
   ) {}
 
@@ -69,18 +71,32 @@ export class VmOrders {
     });
   }
 
-  /** Ends a copy that does not own the VM any more, without grace and without a report. */
-  destroy(vmId: string, epoch: number): Promise<void> {
+  /**
+   * Ends a copy that does not own the VM any more, without grace and without a report. `toldAs`: what the controller
+   * judged; a copy that waited then and has arrived since is judged anew.
+   */
+  destroy(vmId: string, epoch: number, toldAs: VmReport['status']): Promise<void> {
     return this.vms.exclusively(vmId, async () => {
+      if (toldAs === 'incoming') await this.noteArrival(vmId);
       const record = this.vms.record(vmId);
       if (!record || record.epoch !== epoch || record.phase === 'gone') return;
-      this.log.warn(
-        { vmId, epoch, phase: record.phase },
-        'ending a copy that must not run here, as the controller says',
-      );
+      const { phase } = record;
+      if (toldAs === 'incoming' && phase !== 'incoming') {
+        this.log.info({ vmId, epoch, phase }, 'order to end a copy ignored: it has arrived since');
+        return;
+      }
+      this.log.warn({ vmId, epoch, phase }, 'ending a copy that must not run here, as the controller says');
       await this.vms.end(vmId, 'it must not run here', { atOnce: true });
       this.vms.update(vmId, { phase: 'gone', leaving: null });
     });
+  }
+
+  private async noteArrival(vmId: string): Promise<void> {
+    try {
+      await this.transfers.noteArrival(vmId);
+    } catch (error) {
+      this.log.debug({ vmId }, `an incoming VM does not answer: ${(error as Error).message}`);
+    }
   }
 
   /** Carries an order out if that epoch of the VM runs here and is not about to leave. */

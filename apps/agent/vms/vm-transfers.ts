@@ -85,11 +85,15 @@ export class VmTransfers {
     });
   }
 
-  /** Throws away what waits for that migration; does nothing if the guest runs here, or if there is nothing. */
+  /**
+   * Throws away what waits for that migration; does nothing if the guest runs here, or if there is nothing. Throws
+   * VmRefusal while nobody can tell whether the guest runs.
+   */
   discard(vmId: string, migrationId: string, reason: string): Promise<void> {
     return this.vms.exclusively(vmId, async () => {
       const record = this.vms.record(vmId);
       if (record?.phase !== 'incoming' || record.incoming?.migrationId !== migrationId) return;
+      if (!this.vms.process(vmId)) throw new VmRefusal('not_ready', 'its process does not answer now');
       if (await this.noteArrival(vmId)) return;
       await this.vms.end(vmId, reason, { atOnce: true });
       this.vms.update(vmId, { phase: 'gone', end: { status: 'down', exitCode: null, message: reason } });

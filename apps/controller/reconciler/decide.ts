@@ -140,23 +140,28 @@ function decideGone({ vm, copies, host, migration }: Situation, hostId: string, 
   const home = host(hostId);
   if (!answers(home)) return unknown(vm, `${home.name} does not answer`);
   const last = copies.find((copy) => copy.hostId === hostId && copy.epoch === vm.epoch);
+  // How long a host has been heard that does not mention it: its silence says nothing.
+  const absentMs = ({ lastHeartbeatAt, statusSince }: HostFacts) =>
+    lastHeartbeatAt - Math.max(last?.seenAt ?? 0, vm.statusSince, statusSince);
   // It has just arrived, and the destination's next heartbeat says so.
   if (last?.status === 'incoming' && isPresent(last, home)) return null;
   if (migration) {
     const destination = host(migration.destinationHostId);
-    if (now - Math.max(last?.seenAt ?? 0, vm.statusSince, home.statusSince) < PATIENCE.absentMs) return null;
+    if (absentMs(home) < PATIENCE.absentMs) return null;
     if (!answers(destination)) return unknown(vm, `it left ${home.name}, and ${destination.name} does not answer`);
+    if (absentMs(destination) < PATIENCE.absentMs) return null;
     const reason = `neither ${home.name} nor ${destination.name} runs it any more`;
     return { action: 'fail_migration', code: 'vm_lost', reason };
   }
   if (last && isPresent(last, home)) return down(last.message || endOf(last, home.name), last.exitCode);
   if (vm.status === 'starting' && !last) {
     const waited = now - Math.max(vm.statusSince, home.statusSince);
-    if (waited > PATIENCE.beginMs) return down(`${home.name} did not start it within ${PATIENCE.beginMs / 1000} s`);
+    if (absentMs(home) > PATIENCE.beginMs)
+      return down(`${home.name} did not start it within ${PATIENCE.beginMs / 1000} s`);
     const reason = `${home.name} does not mention it`;
     return waited > PATIENCE.orderMs ? { action: 'order', job: 'start', reason } : null;
   }
-  if (now - Math.max(last?.seenAt ?? 0, vm.statusSince, home.statusSince) < PATIENCE.absentMs) return null;
+  if (absentMs(home) < PATIENCE.absentMs) return null;
   return down(vm.status === 'stopping' ? '' : `its process on ${home.name} is gone`);
 }
 

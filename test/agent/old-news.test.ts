@@ -1,0 +1,79 @@
+/** What may not be concluded from old news, or from none. */
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import type { Hypervisor, OutgoingFigures, VmProcess } from '#hypervisor';
+import { createLog } from '../../apps/agent/log.js';
+import { MigrationRecord, newMigrationRecord } from '../../apps/agent/migration/migration-record.js';
+import { OutgoingMigrations } from '../../apps/agent/migration/outgoing.js';
+import { JsonStore } from '../../apps/agent/state/json-store.js';
+import { VmOrders } from '../../apps/agent/vms/vm-orders.js';
+import { VmRecord } from '../../apps/agent/vms/vm-record.js';
+import { VmTable } from '../../apps/agent/vms/vm-table.js';
+import { VmTransfers } from '../../apps/agent/vms/vm-transfers.js';
+
+const VM_ID = '00000000-0000-4000-8000-000000000002';
+const MIGRATION_ID = '00000000-0000-4000-8000-000000000001';
+const spec = { name: 'web-1', vcpus: 1, memoryMiB: 64, image: 'pager', append: '' };
+const handle = { pid: 1, startTime: '1', qmpSocket: '', consoleLog: '', consoleInput: '', log: '' };
+
+function host() {
+  const dir = mkdtempSync(join(tmpdir(), 'drover-agent-'));
+  const log = createLog('silent');
+  const kill = vi.fn<Hypervisor['kill']>();
+  const hypervisor = { isAlive: () => true, kill } as unknown as Hypervisor;
+  const folders = { images: dir, vms: dir, runtime: dir };
+  const onDamage = (file: string, reason: string) => expect.fail(`${file}: ${reason}`);
+  const vms = new VmTable(JsonStore.open(join(dir, 'vms'), VmRecord, onDamage), hypervisor, folders, log);
+  const transfers = new VmTransfers(vms, 1024, log);
+  const store = JsonStore.open(join(dir, 'migrations'), MigrationRecord, onDamage);
+  const outgoing = new OutgoingMigrations(store, vms, transfers, log);
+  return { vms, transfers, store, outgoing, orders: new VmOrders(vms, transfers, log), kill };
+}
+
+test('a cancelled migration waits until the process says how far it is', async () => {
+  const { vms, store, outgoing } = host();
+  onTestFinished(() => outgoing.close());
+  vms.create(VM_ID, 4, spec, { phase: 'running', leaving: MIGRATION_ID, process: handle });
+  const destination = { hostId: VM_ID, hostName: 'host-2', agentUrl: 'http://127.0.0.1:1', ticket: 'x' };
+  const limits = { downtimeLimitMs: 300, bandwidthMiBps: null, timeoutSeconds: 600 };
+  const ids = { migrationId: MIGRATION_ID, vmId: VM_ID, sourceEpoch: 4, epoch: 5 };
+  const record = newMigrationRecord(
+    { kind: 'migrate', ...ids, spec, destination, ...limits },
+    new Date().toISOString(),
+  );
+  store.put(MIGRATION_ID, { ...record, phase: 'perform', uri: 'tcp:h:1', cancel: 'cancelled' });
+  const process = vi.spyOn(vms, 'process').mockReturnValue(undefined);
+  outgoing.resumeAll();
+  await vi.waitFor(() => expect(process).toHaveBeenCalled(), { timeout: 10_000 });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(store.get(MIGRATION_ID)).toMatchObject({ phase: 'perform', error: null });
+
+  const figures = { migrationId: MIGRATION_ID, status: 'completed', isConfirmed: false, iterations: [] };
+  const queryMigration = () => Promise.resolve(figures as unknown as OutgoingFigures);
+  process.mockReturnValue({ queryMigration } as unknown as VmProcess);
+  await vi.waitFor(() => expect(store.get(MIGRATION_ID)?.phase).toBe('finish'), { timeout: 10_000 });
+});
+
+test('a VM that may have arrived is not thrown away', async () => {
+  const { vms, transfers, kill } = host();
+  const incoming = { migrationId: MIGRATION_ID, uri: 'tcp:h:1' };
+  vms.create(VM_ID, 5, spec, { phase: 'incoming', incoming, process: handle });
+  await expect(transfers.discard(VM_ID, MIGRATION_ID, 'given up')).rejects.toMatchObject({ code: 'not_ready' });
+  expect(kill).not.toHaveBeenCalled();
+  expect(vms.record(VM_ID)?.phase).toBe('incoming');
+});
+
+test('the end that was ordered of a VM that waits does not hit the one that has arrived meanwhile', async () => {
+  const { vms, orders } = host();
+  const incoming = { migrationId: MIGRATION_ID, uri: 'tcp:h:1' };
+  const queryIncoming = vi.fn(() => Promise.resolve({ status: 'running', message: '' }));
+  vms.create(VM_ID, 5, spec, { phase: 'incoming', incoming, process: handle });
+  const process = vi.spyOn(vms, 'process').mockReturnValue({ queryIncoming } as unknown as VmProcess);
+  await orders.destroy(VM_ID, 5, 'incoming');
+  expect(vms.record(VM_ID)?.phase).toBe('running');
+  process.mockReturnValue(undefined);
+  await orders.destroy(VM_ID, 5, 'up');
+  expect(vms.record(VM_ID)?.phase).toBe('gone');
+});

@@ -1,0 +1,61 @@
+import { expect, test, vi } from 'vitest';
+import { QmpServer } from '#qmp';
+import { GuestMemory, type Machine } from '#vmm';
+import type { MigrationTask } from '../../apps/vmm/migration-messages.js';
+import { OutgoingMigration } from '../../apps/vmm/migration-outgoing.js';
+import { Vm } from '../../apps/vmm/vm.js';
+
+/** A running VM whose harts park when the test says so. */
+function slowVm() {
+  let park!: () => void;
+  const parked = new Promise<void>((resolve) => (park = resolve));
+  const machine = { cont: () => undefined, stop: () => parked } as unknown as Machine;
+  const qmp = new QmpServer({
+    version: { qemu: { major: 0, minor: 0, micro: 0 }, package: '' },
+    events: ['STOP', 'RESUME', 'MIGRATION'],
+    now: Date.now,
+    onInternalError: () => undefined,
+  });
+  const vm = new Vm(machine, qmp, {}, { incoming: false, startStopped: true, epoch: 1 }, () => undefined);
+  vm.resume();
+  return { vm, qmp, park };
+}
+
+/** There is no thread's program beside the sources, so its thread fails at once. */
+function stillborn(vm: Vm, qmp: QmpServer): OutgoingMigration {
+  const role = {
+    kind: 'outgoing',
+    address: { path: '/nowhere' },
+    migrationId: 'm',
+    epoch: 2,
+    parameters: { maxBandwidth: 0, downtimeLimitMs: 300 },
+  } as const;
+  const codecModule = new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
+  const task: MigrationTask = { memory: GuestMemory.create(2 ** 20, 1).memory, codecModule, boardVersion: 1, role };
+  return new OutgoingMigration(qmp, vm, task);
+}
+
+test('a VM that is still being paused is not taken for stopped', async () => {
+  const { vm, qmp, park } = slowVm();
+  const migration = stillborn(vm, qmp);
+  const pausing = vm.stop();
+  let isHeld = false;
+  const holding = migration['stop']().then((answer) => {
+    isHeld = true;
+    return answer;
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(vm.runState).toBe('finish-migrate');
+  expect(isHeld).toBe(false);
+  park();
+  await pausing;
+  expect(await holding).toEqual({ running: false });
+});
+
+test('a migration whose thread never came to life has failed, and the VM runs on', async () => {
+  const { vm, qmp } = slowVm();
+  const migration = stillborn(vm, qmp);
+  await vi.waitFor(() => expect(migration.isOver).toBe(true), { timeout: 10_000 });
+  expect(migration.describe()).toMatchObject({ status: 'failed', 'error-desc': expect.stringContaining('thread') });
+  expect(vm.runState).toBe('running');
+});
