@@ -74,6 +74,12 @@ export class Orders {
     }
   }
 
+  /** Takes back and sends what the reconciler has decided; after its transaction, as with `send`. */
+  async follow({ orders, withdrawn }: { orders: readonly Order[]; withdrawn: readonly Order[] }): Promise<void> {
+    for (const order of withdrawn) await this.withdraw(order);
+    await this.send(orders);
+  }
+
   /** Takes an order back; false if it is being carried out, or the queue does not answer. */
   async withdraw({ hostId, job }: Order): Promise<boolean> {
     try {

@@ -3,7 +3,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import type { Hypervisor, IncomingFigures, OutgoingFigures, VmProcess } from '#hypervisor';
+import type { Hypervisor, OutgoingFigures, VmProcess } from '#hypervisor';
 import { createLog } from '../../apps/agent/log.js';
 import { MigrationRecord, newMigrationRecord } from '../../apps/agent/migration/migration-record.js';
 import { OutgoingMigrations } from '../../apps/agent/migration/outgoing.js';
@@ -68,9 +68,7 @@ test('a VM that may have arrived is not thrown away', async () => {
 test('the end that was ordered of a VM that waits does not hit the one that has arrived meanwhile', async () => {
   const { vms, orders } = host();
   const incoming = { migrationId: MIGRATION_ID, uri: 'tcp:h:1' };
-  const queryIncoming = vi.fn<() => Promise<IncomingFigures>>(() =>
-    Promise.resolve({ status: 'running', message: '' }),
-  );
+  const queryIncoming = () => Promise.resolve({ status: 'running', message: '' });
   vms.create(VM_ID, 5, spec, { phase: 'incoming', incoming, process: handle });
   const process = vi.spyOn(vms, 'process').mockReturnValue({ queryIncoming } as unknown as VmProcess);
   await orders.destroy(VM_ID, 5, 'incoming');

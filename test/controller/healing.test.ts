@@ -1,4 +1,5 @@
 /** What the controller makes of crashes, silence and contradictions. */
+import { Client } from 'pg';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { Server } from '../../apps/controller/server.js';
 import { startTestPostgres, type TestPostgres } from '../postgres.js';
@@ -72,6 +73,20 @@ test('an order that got lost is given again', async () => {
   await vi.waitFor(() => expect(beta().jobs.at(-1)).toMatchObject({ kind: 'start', vmId: id }), 40_000);
   beta().isDeaf = false;
   await api.until(`/vms/${id}`, { status: 'up' }, 40_000);
+}, 120_000);
+
+test('a start that was given up is not carried out later: the VM may run elsewhere by then', async () => {
+  await alpha().stopListening();
+  const { id } = await api.post('/vms', { name: 'web-13', clusterId, image: 'pager', hostId: alpha().hostId });
+  const db = new Client({ connectionString: postgres.url });
+  await db.connect();
+  await db.query("UPDATE host SET status_since = now() - interval '1 hour'");
+  await db.query("UPDATE vm SET status_since = now() - interval '1 hour' WHERE id = $1", [id]);
+  await db.end();
+  await api.until(`/vms/${id}`, { status: 'down', statusReason: expect.stringContaining('did not start it') });
+  await alpha().listen();
+  await createVm('web-14'); // an order that was given after it
+  expect(alpha().jobs.filter(({ vmId }) => vmId === id)).toEqual([]);
 }, 120_000);
 
 test('a migration that fails says why, where and when; the VM runs on', async () => {

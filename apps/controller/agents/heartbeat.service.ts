@@ -22,7 +22,7 @@ export class HeartbeatService {
   ) {}
 
   async accept(hostId: string, beat: Heartbeat, now: Date): Promise<HeartbeatAnswer> {
-    const { answer, orders } = await this.db.transaction(async (tx) => {
+    const { answer, decided } = await this.db.transaction(async (tx) => {
       const host = await tx.hosts.lock(hostId);
       const weight = smoothingWeight(host.lastHeartbeatAt, now);
       await this.saveHost(tx, host, beat, weight, now);
@@ -41,11 +41,11 @@ export class HeartbeatService {
         (id) => settled.vms.get(id)?.hostId !== hostId && !beat.vms.some(({ vmId }) => vmId === id),
       );
       await tx.reports.forget(hostId, stale);
-      return { answer: { ...copies, forgetMigrations }, orders: settled.orders };
+      return { answer: { ...copies, forgetMigrations }, decided: settled };
     });
     for (const copy of answer.destroyVms)
       this.log.warn({ hostId, ...copy }, 'this copy owns nothing; its host is told to end it');
-    await this.orders.send(orders);
+    await this.orders.follow(decided);
     for (const { migrationId, status, totalMs, downtimeMs } of beat.migrations)
       if (status === 'completed' && answer.forgetMigrations.includes(migrationId))
         this.metrics.migrationCompleted(totalMs, downtimeMs);

@@ -9,9 +9,10 @@ import { type CopyFacts, decide, type Decision, type HostFacts, type MigrationFa
 /** More steps than any VM needs to agree with the reports; a guard against decisions that chase each other. */
 const MAX_STEPS = 5;
 
-/** What came out: orders to send, and VMs and active migrations as they are now, by the VM's id. */
+/** What came out: orders to send or to take back, and VMs and active migrations as they are now, by the VM's id. */
 export interface Settled {
   readonly orders: Order[];
+  readonly withdrawn: Order[];
   readonly vms: Map<string, Vm>;
   readonly migrations: Map<string, Migration>;
 }
@@ -28,17 +29,17 @@ export class Reconciler {
   /** What no heartbeat brings about: VMs whose host is silent; each in a transaction of its own. */
   async reconcileSilent(now: () => Date): Promise<void> {
     for (const vmId of await this.db.vms.idsOnSilentHosts()) {
-      const { orders } = await this.db.transaction(async (tx) => this.settle(tx, await tx.vms.lockAll([vmId]), now()));
-      await this.orders.send(orders);
+      const settled = await this.db.transaction(async (tx) => this.settle(tx, await tx.vms.lockAll([vmId]), now()));
+      await this.orders.follow(settled);
     }
   }
 
-  /** Within the caller's transaction, which holds the locks on `vms`; the caller sends the orders afterwards. */
+  /** Within the caller's transaction, which holds the locks on `vms`; the caller has its orders followed afterwards. */
   async settle(tx: Repositories, vms: readonly Vm[], now: Date): Promise<Settled> {
     const vmIds = vms.map(({ id }) => id);
     const reports = await tx.reports.ofVms(vmIds);
     const migrations = await tx.migrations.activeOfVms(vmIds);
-    const settled: Settled = { orders: [], vms: new Map(), migrations: new Map() };
+    const settled: Settled = { orders: [], withdrawn: [], vms: new Map(), migrations: new Map() };
     const hostIds = [
       ...vms.flatMap(({ hostId }) => hostId ?? []),
       ...reports.map(({ hostId }) => hostId),
@@ -58,6 +59,9 @@ export class Reconciler {
         const decision = decide(situation, now.getTime());
         if (!decision) break;
         this.log.info({ vmId: vm.id, vm: vm.name, migrationId: migration?.id, ...decision }, 'reconciled');
+        // A start that is given up must not be carried out later: the VM may run elsewhere by then.
+        if (decision.action === 'set_status' && decision.to === 'down' && vm.status === 'starting')
+          settled.withdrawn.push(startOrder(vm));
         const order = await this.perform(tx, decision, vm, migration, now);
         if (order) {
           settled.orders.push(order);
