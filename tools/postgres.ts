@@ -181,7 +181,7 @@ export async function startPostgres({ dir, port, durable = true }: Options): Pro
       if (!(await isRunning())) await start(actualPort);
     },
     stop: async () => {
-      await run(pg_ctl, '-D', data, '-m', 'fast', '-w', 'stop');
+      if (await isRunning()) await run(pg_ctl, '-D', data, '-m', 'fast', '-w', 'stop');
     },
   };
 }

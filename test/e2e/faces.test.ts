@@ -82,7 +82,16 @@ describe('drover', () => {
     const env = { ...process.env, DROVER_URL: small.datacenter.url, DROVER_TOKEN: small.datacenter.token };
     return (await promisify(execFile)(process.execPath, [CLI, ...args], { env })).stdout;
   };
+
   const json = async <T>(...args: string[]) => JSON.parse(await drover('--json', ...args)) as T;
+
+  test('sets a policy, here one that leaves alone what the following tests move', async () => {
+    await drover('policies', 'set', 'test', 'none');
+    expect((await small.datacenter.client.clusters.get(small.cluster.id)).schedulingPolicy).toEqual({ name: 'none' });
+    await eventually(async () =>
+      expect(await json<MigrationView[]>('migrations')).not.toContainEqual(expect.objectContaining({ endedAt: null })),
+    );
+  });
 
   test('shows hosts and VMs as tables and as JSON', async () => {
     expect(await drover('hosts')).toMatch(/^NAME +STATUS.*\nhost-1 +up/);

@@ -82,7 +82,7 @@ export async function startSmallDatacenter({
       return small.vm(name);
     },
     expectBeating: async (name, beats = 2) => {
-      const from = lastBeat((await small.vm(name)).consoleTail);
+      const from = lastBeat((await eventually(() => small.vm(name))).consoleTail);
       await eventually(async () => {
         const vm = await small.vm(name);
         expect(vm.status).toBe('up');

@@ -110,7 +110,13 @@ test('the source agent in mid-migration: the migration ends in a clear state, wi
 });
 
 test('PostgreSQL: VMs run on, the API comes back', async () => {
-  process.kill(small.datacenter.postgres!.pid()!, 'SIGKILL');
+  const { postgres } = small.datacenter;
+  const killed = postgres!.pid()!;
+  process.kill(killed, 'SIGKILL');
+  await eventually(
+    async () => expect(postgres!.pid()).toSatisfy((pid) => pid !== undefined && pid !== killed),
+    HEALED_MS,
+  );
   await eventually(async () => expect((await small.host('host-2')).status).toBe('up'), HEALED_MS);
   await small.expectBeating('still');
 });

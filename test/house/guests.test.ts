@@ -5,8 +5,7 @@ import { isInstalled } from '../programs.js';
 
 const root = join(import.meta.dirname, '..', '..');
 const hasTools =
-  isInstalled('make', 'the rebuild of the guests') &&
-  isInstalled('riscv64-linux-gnu-gcc', 'the rebuild of the guests');
+  isInstalled('make', 'the rebuild of the guests') && isInstalled('riscv64-linux-gnu-gcc', 'the rebuild of the guests');
 
 test.skipIf(!hasTools)('the committed guests are what their sources build to, where the compiler is the same', () => {
   const { status, stdout, stderr } = spawnSync('make', ['-C', 'guests', '--silent', 'check'], {
