@@ -1,14 +1,14 @@
 /** A redis-server of its own for a test file, where one is installed. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { freePort } from '../tools/postgres.js';
+import { isInstalled } from './programs.js';
 
-export const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
-if (!hasRedis) console.warn('skipped: tests on Redis, because redis-server is not installed');
+export const hasRedis = isInstalled('redis-server', 'tests on Redis');
 
 export interface TestRedis {
   readonly url: string;

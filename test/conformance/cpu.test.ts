@@ -4,7 +4,6 @@ import { straightLine, translated } from './generated-programs.js';
 import { hasQemu, runOnHart, runOnQemu } from './program.js';
 
 const qemu = hasQemu();
-if (!qemu) console.log('skipped: test/conformance/cpu.test.ts needs qemu-system-riscv64, which is not installed');
 
 for (const seed of [1, 2, 3, 4]) {
   it.skipIf(!qemu)(`straight-line code with all instructions, seed ${seed}`, { timeout: 120_000 }, () => {

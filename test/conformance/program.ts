@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isInstalled } from '../programs.js';
 import { MRET, WFI, assemble, b, csr, csrr, csrw, i, jal, li, r, s, shift, sizeOf } from '../vmm/assembler.js';
 import { FINISHER, TestMachine, UART } from '../vmm/machine.js';
 
@@ -167,4 +168,4 @@ export function runOnQemu(program: Program): string[] {
   }
 }
 
-export const hasQemu = () => spawnSync('qemu-system-riscv64', ['--version']).status === 0;
+export const hasQemu = () => isInstalled('qemu-system-riscv64', 'generated programs on QEMU');

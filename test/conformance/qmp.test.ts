@@ -1,16 +1,16 @@
 /** Drover's QMP client talks to Debian's QEMU as it talks to Drover's VMM, and the two servers answer alike. */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { QmpClient, QmpCommandError } from '#qmp';
+import { isInstalled } from '../programs.js';
 import { sleeper } from '../vmm/guests.js';
 import { VmmProcess } from '../vmm/process.js';
 
 const QEMU = 'qemu-system-riscv64';
-const hasQemu = spawnSync(QEMU, ['--version']).status === 0;
-if (!hasQemu) console.log(`skipped: test/conformance/qmp.test.ts needs ${QEMU}, which is not installed`);
+const hasQemu = isInstalled(QEMU, "QMP with QEMU's server");
 
 async function startQemu(): Promise<QmpClient> {
   const folder = mkdtempSync(join(tmpdir(), 'drover-qemu-'));

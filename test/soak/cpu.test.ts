@@ -8,7 +8,6 @@ import { hasQemu, runOnHart, runOnQemu } from '../conformance/program.js';
 import { announcedSeed, setting } from './settings.js';
 
 const qemu = hasQemu();
-if (!qemu) console.log('skipped: test/soak/cpu.test.ts needs qemu-system-riscv64, which is not installed');
 const MINUTES = setting('DROVER_SOAK_MINUTES', 10);
 const BLOCKS = 150;
 
