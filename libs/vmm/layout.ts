@@ -8,9 +8,12 @@
  *     0x022_0000  DIRTY     one bit a guest page: written since the last dirty-log sync
  *     0x024_0000  PRESENT   one bit a guest page: content has arrived (all ones outside post-copy)
  *     0x026_0000  ENGINE    scratch of the migration thread
+ *     0x1b8_0000  CODE_VERSION  a u32 a guest page: grows when what a hart decoded there was overwritten
+ *     0x1f8_0000  CODE      one bit a guest page: some hart holds decoded instructions of it
  *     0x1fa_0000  COUNTED   one bit a guest page: taken out of DIRTY to be counted, still to be seen by a migration
  *     0x1fc_0000  EXPANSIONS  what each compressed instruction stands for; the harts write and read it
- *     0x200_0000  RAM       guest-physical RAM_BASE
+ *     0x200_0000  HART_CACHES  HART_CACHE_SIZE bytes a hart: decoded instructions, jump cache; never state
+ *    0x2000_0000  RAM       guest-physical RAM_BASE
  */
 export const MAX_HARTS = 16;
 export const PAGE_SIZE = 4096;
@@ -24,12 +27,18 @@ export const HART_SIZE = 0x2_0000;
 export const DIRTY = 0x22_0000;
 export const PRESENT = 0x24_0000;
 export const ENGINE = 0x26_0000;
-export const ENGINE_SIZE = 0x1d4_0000;
+export const ENGINE_SIZE = 0x192_0000;
+/** u32, atomic, for each page of 4 GiB. */
+export const CODE_VERSION = 0x1b8_0000;
+/** Atomic, like DIRTY. */
+export const CODE = 0x1f8_0000;
 export const COUNTED = 0x1fa_0000;
 /** 65,536 x u32: the 32-bit instruction of each 16-bit one (cpu/compressed). The same for all harts. */
 export const EXPANSIONS = 0x1fc_0000;
-export const RAM = 0x200_0000;
-/** Bytes of the DIRTY, PRESENT and COUNTED bitmaps: enough for 4 GiB of guest RAM. */
+export const HART_CACHES = 0x200_0000;
+export const HART_CACHE_SIZE = 0x1e0_0000;
+export const RAM = 0x2000_0000;
+/** Bytes of the DIRTY, PRESENT, COUNTED and CODE bitmaps: enough for 4 GiB of guest RAM. */
 export const BITMAP_SIZE = 0x2_0000;
 
 // Fields of the MACHINE block (offsets from MACHINE).
@@ -104,6 +113,8 @@ export const MAIL_READ = 0;
 export const MAIL_WRITE = 1;
 export const MAIL_CONSOLE_WRITE = 2;
 export const MAIL_CONSOLE_READ = 3;
+/** 32 x u64: f0..f31; single precision is NaN-boxed. */
+export const H_F = 0x200;
 /** CSRs: H_CSR + 8 * (index in cpu/csr). Private to the hart module; 0x1000..0x1fff. */
 export const H_CSR = 0x1000;
 /** Software TLBs, private to the hart module: read, write, execute. */

@@ -3,6 +3,7 @@ import { EXPANSIONS, H_ATTENTION, H_INSTRET, H_PC, H_TLB_READ, H_TLB_WRITE, H_X 
 import { div, divu, mulh, mulhsu, mulhu, rem, remu } from './arithmetic.as';
 import { executeAtomic } from './atomic.as';
 import { Key, immB, immI, immJ, immS, immU, rs1, rs2, setRd, setWord } from './decode.as';
+import { executeExtension } from './extensions.as';
 import { fetch, fetchedPage, read, write } from './memory.as';
 import { PAGE, PAGE_MASK, tlbEntry } from './mmu.as';
 import { dataContext } from './privilege.as';
@@ -288,7 +289,11 @@ export function run(budget: i32): i32 {
 
     if (!diverted) {
       store<u64>(base, here, H_PC);
-      raise(ILLEGAL_INSTRUCTION, raw);
+      if (executeExtension(insn)) {
+        if (!diverted) continue;
+      } else {
+        raise(ILLEGAL_INSTRUCTION, raw);
+      }
     }
     setDiverted(false);
     pc = load<u64>(base, H_PC);
