@@ -7,8 +7,10 @@ import { listenQmp, QmpServer } from '#qmp';
 import { Machine, type BootRequest, type HartThread } from '#vmm';
 import { registerCommands } from './commands.js';
 import { Migration } from './migration.js';
-import { HELP, parseCommandLine, UsageError, type Options } from './options.js';
+import { plugDevices } from './devices/plug.js';
+import { HELP, parseCommandLine, type Options } from './options.js';
 import { openSerial } from './serial.js';
+import { UsageError } from './usage-error.js';
 import { EVENTS, Vm } from './vm.js';
 
 const PACKAGE = new URL('../../../package.json', import.meta.url);
@@ -73,12 +75,15 @@ async function run(options: Options): Promise<void> {
   );
   closers.push(() => serial.close());
 
+  const plugged = await plugDevices(options);
+  for (const { close } of plugged) if (close) closers.push(close);
+
   let consoleBytes = 0;
   const { ramBytes, harts } = options;
   const boot = readBoot(options);
   const machine = await open(`-kernel ${options.kernel}`, () => {
     return new Machine(
-      { ramBytes, harts, ...(boot && { boot }) },
+      { ramBytes, harts, ...(boot && { boot }), virtio: plugged.map(({ device }) => device) },
       {
         hartModule,
         hostNs: process.hrtime.bigint,
@@ -88,6 +93,7 @@ async function run(options: Options): Promise<void> {
         },
         guestShutdown: (status) => void vm.shutdown('guest-shutdown', status),
         guestReset: () => void vm.guestReset(),
+        deviceError: (slot, reason) => process.stderr.write(`drover-vmm: virtio slot ${slot}: ${reason}\n`),
         nextTurn: () => new Promise((resolve) => setImmediate(resolve)),
       },
     );

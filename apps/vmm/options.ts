@@ -1,10 +1,7 @@
 /** The command line of drover-vmm, in QEMU's style: one dash, a value in the next word. */
 import { MAX_RAM_BYTES } from '#vmm';
 import { parseMigrationUri, type MigrationAddress } from './migration-address.js';
-
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
+import { UsageError } from './usage-error.js';
 
 type SocketAddress = { readonly path: string } | { readonly host: string; readonly port: number };
 
@@ -31,6 +28,8 @@ export interface Options {
   readonly name?: string;
   readonly uuid?: string;
   readonly pidfile?: string;
+  /** Each -device, in order. */
+  readonly devices: readonly string[];
 }
 
 export type CommandLine = { readonly kind: 'help' } | { readonly kind: 'version' } | ({ kind: 'run' } & Options);
@@ -40,7 +39,11 @@ const DEFAULT_RAM = '128M';
 const MAX_HARTS = 16;
 
 const FLAGS = ['S', 'nographic', 'help', 'version'] as const;
-const VALUES = 'm smp kernel append bios serial qmp incoming x-drover-epoch name uuid pidfile M machine'.split(' ');
+const VALUES = 'm smp kernel append bios serial qmp incoming x-drover-epoch name uuid pidfile M machine device'.split(
+  ' ',
+);
+/** Options that may be given more than once. */
+const LISTS = ['qmp', 'device'];
 
 export const HELP = `usage: drover-vmm -kernel FILE [options]
 
@@ -50,6 +53,8 @@ export const HELP = `usage: drover-vmm -kernel FILE [options]
   -append TEXT        kernel command line (bootargs in the device tree)
   -bios none          no SBI: the kernel starts in M-mode, a flat image at 0x80000000
   -serial WHERE       stdio, unix:PATH (a socket for any number of clients), file:PATH or null
+  -device virtio-rng-device
+                      random numbers of the host
   -nographic          without -serial: stdio. On a terminal, Ctrl-A X ends the VM
   -qmp ADDRESS        unix:PATH,server=on,wait=off or tcp:HOST:PORT,server=on,wait=off; may be given again
   -incoming WHERE     wait for a migration: tcp:HOST:PORT, unix:PATH or defer (until migrate-incoming)
@@ -92,6 +97,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     startStopped: given.has('S'),
     nographic,
     ...parseIdentity(one('name'), one('uuid')),
+    devices: given.get('device') ?? [],
     ...(one('pidfile') !== undefined && { pidfile: one('pidfile')! }),
   };
 }
@@ -108,7 +114,8 @@ function collect(argv: readonly string[]): Map<string, string[]> {
     if (!word.startsWith('-') || (!isFlag && !VALUES.includes(name))) {
       throw new UsageError(`${word}: unknown option; -help lists those there are`);
     }
-    if (given.has(name) && name !== 'qmp' && !isFlag) throw new UsageError(`-${name} is given twice: give it once`);
+    if (given.has(name) && !LISTS.includes(name) && !isFlag)
+      throw new UsageError(`-${name} is given twice: give it once`);
     const value = isFlag ? undefined : argv[++index];
     if (!isFlag && value === undefined) throw new UsageError(`-${name} needs a value; see -help`);
     given.set(name, [...(given.get(name) ?? []), ...(value === undefined ? [] : [value])]);

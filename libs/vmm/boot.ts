@@ -2,7 +2,7 @@
  * Where a kernel goes and how it starts, as on QEMU's `virt` board: an image at the start of RAM takes the firmware's
  * place and starts in M-mode on every hart; any other is a supervisor that finds the SBI, and starts on hart 0.
  */
-import { buildDeviceTree } from './device-tree.js';
+import { buildDeviceTree, type DeviceTreeFacts } from './device-tree.js';
 import { isElf, readElf, type Segment } from './elf.js';
 import { RAM_BASE } from './layout.js';
 import type { GuestMemory } from './memory.js';
@@ -27,8 +27,11 @@ export interface BootRequest {
   readonly bootargs: string;
 }
 
+/** What the device tree tells beside the boot request and the memory. */
+export type BoardFacts = Pick<DeviceTreeFacts, 'virtioDevices'>;
+
 /** Decides; throws an Error with the reason if the kernel or the device tree does not fit into RAM. */
-export function planBoot({ kernel, bios, bootargs }: BootRequest, memory: GuestMemory): BootPlan {
+export function planBoot({ kernel, bios, bootargs }: BootRequest, memory: GuestMemory, board: BoardFacts): BootPlan {
   const flatBase = bios === 'none' ? RAM_BASE : SUPERVISOR_BASE;
   const image = isElf(kernel)
     ? readElf(kernel)
@@ -41,7 +44,7 @@ export function planBoot({ kernel, bios, bootargs }: BootRequest, memory: GuestM
     throw new Error(`segment ${range} lies outside RAM, which is ${ram}: give the VM more memory or link it elsewhere`);
   }
 
-  const content = buildDeviceTree({ ramBytes: memory.ramBytes, harts: memory.harts, bootargs });
+  const content = buildDeviceTree({ ramBytes: memory.ramBytes, harts: memory.harts, bootargs, ...board });
   const kernelEnd = Math.max(...image.segments.map(({ address, size }) => address + size));
   const aligned = alignDown(ramEnd - content.length, DEVICE_TREE_ALIGNMENT);
   const address = aligned >= kernelEnd ? aligned : alignDown(ramEnd - content.length, 8);

@@ -1,5 +1,5 @@
 /** The board's device tree, node for node what QEMU's `virt` board hands its guests (hw/riscv/virt.c). */
-import { BOARD } from './board.js';
+import { BOARD, virtioSlot } from './board.js';
 import { FINISHER_PASS, FINISHER_RESET } from './devices/finisher.js';
 import { PLIC_SOURCES } from './devices/plic.js';
 import { writeFdt, type FdtNode } from './fdt.js';
@@ -9,6 +9,8 @@ export interface DeviceTreeFacts {
   readonly ramBytes: number;
   readonly harts: number;
   readonly bootargs: string;
+  /** Virtio slots that hold a device, from the first on. */
+  readonly virtioDevices: number;
 }
 
 const TIMEBASE_HZ = 1e9 / TICK_NS;
@@ -34,7 +36,7 @@ const reg = ({ base, size }: { readonly base: number; readonly size: number }): 
 const node = (name: string, { base }: { readonly base: number }) => `${name}@${base.toString(16)}`;
 
 /** The flattened tree for a machine. */
-export function buildDeviceTree({ ramBytes, harts, bootargs }: DeviceTreeFacts): Uint8Array {
+export function buildDeviceTree({ ramBytes, harts, bootargs, virtioDevices }: DeviceTreeFacts): Uint8Array {
   const ram = { base: RAM_BASE, size: ramBytes };
   const ids = Array.from({ length: harts }, (_, hart) => hart);
   return writeFdt({
@@ -50,7 +52,7 @@ export function buildDeviceTree({ ramBytes, harts, bootargs }: DeviceTreeFacts):
       cpus: cpus(ids),
       poweroff: systemControl('syscon-poweroff', FINISHER_PASS),
       reboot: systemControl('syscon-reboot', FINISHER_RESET),
-      soc: soc(ids),
+      soc: soc(ids, virtioDevices),
     },
   });
 }
@@ -91,12 +93,13 @@ function systemControl(compatible: string, value: number): FdtNode {
   return { properties: { compatible, value, offset: 0, regmap: FINISHER_PHANDLE } };
 }
 
-function soc(harts: readonly number[]): FdtNode {
+function soc(harts: readonly number[], virtioDevices: number): FdtNode {
   const lines = (first: number, second: number) =>
     harts.flatMap((hart) => [interruptControllerOf(hart), first, interruptControllerOf(hart), second]);
   return {
     properties: { '#address-cells': 2, '#size-cells': 2, compatible: 'simple-bus', ranges: true },
     children: {
+      ...Object.fromEntries(Array.from({ length: virtioDevices }, (_, slot) => virtioNode(slot))),
       [node('serial', BOARD.uart)]: {
         properties: {
           compatible: 'ns16550a',
@@ -134,4 +137,17 @@ function soc(harts: readonly number[]): FdtNode {
       },
     },
   };
+}
+
+/** The transport of a virtio device (virtio 1.2, section 4.2.1). */
+function virtioNode(slot: number): [string, FdtNode] {
+  const at = virtioSlot(slot);
+  const properties = {
+    'dma-coherent': true,
+    compatible: 'virtio,mmio',
+    reg: reg(at),
+    interrupts: at.interrupt,
+    'interrupt-parent': PLIC_PHANDLE,
+  } as const;
+  return [node('virtio_mmio', at), { properties }];
 }

@@ -1,6 +1,6 @@
 /** The board, as the main thread of a VMM holds it: RAM, devices, the harts' states; the harts run in their own threads. */
 import { requestAttention } from './attention.js';
-import { BOARD } from './board.js';
+import { BOARD, virtioSlot } from './board.js';
 import { loadImages, planBoot, type BootPlan, type BootRequest } from './boot.js';
 import { Bus } from './bus.js';
 import { GuestClock } from './clock.js';
@@ -8,6 +8,8 @@ import type { MachineControl } from './control.js';
 import { Finisher } from './devices/finisher.js';
 import { Plic } from './devices/plic.js';
 import { Uart } from './devices/uart.js';
+import type { VirtioDevice } from './devices/virtio/device.js';
+import { VirtioMmio } from './devices/virtio/mmio.js';
 import { completeStart } from './hart-loop.js';
 import { Hart, type HartPorts } from './hart.js';
 import { MIP_MEIP, MIP_SEIP, setPending } from './interrupts.js';
@@ -41,6 +43,8 @@ export interface MachineOptions {
   readonly harts: number;
   /** Absent for a machine whose content comes by migration; such a machine cannot be reset. */
   readonly boot?: BootRequest;
+  /** In the order of their slots; the same at both ends of a migration. */
+  readonly virtio?: readonly VirtioDevice[];
 }
 
 export interface MachinePorts {
@@ -54,6 +58,8 @@ export interface MachinePorts {
   guestShutdown(status: number): void;
   /** The guest wants to be reset; its harts are being parked. Said again at `cont` until the reset comes. */
   guestReset(): void;
+  /** A guest's driver broke the rules of a virtio device, which now waits to be reset. */
+  deviceError(slot: number, reason: string): void;
   /** Resolves after other events of the main thread had their turn. */
   nextTurn(): Promise<void>;
 }
@@ -71,6 +77,7 @@ export class Machine implements MachineControl {
   readonly uart: Uart;
   private readonly plic: Plic;
   private readonly finisher: Finisher;
+  private readonly virtio: readonly VirtioMmio[];
   private readonly bus = new Bus();
   private readonly harts: readonly Hart[];
   private readonly bootPlan: BootPlan | undefined;
@@ -78,11 +85,14 @@ export class Machine implements MachineControl {
 
   /** Builds a stopped machine at power-on. Throws an Error with the reason if sizes or kernel are impossible. */
   constructor(
-    { ramBytes, harts, boot }: MachineOptions,
+    { ramBytes, harts, boot, virtio = [] }: MachineOptions,
     private readonly ports: MachinePorts,
   ) {
     this.memory = GuestMemory.create(ramBytes, harts);
-    this.bootPlan = boot && planBoot(boot, this.memory);
+    if (virtio.length > BOARD.virtio.slots) {
+      throw new Error(`${virtio.length} virtio devices: the board has ${BOARD.virtio.slots} slots for them`);
+    }
+    this.bootPlan = boot && planBoot(boot, this.memory, { virtioDevices: virtio.length });
     this.clock = new GuestClock(this.memory, () => ports.hostNs());
     this.plic = new Plic(harts, {
       interrupt: (hart, mode, level) => setPending(this.memory, hart, mode === 'M' ? MIP_MEIP : MIP_SEIP, level),
@@ -98,6 +108,7 @@ export class Machine implements MachineControl {
     this.bus.attach(BOARD.finisher.base, BOARD.finisher.size, this.finisher);
     this.bus.attach(BOARD.plic.base, BOARD.plic.size, this.plic);
     this.bus.attach(BOARD.uart.base, BOARD.uart.size, this.uart);
+    this.virtio = virtio.map((device, slot) => this.plugIn(device, slot));
     this.harts = this.hartIds().map((id) => new Hart(ports.hartModule, this.memory.memory, id, NO_PORTS));
     if (this.bootPlan) this.reset();
   }
@@ -125,6 +136,7 @@ export class Machine implements MachineControl {
     this.uart.reset();
     this.plic.reset();
     this.finisher.reset();
+    for (const device of this.virtio) device.reset();
     for (const hart of this.harts) {
       const block = hartBlock(hart.hartId);
       const a1 = BigInt(plan.deviceTree.address);
@@ -150,6 +162,7 @@ export class Machine implements MachineControl {
     this.requireStopped('cont');
     this.clock.start();
     store32(this.memory, MACHINE + M_RUNNING, 1);
+    for (const device of this.virtio) device.resume();
     for (const hart of this.hartIds()) wakeHart(this.memory, hart);
     this.finisher.remind();
   }
@@ -168,6 +181,11 @@ export class Machine implements MachineControl {
     }
     if (wanted.harts.length !== this.harts.length) {
       throw new RangeError(`machine state: ${wanted.harts.length} harts, this machine has ${this.harts.length}`);
+    }
+    if (wanted.virtio.length !== this.virtio.length) {
+      throw new RangeError(
+        `machine state: ${wanted.virtio.length} virtio devices, this machine has ${this.virtio.length}`,
+      );
     }
     const before = this.snapshot();
     try {
@@ -230,7 +248,19 @@ export class Machine implements MachineControl {
     for (const hart of this.harts) {
       if (completeStart(this.memory, hart)) requestAttention(this.memory, hart.hartId, ATTENTION_RELOAD);
     }
+    await Promise.all(this.virtio.map((device) => device.quiesce()));
     this.clock.stop();
+  }
+
+  private plugIn(device: VirtioDevice, slot: number): VirtioMmio {
+    const { base, size, interrupt } = virtioSlot(slot);
+    const transport = new VirtioMmio(device, {
+      memory: this.memory,
+      interrupt: (level) => this.plic.setLevel(interrupt, level),
+      deviceError: (reason) => this.ports.deviceError(slot, reason),
+    });
+    this.bus.attach(base, size, transport);
+    return transport;
   }
 
   private snapshot(): MachineSnapshot {
@@ -241,12 +271,14 @@ export class Machine implements MachineControl {
       uart: this.uart.save(),
       plic: this.plic.save(),
       finisher: this.finisher.save(),
+      virtio: this.virtio.map((device) => device.save()),
     };
   }
 
   private become(snapshot: MachineSnapshot): void {
     this.uart.restore(snapshot.uart);
     this.finisher.restore(snapshot.finisher);
+    this.virtio.forEach((device, slot) => device.restore(snapshot.virtio[slot]!));
     this.plic.restore(snapshot.plic); // after the devices, whose lines it has seen
     this.harts.forEach((hart, index) => hart.restore(snapshot.harts[index]!)); // last: pending bits as they were
     this.clock.stop(BigInt(snapshot.guestNs));

@@ -29,6 +29,7 @@ export class GuestMemory implements Shared {
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
   readonly dwords: BigInt64Array;
+  private readonly halves: Uint16Array;
   /** Little-endian is up to the caller, as with every DataView. */
   readonly view: DataView;
   readonly ramBytes: number;
@@ -40,6 +41,7 @@ export class GuestMemory implements Shared {
     this.bytes = new Uint8Array(memory.buffer);
     this.words = new Int32Array(memory.buffer);
     this.dwords = new BigInt64Array(memory.buffer);
+    this.halves = new Uint16Array(memory.buffer);
     this.view = new DataView(memory.buffer);
     this.ramBytes = Number(loadU64(this, MACHINE + M_RAM_SIZE));
     this.ramPages = this.ramBytes / PAGE_SIZE;
@@ -103,6 +105,32 @@ export class GuestMemory implements Shared {
   readBytes(address: number, size: number): Uint8Array {
     const offset = this.offsetOf(address, size);
     return this.bytes.slice(offset, offset + size);
+  }
+
+  /**
+   * The bytes themselves, for devices whose backend reads or fills them without a copy. Who fills them calls `written`
+   * afterwards.
+   */
+  view8(address: number, size: number): Uint8Array {
+    const offset = this.offsetOf(address, size);
+    return this.bytes.subarray(offset, offset + size);
+  }
+
+  /** Logs bytes that were filled through `view8`. */
+  written(address: number, size: number): void {
+    this.offsetOf(address, size);
+    this.logWrite(address, size);
+  }
+
+  /** Reads two bytes at an even address; what the guest wrote before them is seen from then on. */
+  load16(address: number): number {
+    return Atomics.load(this.halves, this.offsetOf(address, 2) / 2);
+  }
+
+  /** Writes two bytes at an even address; a guest that sees them sees all that was written before. */
+  publish16(address: number, value: number): void {
+    Atomics.store(this.halves, this.offsetOf(address, 2) / 2, value);
+    this.logWrite(address, 2);
   }
 
   write8(address: number, value: number): void {

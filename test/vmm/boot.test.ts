@@ -62,7 +62,8 @@ test.each([
   expect(() => readElf(file)).toThrow(reason);
 });
 
-const plan = (kernel: Uint8Array, bios: 'none' | 'sbi' = 'sbi') => planBoot({ kernel, bios, bootargs: '' }, memory);
+const plan = (kernel: Uint8Array, bios: 'none' | 'sbi' = 'sbi') =>
+  planBoot({ kernel, bios, bootargs: '' }, memory, { virtioDevices: 0 });
 
 test('a kernel at the start of RAM takes the firmware’s place, any other finds the SBI', () => {
   expect(plan(elf())).toMatchObject({ mode: 'M', entry: 0x80000004 });

@@ -96,7 +96,9 @@ test('values are encoded as the specification has them', () => {
 });
 
 test('the board describes itself as QEMU virt does', () => {
-  const root = readFdt(buildDeviceTree({ ramBytes: 256 * 2 ** 20, harts: 2, bootargs: 'console=ttyS0 region=64' }));
+  const root = readFdt(
+    buildDeviceTree({ ramBytes: 256 * 2 ** 20, harts: 2, bootargs: 'console=ttyS0 region=64', virtioDevices: 1 }),
+  );
   const chosen = root.children.chosen!.properties;
   expect(strings(chosen.bootargs)).toEqual(['console=ttyS0 region=64']);
   expect(strings(chosen['stdout-path'])).toEqual(['/soc/serial@10000000']);

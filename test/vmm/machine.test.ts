@@ -32,6 +32,7 @@ function start(kernel: Uint8Array | undefined, { harts = 1, ramMiB = 16, bios = 
       consoleOutput: (bytes) => (seen.printed += new TextDecoder().decode(bytes)),
       guestShutdown: (status) => (seen.ended = status),
       guestReset: () => {},
+      deviceError: () => {},
       nextTurn: () => new Promise((resolve) => setImmediate(resolve)),
     },
   );
@@ -138,7 +139,7 @@ describe('state', () => {
     };
     const wrong: [Uint8Array, RegExp][] = [
       [Uint8Array.of(1, 2, 3), /these bytes are not one/],
-      [edit((value) => Object.assign(value, { version: 2 })), /version 2/],
+      [edit((value) => Object.assign(value, { version: 99 })), /version 99/],
       [edit((value) => Object.assign(value, { ramBytes: 5 })), /RAM of 5 bytes/],
       [edit((value) => Object.assign(value, { harts: [] })), /0 harts/],
       [edit((value) => Object.assign(value, { guestNs: 'soon' })), /guestNs/],

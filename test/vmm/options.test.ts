@@ -14,6 +14,7 @@ test('the line of QEMU that agents use is understood', () => {
     kernel: 'pager.elf',
     append: 'region=64 dirty=10',
     bios: 'none',
+    devices: [],
     serial: { kind: 'unix', path: '/run/vm/serial' },
     qmp: [{ path: '/run/vm/qmp' }],
     incoming: 'defer',
