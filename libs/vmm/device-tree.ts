@@ -72,7 +72,7 @@ function cpu(hart: number): FdtNode {
       reg: hart,
       status: 'okay',
       compatible: 'riscv',
-      'riscv,isa': 'rv64imac_zicsr_zifencei',
+      'riscv,isa': 'rv64imafdc_zicsr_zifencei',
       'mmu-type': 'riscv,sv39',
     },
     children: {

@@ -1,5 +1,5 @@
 /**
- * One hart (RV64IMAC + Zicsr + Zifencei, M/S/U, Sv39): a WebAssembly instance of cpu/ on the VM's shared memory. Its
+ * One hart (RV64GC: IMAFDC + Zicsr + Zifencei, M/S/U, Sv39): a WebAssembly instance of cpu/ on the VM's shared memory. Its
  * driver, a worker thread as a rule, calls `run` slice after slice and serves the reason for which it returns.
  * Instances share nothing but the memory; all that is the hart's state lies in its block there (see layout.ts).
  */
@@ -11,6 +11,7 @@ import {
   MCOUNTEREN,
   MEDELEG,
   MIDELEG,
+  MSTATUS,
   SBI,
   SCOUNTEREN,
   SLOTS,
@@ -20,6 +21,7 @@ import {
   HARTS,
   HART_SIZE,
   H_CSR,
+  H_F,
   H_HSM,
   H_INSTRET,
   H_MIP,
@@ -63,11 +65,13 @@ export interface HartStart {
 
 /** All of a hart that a migration or a snapshot carries; 64-bit values as hexadecimal strings, to survive JSON. */
 export interface HartState {
-  readonly version: 1;
+  readonly version: 2;
   readonly privilege: 'U' | 'S' | 'M';
   readonly pc: string;
   /** x0 to x31. */
   readonly x: readonly string[];
+  /** f0 to f31; singles are NaN-boxed. */
+  readonly f: readonly string[];
   /** Stored CSRs by lower-case name; `sbi` and `mcycle_offset` are the module's own. */
   readonly csrs: Readonly<Record<string, string>>;
   readonly instret: string;
@@ -104,6 +108,8 @@ const PRIVILEGES = ['U', 'S', undefined, 'M'] as const;
 const SBI_MEDELEG = 0xb1ffn;
 /** Supervisor software, timer and external interrupt. */
 const SBI_MIDELEG = 0x222n;
+/** FS is Initial: floating point may be used. */
+const SBI_FS = 1n << 13n;
 /** cycle, time and instret may be read. */
 const ALL_COUNTERS = 7n;
 
@@ -164,6 +170,7 @@ export class Hart {
     this.setX(11, a1);
     if (mode === 'S') {
       this.setSlot(SBI, 1n);
+      this.setSlot(MSTATUS, this.slot(MSTATUS) | SBI_FS);
       this.setSlot(MEDELEG, SBI_MEDELEG);
       this.setSlot(MIDELEG, SBI_MIDELEG);
       this.setSlot(MCOUNTEREN, ALL_COUNTERS);
@@ -188,6 +195,16 @@ export class Hart {
   /** Sets integer register i; x0 stays zero. */
   setX(i: number, value: bigint): void {
     if (i > 0) this.view.setBigUint64(this.base + H_X + 8 * i, value, true);
+  }
+
+  /** Bits of floating-point register i (0 to 31). */
+  f(i: number): bigint {
+    return this.view.getBigUint64(this.base + H_F + 8 * i, true);
+  }
+
+  /** Sets floating-point register i, whatever mstatus.FS says, and leaves that as it is. */
+  setF(i: number, bits: bigint): void {
+    this.view.setBigUint64(this.base + H_F + 8 * i, bits, true);
   }
 
   get pc(): bigint {
@@ -231,10 +248,11 @@ export class Hart {
     const privilege = PRIVILEGES[view.getUint32(base + H_PRIV, true)];
     if (!privilege) throw new Error(`hart ${this.hartId}: the privilege mode in its block is not one`);
     return {
-      version: 1,
+      version: 2,
       privilege,
       pc: hex(this.pc),
       x: Array.from({ length: 32 }, (_, i) => hex(this.x(i))),
+      f: Array.from({ length: 32 }, (_, i) => hex(this.f(i))),
       csrs: Object.fromEntries(CSR_NAMES.map((name, slot) => [name, hex(this.slot(slot))])),
       instret: hex(this.instret),
       pending: view.getUint32(base + H_MIP, true),
@@ -246,10 +264,11 @@ export class Hart {
 
   /** Becomes the hart that was saved. Throws on another version and on a CSR that is missing or unknown. */
   restore(state: HartState): void {
-    if (state.version !== 1) throw new RangeError(`hart state: version ${String(state.version)}, this build reads 1`);
+    if (state.version !== 2) throw new RangeError(`hart state: version ${String(state.version)}, this build reads 2`);
     const privilege = PRIVILEGES.indexOf(state.privilege);
     if (privilege < 0) throw new RangeError(`hart state: privilege ${String(state.privilege)} is not U, S or M`);
-    if (state.x.length !== 32) throw new RangeError(`hart state: x has ${state.x.length} registers instead of 32`);
+    const x = registerFile(state, 'x');
+    const f = registerFile(state, 'f');
     const unknown = Object.keys(state.csrs).find((name) => !CSR_NAMES.includes(name));
     if (unknown) throw new RangeError(`hart state: csr ${unknown} is unknown to this build`);
     const csrs = CSR_NAMES.map((name) => {
@@ -261,7 +280,8 @@ export class Hart {
     const { view, base } = this;
     this.cpu.reset();
     this.pc = BigInt(state.pc);
-    state.x.forEach((value, i) => this.setX(i, BigInt(value)));
+    x.forEach((value, i) => this.setX(i, value));
+    f.forEach((bits, i) => this.setF(i, bits));
     csrs.forEach((value, slot) => this.setSlot(slot, value));
     view.setUint32(base + H_PRIV, privilege, true);
     view.setBigUint64(base + H_INSTRET, BigInt(state.instret), true);
@@ -286,6 +306,15 @@ export class Hart {
 }
 
 const hex = (value: bigint) => `0x${value.toString(16)}`;
+
+function registerFile(state: HartState, file: 'x' | 'f'): bigint[] {
+  const values = state[file];
+  if (values?.length !== 32) throw new RangeError(`hart state: ${file} has ${values?.length} registers instead of 32`);
+  return values.map((value, i) => {
+    if (/^0x[\da-f]{1,16}$/.test(value)) return BigInt(value);
+    throw new RangeError(`hart state: ${file}${i} is ${value} instead of 64 bits in hexadecimal`);
+  });
+}
 
 /** Slot names from the constants themselves, so that a CSR cannot be stored without being saved. */
 function nameSlots(): string[] {

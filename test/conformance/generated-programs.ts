@@ -60,8 +60,8 @@ const PLAIN_CSRS = ['sscratch', 'scause', 'stval', 'mcause', 'mtval'] as const s
 const ILLEGAL = [
   0xffff_ffff,
   0x0000_007f,
-  0x0000_0053, // fadd.s
-  0x0002_b507, // vector or floating-point load
+  0x0000_0053, // fadd.s while floating point is off
+  0x0002_b507, // fld
   0x4000_1013 | (5 << 7), // slli with a reserved upper field
   0x0800_5013,
   0x8000_0033, // reserved funct7

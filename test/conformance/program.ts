@@ -145,7 +145,7 @@ export function runOnHart(program: Program): string[] {
 }
 
 /** Extensions that our hart does not have. */
-const CPU = 'rv64,f=false,d=false,h=false,v=false,zba=false,zbb=false,zbc=false,zbs=false,sstc=false';
+const CPU = 'rv64,h=false,v=false,zba=false,zbb=false,zbc=false,zbs=false,sstc=false';
 
 const BOARD = `-M virt -cpu ${CPU} -m 16M -smp 2 -bios none -display none -monitor none`.split(' ');
 

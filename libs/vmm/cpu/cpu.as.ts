@@ -1,9 +1,9 @@
 /**
- * Entry of the hart module: RV64IMAC, Zicsr, Zifencei, privileged M, S and U, Sv39. One instance for each hart, all
+ * Entry of the hart module: RV64IMAFDC, Zicsr, Zifencei, privileged M, S and U, Sv39. One instance for each hart, all
  * on the VM's shared memory. Imports from `env`: memory, time, mmio_read, mmio_write. What the host calls is exported
  * here; libs/vmm/hart.ts documents it.
  */
-import { H_CSR, H_INSTRET, H_PC, H_PRIV, H_RESERVATION, H_X } from '../layout';
+import { H_CSR, H_F, H_INSTRET, H_PC, H_PRIV, H_RESERVATION, H_X } from '../layout';
 import { fillExpansions } from './compressed.as';
 import { flushAll } from './mmu.as';
 import { MACHINE_MODE, XL64, setStatus, updateContexts } from './privilege.as';
@@ -26,6 +26,7 @@ export function init(id: i32): void {
 /** Own state to its reset values: registers zero, M-mode, all CSRs zero but the fixed fields. */
 export function reset(): void {
   memory.fill(hart + H_X, 0, 33 * 8);
+  memory.fill(hart + H_F, 0, 32 * 8);
   memory.fill(hart + H_CSR, 0, SLOTS * 8);
   store<u64>(hart, 0, H_PC);
   store<u64>(hart, 0, H_INSTRET);

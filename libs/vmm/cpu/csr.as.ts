@@ -1,8 +1,10 @@
 /** The CSRs: which exist, what reading gives, what writing keeps (Privileged spec, chapters 2, 3.1 and 4.1). */
 import { H_INSTRET, H_MIP } from '../layout';
+import { CSR_FCSR, CSR_FFLAGS, readFloatCsr, writeFloatCsr } from './fcsr.as';
 import { flushAll } from './mmu.as';
 import {
-  MIE_BIT, MPIE, MPP, MPP_SHIFT, MPRV, MXR, SIE, SPIE, SPP, SUM, TSR, TVM, TW, XL64, mstatus, privilege, setStatus,
+  FS, MIE_BIT, MPIE, MPP, MPP_SHIFT, MPRV, MXR, SD, SIE, SPIE, SPP, SUM, TSR, TVM, TW, XL64, mstatus, privilege,
+  setStatus,
 } from './privilege.as';
 import { hart, hartId, setSlot, slot } from './registers.as';
 import {
@@ -22,12 +24,12 @@ export const CSR_HPMCOUNTER31: u32 = 0xc1f;
 const CSR_PMPADDR0: u32 = 0x3b0;
 const CSR_PMPADDR15: u32 = 0x3bf;
 
-/** RV64, extensions A, C, I, M, S, U. */
-const MISA: u64 = 0x8000_0000_0014_1105;
-const MSTATUS_WRITABLE: u64 = SIE | MIE_BIT | SPIE | MPIE | SPP | MPP | MPRV | SUM | MXR | TVM | TW | TSR;
-const SSTATUS_WRITABLE: u64 = SIE | SPIE | SPP | SUM | MXR;
-/** What of mstatus S-mode sees: the above and UXL. */
-const SSTATUS_VISIBLE: u64 = SSTATUS_WRITABLE | 0x3_0000_0000;
+/** RV64, extensions A, C, D, F, I, M, S, U. */
+const MISA: u64 = 0x8000_0000_0014_112d;
+const MSTATUS_WRITABLE: u64 = SIE | MIE_BIT | SPIE | MPIE | SPP | MPP | FS | MPRV | SUM | MXR | TVM | TW | TSR;
+const SSTATUS_WRITABLE: u64 = SIE | SPIE | SPP | FS | SUM | MXR;
+/** What of mstatus S-mode sees: the above, UXL and SD. */
+const SSTATUS_VISIBLE: u64 = SSTATUS_WRITABLE | 0x3_0000_0000 | SD;
 /** Exceptions that can be delegated: all defined ones but ECALL from M. */
 const DELEGABLE: u64 = 0xb3ff;
 const SSIP: u64 = 1 << 1;
@@ -76,7 +78,14 @@ function slotOf(n: u32): i32 {
   return n >= CSR_PMPADDR0 && n <= CSR_PMPADDR15 ? PMPADDR0 + (n - CSR_PMPADDR0) : -1;
 }
 
+/** fflags, frm, fcsr. */
+@inline
+export function isFloatCsr(n: u32): bool {
+  return n >= CSR_FFLAGS && n <= CSR_FCSR;
+}
+
 export function csrExists(n: u32): bool {
+  if (isFloatCsr(n)) return true;
   switch (n) {
     case 0x100: case CSR_SIE: case 0x144: // sstatus, sie, sip
     case 0x300: case 0x301: case CSR_MIP: // mstatus, misa, mip
@@ -90,6 +99,7 @@ export function csrExists(n: u32): bool {
 export function readCsr(n: u32): u64 {
   const stored = slotOf(n);
   if (stored >= 0) return slot(stored);
+  if (isFloatCsr(n)) return readFloatCsr(n);
   switch (n) {
     case 0x100: return mstatus() & SSTATUS_VISIBLE;
     case CSR_SIE: return slot(MIE) & slot(MIDELEG);
@@ -112,6 +122,7 @@ export function readToModify(n: u32): u64 {
 
 export function writeCsr(n: u32, value: u64): void {
   switch (n) {
+    case 0x001: case 0x002: case 0x003: writeFloatCsr(n, value); return;
     case 0x100: writeMstatus(merge(mstatus(), value, SSTATUS_WRITABLE)); return;
     case CSR_SIE: setSlot(MIE, merge(slot(MIE), value, slot(MIDELEG))); return;
     case 0x144: if (slot(MIDELEG) & SSIP) setSoftwareInterrupt((value & SSIP) != 0); return;
@@ -148,10 +159,11 @@ function outsideInterrupts(): u64 {
   return bits;
 }
 
-/** MPP keeps its value when 2, which is no mode, is written. */
+/** MPP keeps its value when 2, which is no mode, is written. SD follows FS. */
 function writeMstatus(value: u64): void {
   const writable = (value & MPP) >> MPP_SHIFT == 2 ? MSTATUS_WRITABLE & ~MPP : MSTATUS_WRITABLE;
-  setStatus(merge(mstatus(), value, writable) | XL64, privilege());
+  const status = (merge(mstatus(), value, writable) & ~SD) | XL64;
+  setStatus((status & FS) == FS ? status | SD : status, privilege());
 }
 
 /** The supervisor software interrupt lives in H_MIP alone, since other harts set it and this one clears it. */

@@ -1,4 +1,14 @@
 /** Instructions that the switch of the run loop does not know: which extension has them. */
+import { executeFloatFused, executeFloatLoad, executeFloatOperation, executeFloatStore } from './float.as';
+
+// Major opcodes, bits 2 to 6.
+const LOAD_FP: u32 = 0x01;
+const STORE_FP: u32 = 0x09;
+const MADD: u32 = 0x10;
+const MSUB: u32 = 0x11;
+const NMSUB: u32 = 0x12;
+const NMADD: u32 = 0x13;
+const OP_FP: u32 = 0x14;
 
 /**
  * Executes one such instruction; H_PC points to it. False if no extension has it: it is illegal, and nothing happened.
@@ -6,6 +16,10 @@
  */
 export function executeExtension(insn: u32): bool {
   switch ((insn >> 2) & 0x1f) {
+    case LOAD_FP: return executeFloatLoad(insn);
+    case STORE_FP: return executeFloatStore(insn);
+    case MADD: case MSUB: case NMSUB: case NMADD: return executeFloatFused(insn);
+    case OP_FP: return executeFloatOperation(insn);
   }
   return false;
 }

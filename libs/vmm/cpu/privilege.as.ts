@@ -15,6 +15,8 @@ export const MPIE: u64 = 1 << 7;
 export const SPP: u64 = 1 << 8;
 export const MPP: u64 = 3 << 11;
 export const MPP_SHIFT: u64 = 11;
+/** What the f registers and fcsr hold: 0 off (they may not be used), 1 initial, 2 clean, 3 dirty. */
+export const FS: u64 = 3 << 13;
 export const MPRV: u64 = 1 << 17;
 export const SUM: u64 = 1 << 18;
 export const MXR: u64 = 1 << 19;
@@ -23,6 +25,8 @@ export const TW: u64 = 1 << 21;
 export const TSR: u64 = 1 << 22;
 /** SXL and UXL: 64 bits, fixed. */
 export const XL64: u64 = 0xa_0000_0000;
+/** Some extension's state is dirty; follows from FS. */
+export const SD: u64 = 1 << 63;
 
 // Bits of a context: privilege in bits 0 and 1, then SUM and MXR. They fit into the offset bits of a TLB tag, so an
 // entry that was filled under other rules does not match and a change of rules needs no flush.

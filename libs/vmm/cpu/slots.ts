@@ -33,7 +33,9 @@ export const PMPCFG2 = 22;
 export const PMPADDR0 = 23;
 /** Not a CSR: 1 if an ECALL from S-mode is the host's to answer (SBI) instead of a trap. */
 export const SBI = 39;
-export const SLOTS = 40;
+/** Rounding mode and accrued exceptions of F and D. */
+export const FCSR = 40;
+export const SLOTS = 41;
 
 // Why `run` returned.
 /** The budget is used up. */

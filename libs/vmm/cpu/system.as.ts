@@ -1,7 +1,8 @@
 /** The SYSTEM opcode: CSR instructions, ECALL, EBREAK, returns, WFI, SFENCE.VMA. */
 import {
-  CSR_CYCLE, CSR_HPMCOUNTER31, CSR_MINSTRET, CSR_SATP, csrExists, readCsr, readToModify, writeCsr,
+  CSR_CYCLE, CSR_HPMCOUNTER31, CSR_MINSTRET, CSR_SATP, csrExists, isFloatCsr, readCsr, readToModify, writeCsr,
 } from './csr.as';
+import { floatIsOn } from './fcsr.as';
 import { flushAddress, flushAll } from './mmu.as';
 import { MACHINE_MODE, SUPERVISOR, TSR, TVM, TW, USER, mstatus, privilege } from './privilege.as';
 import { pc, setDiverted, setPc, setX, slot, x } from './registers.as';
@@ -103,6 +104,7 @@ function executeCsr(insn: u32, funct3: u32): i32 {
 function mayAccess(n: u32, writes: bool): bool {
   const mode = privilege();
   if (!csrExists(n) || ((n >> 8) & 3) > mode || (writes && n >> 10 == 3)) return false;
+  if (isFloatCsr(n)) return floatIsOn();
   if (n == CSR_SATP) return mode != SUPERVISOR || !(mstatus() & TVM);
   if (n >= CSR_CYCLE && n <= CSR_HPMCOUNTER31 && mode != MACHINE_MODE) {
     const counter: u64 = 1 << (n - CSR_CYCLE);
