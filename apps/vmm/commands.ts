@@ -1,6 +1,7 @@
 /** The QMP commands that have to do with the VM itself; those of migrations are registered by their own file. */
 import { QmpError, type QmpServer } from '#qmp';
 import { countDirtiedPages } from '#vmm';
+import { UsageError } from './usage-error.js';
 import type { Vm } from './vm.js';
 
 const NIL_UUID = '00000000-0000-0000-0000-000000000000';
@@ -39,7 +40,13 @@ export function registerCommands(qmp: QmpServer, vm: Vm, figures: VmmFigures): v
     else if (['prelaunch', 'paused'].includes(vm.runState)) vm.resume();
     else if (vm.runState !== 'running') throw new QmpError(`a VM that is ${vm.runState} cannot go on`);
   });
-  qmp.register('system_reset', {}, () => vm.reset('host-qmp-system-reset'));
+  qmp.register('system_reset', {}, async () => {
+    try {
+      await vm.reset('host-qmp-system-reset');
+    } catch (error) {
+      throw error instanceof UsageError ? new QmpError(error.message) : error; // the kernel's file may be gone
+    }
+  });
   /** A press of the power button. The board has none that a guest could hear yet, so all that follows is the event. */
   qmp.register('system_powerdown', {}, () => qmp.emit('POWERDOWN'));
   qmp.register('quit', {}, () => {

@@ -4,7 +4,8 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { listenQmp, QmpServer } from '#qmp';
-import { Machine, type BootRequest, type HartThread } from '#vmm';
+import { Machine, type HartThread } from '#vmm';
+import { bootFrom } from './boot-files.js';
 import { registerCommands } from './commands.js';
 import { Migration } from './migration.js';
 import { plugDevices } from './devices/plug.js';
@@ -32,15 +33,6 @@ process.on('unhandledRejection', fail);
 
 function version(): string {
   return (JSON.parse(readFileSync(PACKAGE, 'utf8')) as { version: string }).version;
-}
-
-function readBoot({ kernel, bios, append }: Options): BootRequest | undefined {
-  if (kernel === undefined) return undefined;
-  try {
-    return { kernel: readFileSync(kernel), bios, bootargs: append };
-  } catch (error) {
-    throw new UsageError(`-kernel ${kernel}: ${(error as Error).message}; name a file that can be read`);
-  }
 }
 
 /** What an option opens, or a UsageError that names the option. */
@@ -79,11 +71,17 @@ async function run(options: Options): Promise<void> {
   for (const { close } of plugged) if (close) closers.push(close);
 
   let consoleBytes = 0;
-  const { ramBytes, harts } = options;
-  const boot = readBoot(options);
+  const { ramBytes, harts, incoming, startStopped, epoch } = options;
+  const boot = bootFrom(options);
   const machine = await open(`-kernel ${options.kernel}`, () => {
     return new Machine(
-      { ramBytes, harts, ...(boot && { boot }), virtio: plugged.map(({ device }) => device) },
+      {
+        ramBytes,
+        harts,
+        ...(boot && { boot }),
+        incoming: incoming !== undefined,
+        virtio: plugged.map(({ device }) => device),
+      },
       {
         hartModule,
         hostNs: process.hrtime.bigint,
@@ -98,7 +96,6 @@ async function run(options: Options): Promise<void> {
       },
     );
   });
-  const { incoming, startStopped, epoch } = options;
   const begin = { incoming: incoming !== undefined, startStopped, epoch };
   const vm = new Vm(machine, qmp, options, begin, (status) => void exit(status));
   const threadIds = startHarts(machine, hartModule);

@@ -15,6 +15,7 @@ export interface Options {
   readonly ramBytes: number;
   readonly harts: number;
   readonly kernel?: string;
+  readonly initrd?: string;
   readonly append: string;
   readonly bios: 'none' | 'sbi';
   readonly serial: SerialOption;
@@ -39,9 +40,8 @@ const DEFAULT_RAM = '128M';
 const MAX_HARTS = 16;
 
 const FLAGS = ['S', 'nographic', 'help', 'version'] as const;
-const VALUES = 'm smp kernel append bios serial qmp incoming x-drover-epoch name uuid pidfile M machine device'.split(
-  ' ',
-);
+const VALUES =
+  'm smp kernel initrd append bios serial qmp incoming x-drover-epoch name uuid pidfile M machine device'.split(' ');
 /** Options that may be given more than once. */
 const LISTS = ['qmp', 'device'];
 
@@ -49,7 +49,9 @@ export const HELP = `usage: drover-vmm -kernel FILE [options]
 
   -m SIZE             guest memory, such as 256M or 1G (default ${DEFAULT_RAM}, at most ${MAX_RAM_BYTES / MIB}M)
   -smp N              number of harts, 1 to ${MAX_HARTS} (default 1)
-  -kernel FILE        ELF executable or flat image; at 0x80000000 it starts in M-mode, elsewhere in S-mode with SBI
+  -kernel FILE        ELF executable, Linux image (gzip and EFI zboot are unpacked) or flat image; at 0x80000000 it
+                      starts in M-mode, elsewhere in S-mode with SBI
+  -initrd FILE        initial RAM disk for a Linux kernel
   -append TEXT        kernel command line (bootargs in the device tree)
   -bios none          no SBI: the kernel starts in M-mode, a flat image at 0x80000000
   -serial WHERE       stdio, unix:PATH (a socket for any number of clients), file:PATH or null
@@ -79,8 +81,11 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   const incoming = one('incoming');
   if (kernel === undefined && incoming === undefined)
     throw new UsageError('-kernel is missing: name an ELF file or image');
-  if (kernel === undefined && given.has('append'))
-    throw new UsageError('-append needs -kernel: it is its command line');
+  for (const option of ['initrd', 'append']) {
+    if (kernel === undefined && given.has(option))
+      throw new UsageError(`-${option} needs -kernel: it is for the kernel`);
+  }
+  const initrd = one('initrd');
   const nographic = given.has('nographic');
   const serial = one('serial') ?? (nographic ? 'stdio' : 'null');
   return {
@@ -88,6 +93,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     ramBytes: parseMemory(one('m') ?? DEFAULT_RAM),
     harts: parseHarts(one('smp') ?? '1'),
     ...(kernel !== undefined && { kernel }),
+    ...(initrd !== undefined && { initrd }),
     append: one('append') ?? '',
     bios: parseBios(one('bios')),
     serial: parseSerial(serial),

@@ -63,15 +63,18 @@ export class Vm {
     if (this.state !== 'finish-migrate') await this.reset('guest-reset');
   }
 
-  /** Back to power-on; a running VM runs on from there. */
+  /** Back to power-on; a running VM runs on from there. Rejects if what it starts from cannot be read any more. */
   async reset(cause: Cause): Promise<void> {
     if (!['prelaunch', 'running', 'paused'].includes(this.state)) {
       throw new QmpError(`a VM that is ${this.state} cannot be reset`);
     }
     await this.machine.stop();
-    this.machine.reset();
-    this.qmp.emit('RESET', { guest: cause === 'guest-reset', reason: cause });
-    if (this.state === 'running') this.machine.cont();
+    try {
+      this.machine.reset();
+      this.qmp.emit('RESET', { guest: cause === 'guest-reset', reason: cause });
+    } finally {
+      if (this.state === 'running') this.machine.cont(); // also if the kernel's file is gone: then nothing has changed
+    }
   }
 
   /** Ends the VM and this process, with that exit status. */

@@ -9,6 +9,9 @@ export interface DeviceTreeFacts {
   readonly ramBytes: number;
   readonly harts: number;
   readonly bootargs: string;
+  readonly rngSeed?: Uint8Array;
+  /** Where the initial RAM disk has been loaded. */
+  readonly initrd?: { readonly from: number; readonly size: number };
   /** Virtio slots that hold a device, from the first on. */
   readonly virtioDevices: number;
 }
@@ -36,7 +39,14 @@ const reg = ({ base, size }: { readonly base: number; readonly size: number }): 
 const node = (name: string, { base }: { readonly base: number }) => `${name}@${base.toString(16)}`;
 
 /** The flattened tree for a machine. */
-export function buildDeviceTree({ ramBytes, harts, bootargs, virtioDevices }: DeviceTreeFacts): Uint8Array {
+export function buildDeviceTree({
+  ramBytes,
+  harts,
+  bootargs,
+  rngSeed,
+  initrd,
+  virtioDevices,
+}: DeviceTreeFacts): Uint8Array {
   const ram = { base: RAM_BASE, size: ramBytes };
   const ids = Array.from({ length: harts }, (_, hart) => hart);
   return writeFdt({
@@ -47,7 +57,17 @@ export function buildDeviceTree({ ramBytes, harts, bootargs, virtioDevices }: De
       model: 'riscv-virtio,drover',
     },
     children: {
-      chosen: { properties: { bootargs, 'stdout-path': `/soc/${node('serial', BOARD.uart)}` } },
+      chosen: {
+        properties: {
+          bootargs,
+          'stdout-path': `/soc/${node('serial', BOARD.uart)}`,
+          ...(rngSeed && { 'rng-seed': rngSeed }),
+          ...(initrd && {
+            'linux,initrd-start': BigInt(initrd.from),
+            'linux,initrd-end': BigInt(initrd.from + initrd.size),
+          }),
+        },
+      },
       [node('memory', ram)]: { properties: { device_type: 'memory', reg: reg(ram) } },
       cpus: cpus(ids),
       poweroff: systemControl('syscon-poweroff', FINISHER_PASS),

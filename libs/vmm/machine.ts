@@ -1,7 +1,7 @@
 /** The board, as the main thread of a VMM holds it: RAM, devices, the harts' states; the harts run in their own threads. */
 import { requestAttention } from './attention.js';
 import { BOARD, virtioSlot } from './board.js';
-import { loadImages, planBoot, type BootPlan, type BootRequest } from './boot.js';
+import { loadImages, planBoot, type BootRequest } from './boot.js';
 import { Bus } from './bus.js';
 import { GuestClock } from './clock.js';
 import type { MachineControl } from './control.js';
@@ -41,8 +41,13 @@ const MAIL_BURST = 64;
 export interface MachineOptions {
   readonly ramBytes: number;
   readonly harts: number;
-  /** Absent for a machine whose content comes by migration; such a machine cannot be reset. */
-  readonly boot?: BootRequest;
+  /**
+   * What the machine starts from, asked for anew at each reset, so that nobody keeps it in memory. Absent for a machine
+   * whose content comes by migration; such a machine cannot be reset.
+   */
+  readonly boot?: () => BootRequest;
+  /** The content comes by migration: nothing is loaded before the first reset. */
+  readonly incoming?: boolean;
   /** In the order of their slots; the same at both ends of a migration. */
   readonly virtio?: readonly VirtioDevice[];
 }
@@ -80,19 +85,19 @@ export class Machine implements MachineControl {
   private readonly virtio: readonly VirtioMmio[];
   private readonly bus = new Bus();
   private readonly harts: readonly Hart[];
-  private readonly bootPlan: BootPlan | undefined;
+  private readonly boot: (() => BootRequest) | undefined;
   private stopping: Promise<void> | undefined;
 
   /** Builds a stopped machine at power-on. Throws an Error with the reason if sizes or kernel are impossible. */
   constructor(
-    { ramBytes, harts, boot, virtio = [] }: MachineOptions,
+    { ramBytes, harts, boot, incoming = false, virtio = [] }: MachineOptions,
     private readonly ports: MachinePorts,
   ) {
     this.memory = GuestMemory.create(ramBytes, harts);
     if (virtio.length > BOARD.virtio.slots) {
       throw new Error(`${virtio.length} virtio devices: the board has ${BOARD.virtio.slots} slots for them`);
     }
-    this.bootPlan = boot && planBoot(boot, this.memory, { virtioDevices: virtio.length });
+    this.boot = boot;
     this.clock = new GuestClock(this.memory, () => ports.hostNs());
     this.plic = new Plic(harts, {
       interrupt: (hart, mode, level) => setPending(this.memory, hart, mode === 'M' ? MIP_MEIP : MIP_SEIP, level),
@@ -110,7 +115,7 @@ export class Machine implements MachineControl {
     this.bus.attach(BOARD.uart.base, BOARD.uart.size, this.uart);
     this.virtio = virtio.map((device, slot) => this.plugIn(device, slot));
     this.harts = this.hartIds().map((id) => new Hart(ports.hartModule, this.memory.memory, id, NO_PORTS));
-    if (this.bootPlan) this.reset();
+    if (boot && !incoming) this.reset();
   }
 
   get running(): boolean {
@@ -127,11 +132,15 @@ export class Machine implements MachineControl {
     return loadI64(this.memory, hartBlock(hart) + H_BUSY_NS);
   }
 
-  /** Back to power-on, kernel and device tree loaded anew; the rest of RAM keeps its content. Throws unless stopped. */
+  /**
+   * Back to power-on, kernel and device tree loaded anew; the rest of RAM keeps its content. Throws unless stopped, and
+   * what `boot` throws, before anything has changed.
+   */
   reset(): void {
     this.requireStopped('reset');
-    const plan = this.bootPlan;
-    if (!plan) throw new Error('this machine came by migration without -kernel: there is nothing to start it from');
+    if (!this.boot)
+      throw new Error('this machine came by migration without -kernel: there is nothing to start it from');
+    const plan = planBoot(this.boot(), this.memory, { virtioDevices: this.virtio.length });
     loadImages(plan, this.memory);
     this.uart.reset();
     this.plic.reset();

@@ -150,6 +150,16 @@ describe('over QMP', () => {
     expect(await qmp.execute('query-status')).toEqual({ status: 'running', running: true });
   });
 
+  test('a VM whose kernel file is gone refuses system_reset and goes on', async () => {
+    const vmm = new VmmProcess(ticker(), M_MODE);
+    const qmp = await vmm.connect();
+    rmSync(join(vmm.folder, 'kernel'));
+    await expect(qmp.execute('system_reset')).rejects.toThrow(/-kernel .*: ENOENT/);
+    expect(await qmp.execute('query-status')).toEqual({ status: 'running', running: true });
+    const before = (await stats(qmp))['guest-ns'];
+    await vi.waitFor(async () => expect((await stats(qmp))['guest-ns']).toBeGreaterThan(before), { timeout: 30_000 });
+  });
+
   test('quit answers, says why, and ends the process', async () => {
     const vmm = new VmmProcess(counter(), M_MODE);
     const qmp = await vmm.connect();
@@ -208,7 +218,7 @@ describe('the process', () => {
   });
 
   test.each([
-    [['-m', '5G'], /-m 5G: .*4064M/],
+    [['-m', '5G'], /-m 5G: .*3584M/],
     [['-smp', '17'], /-smp 17: .*16/],
     [['-bios', 'seabios'], /-bios seabios: /],
     [['-frobnicate'], /-frobnicate: unknown option/],

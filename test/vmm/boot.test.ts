@@ -3,7 +3,8 @@ import { planBoot } from '../../libs/vmm/boot.js';
 import { readElf } from '../../libs/vmm/elf.js';
 import { GuestMemory } from '../../libs/vmm/memory.js';
 
-const memory = GuestMemory.create(16 * 2 ** 20, 1);
+const MIB = 2 ** 20;
+const memory = GuestMemory.create(16 * MIB, 1);
 
 interface Fields {
   entry?: bigint;
@@ -86,4 +87,42 @@ test('what does not fit into RAM is refused with the reason', () => {
   expect(() => plan(elf({ address: 0x70000000n, entry: 0x70000000n }))).toThrow(
     /0x70000000..0x70000020 lies outside RAM/,
   );
+});
+
+/** The header of a RISC-V Linux image, and 4 KiB in all. */
+function linuxImage({ textOffset = 0x20_0000n, imageSize = 0x40_0000n, flags = 0n } = {}) {
+  const file = new Uint8Array(4096).fill(0xcd, 64);
+  const view = new DataView(file.buffer);
+  view.setBigUint64(8, textOffset, true);
+  view.setBigUint64(16, imageSize, true);
+  view.setBigUint64(24, flags, true);
+  file.set(new TextEncoder().encode('RISCV\0\0\0RSC\x05'), 48);
+  return file;
+}
+
+test('a Linux image lies where its header says, and takes the memory that it says', () => {
+  expect(plan(linuxImage({ textOffset: 0x40_0000n }))).toMatchObject({
+    mode: 'S',
+    entry: 0x80400000,
+    segments: [{ address: 0x80400000, size: 0x40_0000 }],
+  });
+  expect(() => plan(linuxImage({ imageSize: 0n }))).toThrow(/does not tell its size/);
+  expect(() => plan(linuxImage({ flags: 1n }))).toThrow(/big-endian/);
+  expect(() => plan(linuxImage({ imageSize: 0x100_0000n }))).toThrow(/lies outside RAM/);
+});
+
+const withInitrd = (kernel: Uint8Array, size: number) =>
+  planBoot({ kernel, initrd: new Uint8Array(size).fill(7), bios: 'sbi', bootargs: '' }, memory, { virtioDevices: 0 });
+
+test('an initial RAM disk lies half the RAM behind the kernel, or behind a kernel that reaches further', () => {
+  expect(withInitrd(linuxImage(), 4096).segments[1]).toMatchObject({ address: 0x80200000 + 8 * MIB, size: 4096 });
+  const large = linuxImage({ imageSize: BigInt(9 * MIB + 5) });
+  expect(withInitrd(large, 4096).segments[1]).toMatchObject({ address: 0x80200000 + 9 * MIB + 4096 });
+  expect(() => withInitrd(linuxImage(), 7 * MIB)).toThrow(/initrd 0x80a00000..0x81100000 lies outside RAM/);
+});
+
+test('the device tree keeps clear of the initial RAM disk', () => {
+  const { deviceTree } = withInitrd(linuxImage(), 5 * MIB);
+  expect(deviceTree.address).toBeGreaterThanOrEqual(0x80200000 + 13 * MIB);
+  expect(() => withInitrd(linuxImage(), 6 * MIB)).toThrow(/kernel, initrd and device tree do not fit/);
 });

@@ -97,10 +97,20 @@ test('values are encoded as the specification has them', () => {
 
 test('the board describes itself as QEMU virt does', () => {
   const root = readFdt(
-    buildDeviceTree({ ramBytes: 256 * 2 ** 20, harts: 2, bootargs: 'console=ttyS0 region=64', virtioDevices: 1 }),
+    buildDeviceTree({
+      ramBytes: 256 * 2 ** 20,
+      harts: 2,
+      bootargs: 'console=ttyS0 region=64',
+      rngSeed: Uint8Array.of(1, 2, 3),
+      initrd: { from: 0x88200000, size: 0x1000 },
+      virtioDevices: 1,
+    }),
   );
   const chosen = root.children.chosen!.properties;
   expect(strings(chosen.bootargs)).toEqual(['console=ttyS0 region=64']);
+  expect(cells(chosen['linux,initrd-start'])).toEqual([0, 0x88200000]);
+  expect(cells(chosen['linux,initrd-end'])).toEqual([0, 0x88201000]);
+  expect(chosen['rng-seed']).toEqual(Uint8Array.of(1, 2, 3));
   expect(strings(chosen['stdout-path'])).toEqual(['/soc/serial@10000000']);
   expect(cells(root.children['memory@80000000']!.properties.reg)).toEqual([0, 0x80000000, 0, 256 * 2 ** 20]);
 

@@ -23,7 +23,7 @@ interface Options {
 function start(kernel: Uint8Array | undefined, { harts = 1, ramMiB = 16, bios = 'none' }: Options = {}) {
   if (!existsSync(HART_WORKER)) throw new Error('build first (node tools/build.mjs --skip-portal)');
   const seen = { printed: '', ended: undefined as number | undefined };
-  const boot = kernel && { kernel, bios, bootargs: '' };
+  const boot = kernel && (() => ({ kernel, bios, bootargs: '' }));
   const machine = new Machine(
     { ramBytes: ramMiB * MIB, harts, ...(boot && { boot }) },
     {

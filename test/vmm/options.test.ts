@@ -30,6 +30,7 @@ test('the line of QEMU that agents use is understood', () => {
 test('what is not said is as on QEMU, with the SBI built in', () => {
   expect(parse('-kernel k')).toMatchObject({ ramBytes: 128 * 2 ** 20, harts: 1, bios: 'sbi', append: '', qmp: [] });
   expect(parse('-kernel k')).toMatchObject({ serial: { kind: 'null' }, startStopped: false });
+  expect(parse('-kernel k -initrd i')).toMatchObject({ kernel: 'k', initrd: 'i' });
   expect(parse('-kernel k -nographic')).toMatchObject({ serial: { kind: 'stdio' } });
   expect(parse('-incoming tcp::4444')).toMatchObject({ incoming: { host: '127.0.0.1', port: 4444 } });
   expect(parse('-incoming tcp:[::1]:4444')).toMatchObject({ incoming: { host: '::1' } });
@@ -49,6 +50,7 @@ test.each([
 test.each([
   ['-m 256M', /-kernel is missing/],
   ['-append x -incoming defer', /-append needs -kernel/],
+  ['-initrd x -incoming defer', /-initrd needs -kernel/],
   ['-kernel k -m lots', /-m lots: give a size/],
   ['-kernel k -m 0', /-m 0: .*1M to 3584M/],
   ['-kernel k -m 1025K', /-m 1025K: .*whole number/],
