@@ -5,7 +5,6 @@
 import { checkArguments, type ArgumentChecks, type CheckedArguments } from './arguments.js';
 import { isObject, QmpError, timestamp, type QmpEvent, type QmpReply, type QmpVersion } from './protocol.js';
 import { JsonSplitter, type Piece } from './splitter.js';
-import { Throttle, THROTTLED_EVENTS } from './throttle.js';
 
 /** So many messages in a row that are not QMP, and the session is closed. */
 const MAX_ERRORS_IN_A_ROW = 32;
@@ -40,9 +39,6 @@ export interface QmpServerOptions {
 export class QmpServer {
   private readonly commands = new Map<string, Command>();
   private readonly sessions = new Set<Session>();
-  private readonly throttles = new Map(
-    THROTTLED_EVENTS.map((event) => [event, new Throttle<QmpEvent>((message) => this.send(message))]),
-  );
 
   constructor(private readonly options: QmpServerOptions) {
     this.register('query-version', {}, () => options.version);
@@ -60,13 +56,11 @@ export class QmpServer {
     this.commands.set(name, { checks, handler });
   }
 
-  /** Sends an event to every session that has negotiated; those of THROTTLED_EVENTS not more than once a second. */
+  /** Sends an event to every session that has negotiated. */
   emit(event: string, data?: Readonly<Record<string, unknown>>): void {
     if (!this.options.events.includes(event)) throw new Error(`QMP event ${event} is not declared`);
     const message: QmpEvent = { timestamp: timestamp(this.options.now()), event, ...(data && { data }) };
-    const throttle = this.throttles.get(event);
-    if (throttle) throttle.push(message);
-    else this.send(message);
+    for (const session of this.sessions) session.event(message);
   }
 
   /** Begins a session with a client that has just connected: sends the greeting. */
@@ -77,10 +71,6 @@ export class QmpServer {
     });
     this.sessions.add(session);
     return session;
-  }
-
-  private send(message: QmpEvent): void {
-    for (const session of this.sessions) session.event(message);
   }
 
   private async execute(name: string, given: Record<string, unknown>): Promise<unknown> {

@@ -48,7 +48,7 @@ export interface HartPorts {
 }
 
 /**
- * Why `run` returned. `budget`: the slice is over. `wfi`: the guest waits for an interrupt, none that is enabled in mie
+ * Why `run` returned. `budget`: the slice is over, or a device was accessed and attention is asked for. `wfi`: the guest waits for an interrupt, none that is enabled in mie
  * is pending; pc is past the WFI. `sbi`: an ECALL from S-mode to be answered (extension in x17, function in x16,
  * arguments from x10); pc is past the ECALL, so put error and value into x10 and x11 and run on. `attention`:
  * H_ATTENTION was not zero when the slice began; nothing has been executed, serve and clear its bits first.
@@ -89,7 +89,7 @@ interface CpuExports {
   resume(): void;
   run(budget: number): number;
   flushWrites(): void;
-  flushAll(): void;
+  fence(): void;
   readCsr(number: number): bigint;
   writeCsr(number: number, value: bigint): void;
   csrExists(number: number): number;
@@ -237,9 +237,9 @@ export class Hart {
     this.cpu.flushWrites();
   }
 
-  /** Forgets all translations and fetched code, as SFENCE.VMA and FENCE.I do (remote fences, memory loaded anew). */
+  /** SFENCE.VMA for all addresses and FENCE.I in one: sees page tables and code as they are now (remote fences). */
   fence(): void {
-    this.cpu.flushAll();
+    this.cpu.fence();
   }
 
   /** The hart's state, between two calls of `run`. A reservation (LR) is not part of it: the next SC fails. */

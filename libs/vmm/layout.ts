@@ -28,7 +28,7 @@ export const DIRTY = 0x22_0000;
 export const PRESENT = 0x24_0000;
 export const ENGINE = 0x26_0000;
 export const ENGINE_SIZE = 0x192_0000;
-/** u32, atomic, for each page of 4 GiB. */
+/** u32, atomic, for each page of 4 GiB; see cpu/code-pages for it and CODE. */
 export const CODE_VERSION = 0x1b8_0000;
 /** Atomic, like DIRTY. */
 export const CODE = 0x1f8_0000;
@@ -37,6 +37,9 @@ export const COUNTED = 0x1fa_0000;
 export const EXPANSIONS = 0x1fc_0000;
 export const HART_CACHES = 0x200_0000;
 export const HART_CACHE_SIZE = 0x1e0_0000;
+/** A hart's cache area: first what it has decoded (cpu/decoded-pages), then what the translator keeps for it. */
+export const CACHE_DECODED_SIZE = 0x120_0000;
+export const CACHE_TRANSLATED = CACHE_DECODED_SIZE;
 export const RAM = 0x2000_0000;
 /** Bytes of the DIRTY, PRESENT, COUNTED and CODE bitmaps: enough for 4 GiB of guest RAM. */
 export const BITMAP_SIZE = 0x2_0000;
@@ -60,6 +63,8 @@ export const M_DOORBELL = 0x28;
 export const M_TIME_STOPPED = 0x2c;
 /** i64, atomic: pages that were taken out of DIRTY since the VMM started (the same page may count many times). */
 export const M_DIRTIED_PAGES = 0x30;
+/** u32, atomic: grows with every growth of a CODE_VERSION, so that a FENCE.I sees at one glance that nothing changed. */
+export const M_CODE_CHANGES = 0x38;
 /** i32, atomic: 1 while somebody moves bits out of DIRTY; see dirty-log.ts. */
 export const M_DIRTY_LOCK = 0x4c;
 

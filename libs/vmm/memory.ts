@@ -5,10 +5,13 @@
  */
 import {
   BITMAP_SIZE,
+  CODE,
+  CODE_VERSION,
   DIRTY,
   H_QUIET,
   MACHINE,
   MAX_HARTS,
+  M_CODE_CHANGES,
   M_HARTS,
   M_RAM_SIZE,
   M_TIME_STOPPED,
@@ -18,7 +21,7 @@ import {
   RAM,
   RAM_BASE,
 } from './layout.js';
-import { hartBlock, load32, loadU64, or32, store32, store64, type Shared } from './shared.js';
+import { add32, clear32, hartBlock, load32, loadU64, or32, store32, store64, type Shared } from './shared.js';
 
 const MIB = 2 ** 20;
 const WASM_PAGE = 65_536;
@@ -170,5 +173,19 @@ export class GuestMemory implements Shared {
     const first = (address - RAM_BASE) >>> PAGE_SHIFT;
     const last = (address - RAM_BASE + size - 1) >>> PAGE_SHIFT;
     for (let page = first; page <= last; page++) or32(this, DIRTY + (page >>> 5) * 4, 1 << (page & 31));
+    codeWritten(this, address, size);
+  }
+}
+
+/** Makes the harts' next FENCE.I forget what they decoded of these bytes; after the store, always. See cpu/code-pages. */
+export function codeWritten(shared: Shared, address: number, size: number): void {
+  const last = (address - RAM_BASE + size - 1) >>> PAGE_SHIFT;
+  for (let page = (address - RAM_BASE) >>> PAGE_SHIFT; page <= last; page++) {
+    const word = CODE + (page >>> 5) * 4;
+    const bit = 1 << (page & 31);
+    if ((load32(shared, word) & bit) === 0) continue;
+    clear32(shared, word, bit);
+    add32(shared, CODE_VERSION + page * 4, 1);
+    add32(shared, MACHINE + M_CODE_CHANGES, 1);
   }
 }

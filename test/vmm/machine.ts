@@ -3,6 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Hart, type HartPorts } from '../../libs/vmm/hart.js';
 import { DIRTY, MACHINE, M_RAM_SIZE, PAGE_SIZE, RAM, RAM_BASE } from '../../libs/vmm/layout.js';
+import { GuestMemory, codeWritten } from '../../libs/vmm/memory.js';
+import type { Shared } from '../../libs/vmm/shared.js';
 import { assemble } from './assembler.js';
 
 const CPU_WASM = join(import.meta.dirname, '../../dist/libs/vmm/cpu/cpu.wasm');
@@ -33,10 +35,12 @@ export class TestMachine {
   finished: number | undefined;
   timeTicks = 0n;
   private readonly view: DataView;
+  private readonly shared: Shared;
 
   constructor({ ramMiB = 2, memory = newMemory(ramMiB), hartId = 0, ports = {} as Partial<HartPorts> } = {}) {
     this.memory = memory;
     this.view = new DataView(memory.buffer);
+    this.shared = new GuestMemory(memory);
     this.hart = new Hart(cpuModule(), memory, hartId, {
       timeTicks: () => this.timeTicks,
       mmioRead: (address) => (address === UART + 5 ? 0x60n : undefined),
@@ -56,8 +60,10 @@ export class TestMachine {
     this.loadBytes(assemble(instructions), address);
   }
 
+  /** As a device would, but without the dirty log. */
   loadBytes(bytes: Uint8Array, address: number): void {
     new Uint8Array(this.memory.buffer).set(bytes, RAM + address - RAM_BASE);
+    codeWritten(this.shared, address, bytes.length);
   }
 
   /** Loads `instructions` at `address`, jumps there and executes exactly that many. */

@@ -5,6 +5,8 @@
  */
 import { H_CSR, H_F, H_INSTRET, H_PC, H_PRIV, H_RESERVATION, H_X } from '../layout';
 import { fillExpansions } from './compressed.as';
+import { fenceCode } from './code-pages.as';
+import { forgetDecoded } from './decoded-pages.as';
 import { flushAll } from './mmu.as';
 import { MACHINE_MODE, XL64, setStatus, updateContexts } from './privilege.as';
 import { bind, hart, setDiverted } from './registers.as';
@@ -14,7 +16,7 @@ import { NO_RESERVATION } from './trap.as';
 export { csrExists, readCsr, writeCsr } from './csr.as';
 export { run } from './execute.as';
 export { nothingThere } from './memory.as';
-export { flushAll, flushWrites } from './mmu.as';
+export { flushWrites } from './mmu.as';
 
 /** Binds this instance to a hart's block. Must come before all else, with the MACHINE block filled in. */
 export function init(id: i32): void {
@@ -40,4 +42,11 @@ export function resume(): void {
   setDiverted(false);
   updateContexts();
   flushAll();
+  forgetDecoded();
+}
+
+/** SFENCE.VMA for all addresses and FENCE.I. */
+export function fence(): void {
+  flushAll();
+  fenceCode();
 }

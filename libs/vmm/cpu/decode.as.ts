@@ -1,47 +1,137 @@
-/** How 32-bit instructions are laid out: keys for the switch of the run loop, operands, immediates. */
-import { H_X } from '../layout';
+/** From an instruction as it is in memory to the decoded one (operations). */
+import { EXPANSIONS } from '../layout';
+import { PAGE } from './mmu.as';
+import { FAR, Op, encode } from './operations.as';
 
-/**
- * Opcode (bits 2 to 6) and, above it, funct3: what the switch in `run` decides by. It becomes one jump table only if
- * the keys are dense (Binaryen wants a third of the range used): a chain of comparisons was 40 % slower.
- */
-export const enum Key {
-  LB = 0x00, LH = 0x20, LW = 0x40, LD = 0x60, LBU = 0x80, LHU = 0xa0, LWU = 0xc0,
-  FENCE = 0x03, FENCE_I = 0x23,
-  ADDI = 0x04, SLLI = 0x24, SLTI = 0x44, SLTIU = 0x64, XORI = 0x84, SRXI = 0xa4, ORI = 0xc4, ANDI = 0xe4,
-  ADDIW = 0x06, SLLIW = 0x26, SRXIW = 0xa6,
-  SB = 0x08, SH = 0x28, SW = 0x48, SD = 0x68,
-  // Of the register-register keys, funct7 selects one of up to three: base, alternative (0x20), M extension (1).
-  ADD = 0x0c, SLL = 0x2c, SLT = 0x4c, SLTU = 0x6c, XOR = 0x8c, SRX = 0xac, OR = 0xcc, AND = 0xec,
-  ADDW = 0x0e, SLLW = 0x2e, DIVW = 0x8e, SRXW = 0xae, REMW = 0xce, REMUW = 0xee,
-  BEQ = 0x18, BNE = 0x38, BLT = 0x98, BGE = 0xb8, BLTU = 0xd8, BGEU = 0xf8,
-  JALR = 0x19,
-  // Here bits 12 to 14 are not funct3, or others decode it, so each takes eight keys: x | F0 to x | F7.
-  AUIPC = 0x05, AMO = 0x0b, LUI = 0x0d, JAL = 0x1b, SYSTEM = 0x1c,
-  F1 = 0x20, F2 = 0x40, F3 = 0x60, F4 = 0x80, F5 = 0xa0, F6 = 0xc0, F7 = 0xe0,
-}
+// Major opcodes: bits 2 to 6.
+const LOAD: u32 = 0x00;
+const MISC_MEM: u32 = 0x03;
+const OP_IMM: u32 = 0x04;
+const AUIPC: u32 = 0x05;
+const OP_IMM_32: u32 = 0x06;
+const STORE: u32 = 0x08;
+const AMO: u32 = 0x0b;
+const OP: u32 = 0x0c;
+const LUI: u32 = 0x0d;
+const OP_32: u32 = 0x0e;
+const BRANCH: u32 = 0x18;
+const JALR: u32 = 0x19;
+const JAL: u32 = 0x1b;
+const SYSTEM: u32 = 0x1c;
 
-// Operands and immediates. `base` is the hart's block; register i is at H_X + 8 i.
+// funct7 of operations on two registers and of shifts.
+const BASE: u32 = 0;
+const ALTERNATIVE: u32 = 0x20;
+const MULTIPLY: u32 = 1;
+
+/** The 32-bit instruction that the bits in memory, 16 or 32 of them, stand for. */
 @inline
-export function rs1(base: u32, insn: u32): u64 {
-  return load<u64>(base + ((insn >> 12) & 0xf8), H_X);
+export function expanded(raw: u32): u32 {
+  return (raw & 3) == 3 ? raw : load<u32>(EXPANSIONS + (raw << 2));
 }
 
-@inline
-export function rs2(base: u32, insn: u32): u64 {
-  return load<u64>(base + ((insn >> 17) & 0xf8), H_X);
+/** `raw` is the instruction in memory, `offset` its place in its page. */
+export function decode(raw: u32, offset: u32): u64 {
+  const insn = expanded(raw);
+  const length: u32 = (raw & 3) == 3 ? 4 : 2;
+  const rd = (insn >> 7) & 31;
+  const rs1 = (insn >> 15) & 31;
+  const rs2 = (insn >> 20) & 31;
+  const funct3 = (insn >> 12) & 7;
+  switch ((insn >> 2) & 31) {
+    case LOAD: if (funct3 < 7) return encode(Op.LB + funct3, rd, rs1, 0, length, immI(insn)); break;
+    case STORE: if (funct3 < 4) return encode(Op.SB + funct3, 0, rs1, rs2, length, immS(insn)); break;
+    case LUI: return encode(Op.LI, rd, 0, 0, length, immU(insn));
+    case AUIPC: return encode(Op.AUIPC, rd, 0, 0, length, immU(insn));
+    case OP_IMM: {
+      const op = immediateOperation(insn, funct3);
+      if (op == Op.ADDI && rs1 == 0) return encode(Op.LI, rd, 0, 0, length, immI(insn));
+      if (op == Op.ADDI && immI(insn) == 0) return encode(Op.MV, rd, rs1, 0, length, 0);
+      if (op != Op.GENERIC) return encode(op, rd, rs1, 0, length, immI(insn));
+      break;
+    }
+    case OP_IMM_32: {
+      const op = immediateWordOperation(insn, funct3);
+      if (op != Op.GENERIC) return encode(op, rd, rs1, 0, length, immI(insn));
+      break;
+    }
+    case OP: {
+      const op = registerOperation(insn >> 25, funct3);
+      if (op == Op.ADD && rs1 == 0) return encode(Op.MV, rd, rs2, 0, length, 0);
+      if (op != Op.GENERIC) return encode(op, rd, rs1, rs2, length, 0);
+      break;
+    }
+    case OP_32: {
+      const op = registerWordOperation(insn >> 25, funct3);
+      if (op != Op.GENERIC) return encode(op, rd, rs1, rs2, length, 0);
+      break;
+    }
+    case JAL: return jump(Op.JAL, rd, 0, 0, length, offset, immJ(insn));
+    case JALR: if (funct3 == 0) return encode(Op.JALR, rd, rs1, 0, length, immI(insn)); break;
+    case BRANCH: {
+      const op = branch(funct3);
+      if (op != Op.GENERIC) return jump(op, 0, rs1, rs2, length, offset, immB(insn));
+      break;
+    }
+    case MISC_MEM:
+      if (funct3 == 0) return encode(Op.FENCE, 0, 0, 0, length, 0);
+      if (funct3 == 1) return encode(Op.FENCE_I, 0, 0, 0, length, 0);
+      break;
+    case AMO: return encode(Op.AMO, 0, 0, 0, length, raw);
+    case SYSTEM: return encode(Op.SYSTEM, 0, 0, 0, length, insn); // C.EBREAK is one
+  }
+  return encode(Op.GENERIC, 0, 0, 0, length, raw);
 }
 
-@inline
-export function setRd(base: u32, insn: u32, value: u64): void {
-  store<u64>(base + ((insn >> 4) & 0xf8), value, H_X);
+/** Ahead within the page a jump stays in decoded code. Back, it goes by the place where the run loop looks around. */
+function jump(op: u32, rd: u32, rs1: u32, rs2: u32, length: u32, offset: u32, distance: u64): u64 {
+  const isNear = (distance as i64) > 0 && offset + distance < PAGE;
+  return encode(isNear ? op : op + FAR, rd, rs1, rs2, length, isNear ? distance << 2 : distance);
 }
 
-@inline
-export function setWord(base: u32, insn: u32, value: i32): void {
-  setRd(base, insn, value as i64);
+function branch(funct3: u32): u32 {
+  if (funct3 < 2) return Op.BEQ + funct3;
+  return funct3 < 4 ? (Op.GENERIC as u32) : Op.BLT + (funct3 - 4);
 }
 
+function immediateOperation(insn: u32, funct3: u32): u32 {
+  if (funct3 != 1 && funct3 != 5) return Op.ADDI + funct3;
+  const upper = insn >> 26;
+  if (upper == 0) return Op.ADDI + funct3;
+  return funct3 == 5 && upper == 0x10 ? Op.SRAI : Op.GENERIC;
+}
+
+function immediateWordOperation(insn: u32, funct3: u32): u32 {
+  const funct7 = insn >> 25;
+  if (funct3 == 0) return Op.ADDIW;
+  if (funct3 == 1 && funct7 == BASE) return Op.SLLIW;
+  if (funct3 == 5 && funct7 == BASE) return Op.SRLIW;
+  return funct3 == 5 && funct7 == ALTERNATIVE ? Op.SRAIW : Op.GENERIC;
+}
+
+function registerOperation(funct7: u32, funct3: u32): u32 {
+  if (funct7 == BASE) return Op.ADD + funct3;
+  if (funct7 == MULTIPLY) return Op.MUL + funct3;
+  if (funct7 == ALTERNATIVE && funct3 == 0) return Op.SUB;
+  return funct7 == ALTERNATIVE && funct3 == 5 ? Op.SRA : Op.GENERIC;
+}
+
+function registerWordOperation(funct7: u32, funct3: u32): u32 {
+  if (funct7 == MULTIPLY) {
+    if (funct3 == 0) return Op.MULW;
+    return funct3 >= 4 ? Op.DIVW + (funct3 - 4) : Op.GENERIC;
+  }
+  switch ((funct7 << 3) | funct3) {
+    case (BASE << 3) | 0: return Op.ADDW;
+    case (ALTERNATIVE << 3) | 0: return Op.SUBW;
+    case (BASE << 3) | 1: return Op.SLLW;
+    case (BASE << 3) | 5: return Op.SRLW;
+    case (ALTERNATIVE << 3) | 5: return Op.SRAW;
+  }
+  return Op.GENERIC;
+}
+
+// Immediates, sign-extended.
 @inline
 export function immI(insn: u32): u64 {
   return ((insn as i32) >> 20) as i64;
@@ -53,18 +143,18 @@ export function immS(insn: u32): u64 {
 }
 
 @inline
-export function immB(insn: u32): u64 {
+function immB(insn: u32): u64 {
   const low = ((insn << 4) & 0x800) | ((insn >> 20) & 0x7e0) | ((insn >> 7) & 0x1e);
   return ((((insn as i32) >> 31) << 12) | (low as i32)) as i64;
 }
 
 @inline
-export function immU(insn: u32): u64 {
+function immU(insn: u32): u64 {
   return ((insn & 0xffff_f000) as i32) as i64;
 }
 
 @inline
-export function immJ(insn: u32): u64 {
+function immJ(insn: u32): u64 {
   const low = (insn & 0xf_f000) | ((insn >> 9) & 0x800) | ((insn >> 20) & 0x7fe);
   return ((((insn as i32) >> 31) << 20) | (low as i32)) as i64;
 }

@@ -1,65 +1,104 @@
-/** The run loop: fetch, expand, decode by one switch, execute. What is rare or slow are calls into the other parts. */
-import { EXPANSIONS, H_ATTENTION, H_INSTRET, H_PC, H_TLB_READ, H_TLB_WRITE, H_X } from '../layout';
+/**
+ * The run loop: executes decoded instructions by one switch. What is rare or slow are calls into the other parts, so
+ * that the loop itself stays small.
+ */
+import { H_ATTENTION, H_INSTRET, H_PC, H_TLB_READ, H_TLB_WRITE } from '../layout';
 import { div, divu, mulh, mulhsu, mulhu, rem, remu } from './arithmetic.as';
 import { executeAtomic } from './atomic.as';
-import { Key, immB, immI, immJ, immS, immU, rs1, rs2, setRd, setWord } from './decode.as';
+import { fenceCode } from './code-pages.as';
+import { expanded } from './decode.as';
+import { CROSSING_SHIFT, decodeAt, decodeCrossing, enterPage } from './decoded-pages.as';
 import { executeExtension } from './extensions.as';
-import { fetch, fetchedPage, read, write } from './memory.as';
-import { PAGE, PAGE_MASK, tlbEntry } from './mmu.as';
+import { read, write } from './memory.as';
+import { PAGE_MASK, tlbEntry } from './mmu.as';
+import { Op, immediate, immediateWord, lengthOf, rs1, rs2, setRd, setWord } from './operations.as';
 import { dataContext } from './privilege.as';
 import { diverted, hart, setDiverted } from './registers.as';
 import { EXIT_ATTENTION, EXIT_BUDGET } from './slots';
 import { NO_EXIT, executeSystem } from './system.as';
+import { enter } from './translated.as';
 import { ILLEGAL_INSTRUCTION, raise, takeInterrupt } from './trap.as';
 
-// funct7 of register-register operations, and of shifts by an immediate.
-const BASE: u32 = 0;
-const ALTERNATIVE: u32 = 0x20;
-const MULTIPLY: u32 = 1;
-
-/** Loads into rd. False if it trapped. The last byte decides the page, so an access that crosses pages misses. */
+/** Loads into rd. False if the run loop must look at the hart's state. */
 @inline
-function loads<T>(base: u32, insn: u32, context: u64, here: u64): bool {
-  const va = rs1(base, insn) + immI(insn);
+function loads<T>(base: u32, low: u32, at: u32, context: u64, here: u64): bool {
+  const va = rs1(base, low) + immediate(at);
   const entry = base + tlbEntry(va);
+  // The last byte decides the page, so an access that crosses pages misses.
   if (load<u64>(entry, H_TLB_READ) == (((va + (sizeof<T>() - 1)) & PAGE_MASK) | context)) {
-    setRd(base, insn, load<T>((va as u32) + load<u32>(entry, H_TLB_READ + 8)) as i64);
+    setRd(base, low, load<T>((va as u32) + load<u32>(entry, H_TLB_READ + 8)) as i64);
     return true;
   }
-  return loadsSlowly<T>(insn, va, here);
+  return loadsSlowly(low, va, here);
 }
 
-function loadsSlowly<T>(insn: u32, va: u64, here: u64): bool {
+function loadsSlowly(low: u32, va: u64, here: u64): bool {
   store<u64>(hart, here, H_PC);
-  const value = read(va, sizeof<T>() as u32);
+  const op: i32 = low & 0xff;
+  const width: u32 = op < Op.LBU ? op - Op.LB : op - Op.LBU;
+  let value = read(va, 1 << width);
   if (diverted) return false;
-  setRd(hart, insn, (value as T) as i64);
-  return true;
+  if (op < Op.LD) value = signExtended(value, width);
+  setRd(hart, low, value);
+  return goesOn(low, here);
 }
 
-/** Stores rs2. False if it trapped. */
 @inline
-function stores<T>(base: u32, insn: u32, context: u64, here: u64): bool {
-  const va = rs1(base, insn) + immS(insn);
+function signExtended(value: u64, width: u32): u64 {
+  const unused: u64 = 64 - (8 << width);
+  return ((value << unused) as i64) >> unused;
+}
+
+/** Stores rs2. False if the run loop must look at the hart's state. */
+@inline
+function stores<T>(base: u32, low: u32, at: u32, context: u64, here: u64): bool {
+  const va = rs1(base, low) + immediate(at);
   const entry = base + tlbEntry(va);
-  const value = rs2(base, insn);
+  const value = rs2(base, low);
   if (load<u64>(entry, H_TLB_WRITE) == (((va + (sizeof<T>() - 1)) & PAGE_MASK) | context)) {
     store<T>((va as u32) + load<u32>(entry, H_TLB_WRITE + 8), value as T);
     return true;
   }
-  return storesSlowly(va, sizeof<T>() as u32, value, here);
+  return storesSlowly(low, va, value, here);
 }
 
-function storesSlowly(va: u64, size: u32, value: u64, here: u64): bool {
+function storesSlowly(low: u32, va: u64, value: u64, here: u64): bool {
   store<u64>(hart, here, H_PC);
-  write(va, size, value);
-  return !diverted;
+  write(va, 1 << ((low & 0xff) - Op.SB), value);
+  return !diverted && goesOn(low, here);
+}
+
+function executesAtomic(low: u32, at: u32, here: u64): bool {
+  store<u64>(hart, here, H_PC);
+  executeAtomic(load<u32>(at, 4));
+  return !diverted && goesOn(low, here);
+}
+
+function executesGeneric(low: u32, at: u32, here: u64): bool {
+  store<u64>(hart, here, H_PC);
+  const raw = load<u32>(at, 4);
+  if (!executeExtension(expanded(raw))) raise(ILLEGAL_INSTRUCTION, raw);
+  return !diverted && goesOn(low, here);
+}
+
+/** After an instruction that may have waited for a device: if attention was asked for meanwhile, the slice ends here. */
+function goesOn(low: u32, here: u64): bool {
+  if (!atomic.load<i32>(hart, H_ATTENTION)) return true;
+  store<u64>(hart, here + lengthOf(low), H_PC);
+  setDiverted(true);
+  return false;
 }
 
 /** Adds to minstret. */
 @inline
 function retire(base: u32, count: i32): void {
   store<u64>(base, load<u64>(base, H_INSTRET) + (count as i64 as u64), H_INSTRET);
+}
+
+/** Guest address of the decoded instruction `at`. */
+@inline
+function pcOf(page: u64, decoded: u32, at: u32): u64 {
+  return page + (((at - decoded) >> 2) as u64);
 }
 
 /** Executes up to `budget` instructions; an EXIT_ reason of slots.ts. */
@@ -73,235 +112,187 @@ export function run(budget: i32): i32 {
   let counted = budget;
   let pc = load<u64>(base, H_PC);
   let context = dataContext;
-  let page = pc + PAGE; // the guest page that code comes from: none yet
-  let pageHost: u32 = 0;
   setDiverted(false);
 
   while (left > 0) {
-    left--;
-    store<u64>(base, 0, H_X); // x0
-    const here = pc;
-    const offset = here - page;
-    let raw: u32;
-    if (offset <= PAGE - 4) {
-      raw = load<u32>(pageHost + (offset as u32));
-    } else {
-      store<u64>(base, here, H_PC);
-      raw = fetch(here);
-      page = here & PAGE_MASK;
-      pageHost = fetchedPage;
+    const leftAfter = enter(pc, left);
+    if (leftAfter != left) {
+      left = leftAfter;
+      setDiverted(false);
+      pc = load<u64>(base, H_PC);
+      context = dataContext;
+      if (atomic.load<i32>(base, H_ATTENTION)) break;
+      continue;
     }
-    let insn = raw;
-    if ((raw & 3) == 3) {
-      pc = here + 4;
-    } else {
-      raw &= 0xffff;
-      insn = load<u32>(EXPANSIONS + (raw << 2));
-      pc = here + 2;
+    const page = pc & PAGE_MASK;
+    let decoded = enterPage(base, pc);
+    if (!decoded) {
+      left--;
+      setDiverted(false);
+      pc = load<u64>(base, H_PC);
+      context = dataContext;
+      continue;
     }
+    let next = decoded + (((pc as u32) & 0xffe) << 2);
 
-    // Each instruction ends in `continue`; `break` is for those that trapped, are illegal or changed the hart's state.
-    switch (((insn >> 2) & 0x1f) | ((insn >> 7) & 0xe0)) {
-      case Key.LB: if (loads<i8>(base, insn, context, here)) continue; break;
-      case Key.LH: if (loads<i16>(base, insn, context, here)) continue; break;
-      case Key.LW: if (loads<i32>(base, insn, context, here)) continue; break;
-      case Key.LD: if (loads<i64>(base, insn, context, here)) continue; break;
-      case Key.LBU: if (loads<u8>(base, insn, context, here)) continue; break;
-      case Key.LHU: if (loads<u16>(base, insn, context, here)) continue; break;
-      case Key.LWU: if (loads<u32>(base, insn, context, here)) continue; break;
-      case Key.SB: if (stores<u8>(base, insn, context, here)) continue; break;
-      case Key.SH: if (stores<u16>(base, insn, context, here)) continue; break;
-      case Key.SW: if (stores<u32>(base, insn, context, here)) continue; break;
-      case Key.SD: if (stores<u64>(base, insn, context, here)) continue; break;
-
-      case Key.ADDI: setRd(base, insn, rs1(base, insn) + immI(insn)); continue;
-      case Key.SLTI: setRd(base, insn, ((rs1(base, insn) as i64) < (immI(insn) as i64)) as u64); continue;
-      case Key.SLTIU: setRd(base, insn, (rs1(base, insn) < immI(insn)) as u64); continue;
-      case Key.XORI: setRd(base, insn, rs1(base, insn) ^ immI(insn)); continue;
-      case Key.ORI: setRd(base, insn, rs1(base, insn) | immI(insn)); continue;
-      case Key.ANDI: setRd(base, insn, rs1(base, insn) & immI(insn)); continue;
-      case Key.SLLI: {
-        if (insn >> 26) break;
-        setRd(base, insn, rs1(base, insn) << ((insn >> 20) as u64));
-        continue;
-      }
-      case Key.SRXI: {
-        const shift = (insn >> 20) as u64;
-        if (insn >> 26 == 0) setRd(base, insn, rs1(base, insn) >> shift);
-        else if (insn >> 26 == 0x10) setRd(base, insn, (rs1(base, insn) as i64) >> shift);
-        else break;
-        continue;
-      }
-      case Key.ADDIW: setWord(base, insn, (rs1(base, insn) as i32) + (immI(insn) as i32)); continue;
-      case Key.SLLIW: {
-        if (insn >> 25) break;
-        setWord(base, insn, (rs1(base, insn) as i32) << ((insn >> 20) as i32));
-        continue;
-      }
-      case Key.SRXIW: {
-        const shift = insn >> 20;
-        if (insn >> 25 == BASE) setWord(base, insn, ((rs1(base, insn) as u32) >> shift) as i32);
-        else if (insn >> 25 == ALTERNATIVE) setWord(base, insn, (rs1(base, insn) as i32) >> (shift as i32));
-        else break;
-        continue;
-      }
-
-      case Key.ADD: {
-        const a = rs1(base, insn);
-        const b = rs2(base, insn);
-        if (insn >> 25 == BASE) setRd(base, insn, a + b);
-        else if (insn >> 25 == ALTERNATIVE) setRd(base, insn, a - b);
-        else if (insn >> 25 == MULTIPLY) setRd(base, insn, a * b);
-        else break;
-        continue;
-      }
-      case Key.SLL: {
-        if (insn >> 25 == BASE) setRd(base, insn, rs1(base, insn) << rs2(base, insn));
-        else if (insn >> 25 == MULTIPLY) setRd(base, insn, mulh(rs1(base, insn), rs2(base, insn)));
-        else break;
-        continue;
-      }
-      case Key.SLT: {
-        if (insn >> 25 == BASE) setRd(base, insn, ((rs1(base, insn) as i64) < (rs2(base, insn) as i64)) as u64);
-        else if (insn >> 25 == MULTIPLY) setRd(base, insn, mulhsu(rs1(base, insn), rs2(base, insn)));
-        else break;
-        continue;
-      }
-      case Key.SLTU: {
-        if (insn >> 25 == BASE) setRd(base, insn, (rs1(base, insn) < rs2(base, insn)) as u64);
-        else if (insn >> 25 == MULTIPLY) setRd(base, insn, mulhu(rs1(base, insn), rs2(base, insn)));
-        else break;
-        continue;
-      }
-      case Key.XOR: {
-        if (insn >> 25 == BASE) setRd(base, insn, rs1(base, insn) ^ rs2(base, insn));
-        else if (insn >> 25 == MULTIPLY) setRd(base, insn, div<i64>(rs1(base, insn), rs2(base, insn)));
-        else break;
-        continue;
-      }
-      case Key.SRX: {
-        const a = rs1(base, insn);
-        const b = rs2(base, insn);
-        if (insn >> 25 == BASE) setRd(base, insn, a >> b);
-        else if (insn >> 25 == ALTERNATIVE) setRd(base, insn, (a as i64) >> (b as i64));
-        else if (insn >> 25 == MULTIPLY) setRd(base, insn, divu<u64>(a, b));
-        else break;
-        continue;
-      }
-      case Key.OR: {
-        if (insn >> 25 == BASE) setRd(base, insn, rs1(base, insn) | rs2(base, insn));
-        else if (insn >> 25 == MULTIPLY) setRd(base, insn, rem<i64>(rs1(base, insn), rs2(base, insn)));
-        else break;
-        continue;
-      }
-      case Key.AND: {
-        if (insn >> 25 == BASE) setRd(base, insn, rs1(base, insn) & rs2(base, insn));
-        else if (insn >> 25 == MULTIPLY) setRd(base, insn, remu<u64>(rs1(base, insn), rs2(base, insn)));
-        else break;
-        continue;
-      }
-      case Key.ADDW: {
-        const a = rs1(base, insn) as i32;
-        const b = rs2(base, insn) as i32;
-        if (insn >> 25 == BASE) setWord(base, insn, a + b);
-        else if (insn >> 25 == ALTERNATIVE) setWord(base, insn, a - b);
-        else if (insn >> 25 == MULTIPLY) setWord(base, insn, a * b);
-        else break;
-        continue;
-      }
-      case Key.SLLW: {
-        if (insn >> 25) break;
-        setWord(base, insn, (rs1(base, insn) as i32) << (rs2(base, insn) as i32));
-        continue;
-      }
-      case Key.SRXW: {
-        const a = rs1(base, insn) as i32;
-        const b = rs2(base, insn) as i32;
-        if (insn >> 25 == BASE) setWord(base, insn, ((a as u32) >> (b as u32)) as i32);
-        else if (insn >> 25 == ALTERNATIVE) setWord(base, insn, a >> b);
-        else if (insn >> 25 == MULTIPLY) setWord(base, insn, divu<u32>(a, b) as i32);
-        else break;
-        continue;
-      }
-      case Key.DIVW: {
-        if (insn >> 25 != MULTIPLY) break;
-        setWord(base, insn, div<i32>(rs1(base, insn) as i32, rs2(base, insn) as i32));
-        continue;
-      }
-      case Key.REMW: {
-        if (insn >> 25 != MULTIPLY) break;
-        setWord(base, insn, rem<i32>(rs1(base, insn) as i32, rs2(base, insn) as i32));
-        continue;
-      }
-      case Key.REMUW: {
-        if (insn >> 25 != MULTIPLY) break;
-        setWord(base, insn, remu<u32>(rs1(base, insn) as u32, rs2(base, insn) as u32) as i32);
-        continue;
-      }
-
-      case Key.BEQ: if (rs1(base, insn) == rs2(base, insn)) pc = here + immB(insn); continue;
-      case Key.BNE: if (rs1(base, insn) != rs2(base, insn)) pc = here + immB(insn); continue;
-      case Key.BLT: if ((rs1(base, insn) as i64) < (rs2(base, insn) as i64)) pc = here + immB(insn); continue;
-      case Key.BGE: if ((rs1(base, insn) as i64) >= (rs2(base, insn) as i64)) pc = here + immB(insn); continue;
-      case Key.BLTU: if (rs1(base, insn) < rs2(base, insn)) pc = here + immB(insn); continue;
-      case Key.BGEU: if (rs1(base, insn) >= rs2(base, insn)) pc = here + immB(insn); continue;
-      case Key.JALR: {
-        const target = (rs1(base, insn) + immI(insn)) & ~1;
-        setRd(base, insn, pc);
-        pc = target;
-        continue;
-      }
-
-      case Key.FENCE: atomic.or<u32>(base, 0, H_ATTENTION); continue; // any atomic update orders all others
-      case Key.FENCE_I: continue; // each fetch reads memory
-
-      case Key.LUI: case Key.LUI | Key.F1: case Key.LUI | Key.F2: case Key.LUI | Key.F3:
-      case Key.LUI | Key.F4: case Key.LUI | Key.F5: case Key.LUI | Key.F6: case Key.LUI | Key.F7:
-        setRd(base, insn, immU(insn));
-        continue;
-      case Key.AUIPC: case Key.AUIPC | Key.F1: case Key.AUIPC | Key.F2: case Key.AUIPC | Key.F3:
-      case Key.AUIPC | Key.F4: case Key.AUIPC | Key.F5: case Key.AUIPC | Key.F6: case Key.AUIPC | Key.F7:
-        setRd(base, insn, here + immU(insn));
-        continue;
-      case Key.JAL: case Key.JAL | Key.F1: case Key.JAL | Key.F2: case Key.JAL | Key.F3:
-      case Key.JAL | Key.F4: case Key.JAL | Key.F5: case Key.JAL | Key.F6: case Key.JAL | Key.F7:
-        setRd(base, insn, pc);
-        pc = here + immJ(insn);
-        continue;
-      case Key.AMO: case Key.AMO | Key.F1: case Key.AMO | Key.F2: case Key.AMO | Key.F3:
-      case Key.AMO | Key.F4: case Key.AMO | Key.F5: case Key.AMO | Key.F6: case Key.AMO | Key.F7:
-        store<u64>(base, here, H_PC);
-        executeAtomic(insn);
-        if (!diverted) continue;
+    // In the switch `continue` goes to the next decoded instruction; `break` leaves the page, with pc or H_PC set.
+    while (true) {
+      if (left <= 0) {
+        pc = pcOf(page, decoded, next);
         break;
-      case Key.SYSTEM: case Key.SYSTEM | Key.F1: case Key.SYSTEM | Key.F2: case Key.SYSTEM | Key.F3:
-      case Key.SYSTEM | Key.F4: case Key.SYSTEM | Key.F5: case Key.SYSTEM | Key.F6: case Key.SYSTEM | Key.F7: {
-        store<u64>(base, here, H_PC);
-        retire(base, counted - left - 1); // all before this one, so that it reads the right minstret
-        counted = left + 1;
-        const exit = executeSystem(insn);
-        if (exit != NO_EXIT) {
+      }
+      left--;
+      const at = next;
+      const low = load<u32>(at);
+      next += low >> 24;
+      switch (low & 0xff) {
+        case Op.UNDECODED: left++; decodeAt(decoded, at); continue;
+
+        case Op.LB: if (loads<i8>(base, low, at, context, pcOf(page, decoded, at))) continue; break;
+        case Op.LH: if (loads<i16>(base, low, at, context, pcOf(page, decoded, at))) continue; break;
+        case Op.LW: if (loads<i32>(base, low, at, context, pcOf(page, decoded, at))) continue; break;
+        case Op.LD: if (loads<i64>(base, low, at, context, pcOf(page, decoded, at))) continue; break;
+        case Op.LBU: if (loads<u8>(base, low, at, context, pcOf(page, decoded, at))) continue; break;
+        case Op.LHU: if (loads<u16>(base, low, at, context, pcOf(page, decoded, at))) continue; break;
+        case Op.LWU: if (loads<u32>(base, low, at, context, pcOf(page, decoded, at))) continue; break;
+        case Op.SB: if (stores<u8>(base, low, at, context, pcOf(page, decoded, at))) continue; break;
+        case Op.SH: if (stores<u16>(base, low, at, context, pcOf(page, decoded, at))) continue; break;
+        case Op.SW: if (stores<u32>(base, low, at, context, pcOf(page, decoded, at))) continue; break;
+        case Op.SD: if (stores<u64>(base, low, at, context, pcOf(page, decoded, at))) continue; break;
+
+        case Op.LI: setRd(base, low, immediate(at)); continue;
+        case Op.MV: setRd(base, low, rs1(base, low)); continue;
+        case Op.AUIPC: setRd(base, low, pcOf(page, decoded, at) + immediate(at)); continue;
+
+        case Op.ADDI: setRd(base, low, rs1(base, low) + immediate(at)); continue;
+        case Op.SLTI: setRd(base, low, ((rs1(base, low) as i64) < (immediate(at) as i64)) as u64); continue;
+        case Op.SLTIU: setRd(base, low, (rs1(base, low) < immediate(at)) as u64); continue;
+        case Op.XORI: setRd(base, low, rs1(base, low) ^ immediate(at)); continue;
+        case Op.ORI: setRd(base, low, rs1(base, low) | immediate(at)); continue;
+        case Op.ANDI: setRd(base, low, rs1(base, low) & immediate(at)); continue;
+        case Op.SLLI: setRd(base, low, rs1(base, low) << immediate(at)); continue;
+        case Op.SRLI: setRd(base, low, rs1(base, low) >> immediate(at)); continue;
+        case Op.SRAI: setRd(base, low, (rs1(base, low) as i64) >> immediate(at)); continue;
+        case Op.ADDIW: setWord(base, low, (rs1(base, low) as i32) + immediateWord(at)); continue;
+        case Op.SLLIW: setWord(base, low, (rs1(base, low) as i32) << immediateWord(at)); continue;
+        case Op.SRLIW: setWord(base, low, ((rs1(base, low) as u32) >> (immediateWord(at) as u32)) as i32); continue;
+        case Op.SRAIW: setWord(base, low, (rs1(base, low) as i32) >> immediateWord(at)); continue;
+
+        case Op.ADD: setRd(base, low, rs1(base, low) + rs2(base, low)); continue;
+        case Op.SUB: setRd(base, low, rs1(base, low) - rs2(base, low)); continue;
+        case Op.SLL: setRd(base, low, rs1(base, low) << rs2(base, low)); continue;
+        case Op.SLT: setRd(base, low, ((rs1(base, low) as i64) < (rs2(base, low) as i64)) as u64); continue;
+        case Op.SLTU: setRd(base, low, (rs1(base, low) < rs2(base, low)) as u64); continue;
+        case Op.XOR: setRd(base, low, rs1(base, low) ^ rs2(base, low)); continue;
+        case Op.SRL: setRd(base, low, rs1(base, low) >> rs2(base, low)); continue;
+        case Op.SRA: setRd(base, low, (rs1(base, low) as i64) >> rs2(base, low)); continue;
+        case Op.OR: setRd(base, low, rs1(base, low) | rs2(base, low)); continue;
+        case Op.AND: setRd(base, low, rs1(base, low) & rs2(base, low)); continue;
+        case Op.ADDW: setWord(base, low, (rs1(base, low) as i32) + (rs2(base, low) as i32)); continue;
+        case Op.SUBW: setWord(base, low, (rs1(base, low) as i32) - (rs2(base, low) as i32)); continue;
+        case Op.SLLW: setWord(base, low, (rs1(base, low) as i32) << (rs2(base, low) as i32)); continue;
+        case Op.SRLW: setWord(base, low, ((rs1(base, low) as u32) >> (rs2(base, low) as u32)) as i32); continue;
+        case Op.SRAW: setWord(base, low, (rs1(base, low) as i32) >> (rs2(base, low) as i32)); continue;
+
+        case Op.MUL: setRd(base, low, rs1(base, low) * rs2(base, low)); continue;
+        case Op.MULH: setRd(base, low, mulh(rs1(base, low), rs2(base, low))); continue;
+        case Op.MULHSU: setRd(base, low, mulhsu(rs1(base, low), rs2(base, low))); continue;
+        case Op.MULHU: setRd(base, low, mulhu(rs1(base, low), rs2(base, low))); continue;
+        case Op.DIV: setRd(base, low, div<i64>(rs1(base, low), rs2(base, low))); continue;
+        case Op.DIVU: setRd(base, low, divu<u64>(rs1(base, low), rs2(base, low))); continue;
+        case Op.REM: setRd(base, low, rem<i64>(rs1(base, low), rs2(base, low))); continue;
+        case Op.REMU: setRd(base, low, remu<u64>(rs1(base, low), rs2(base, low))); continue;
+        case Op.MULW: setWord(base, low, (rs1(base, low) as i32) * (rs2(base, low) as i32)); continue;
+        case Op.DIVW: setWord(base, low, div<i32>(rs1(base, low) as i32, rs2(base, low) as i32)); continue;
+        case Op.DIVUW: setWord(base, low, divu<u32>(rs1(base, low) as u32, rs2(base, low) as u32) as i32); continue;
+        case Op.REMW: setWord(base, low, rem<i32>(rs1(base, low) as i32, rs2(base, low) as i32)); continue;
+        case Op.REMUW: setWord(base, low, remu<u32>(rs1(base, low) as u32, rs2(base, low) as u32) as i32); continue;
+
+        case Op.BEQ: if (rs1(base, low) == rs2(base, low)) next = at + immediateWord(at); continue;
+        case Op.BNE: if (rs1(base, low) != rs2(base, low)) next = at + immediateWord(at); continue;
+        case Op.BLT: if ((rs1(base, low) as i64) < (rs2(base, low) as i64)) next = at + immediateWord(at); continue;
+        case Op.BGE: if ((rs1(base, low) as i64) >= (rs2(base, low) as i64)) next = at + immediateWord(at); continue;
+        case Op.BLTU: if (rs1(base, low) < rs2(base, low)) next = at + immediateWord(at); continue;
+        case Op.BGEU: if (rs1(base, low) >= rs2(base, low)) next = at + immediateWord(at); continue;
+        case Op.JAL: {
+          setRd(base, low, pcOf(page, decoded, next));
+          next = at + immediateWord(at);
+          continue;
+        }
+
+        case Op.BEQ_FAR: {
+          if (rs1(base, low) != rs2(base, low)) continue;
+          pc = pcOf(page, decoded, at) + immediate(at);
+          break;
+        }
+        case Op.BNE_FAR: {
+          if (rs1(base, low) == rs2(base, low)) continue;
+          pc = pcOf(page, decoded, at) + immediate(at);
+          break;
+        }
+        case Op.BLT_FAR: {
+          if ((rs1(base, low) as i64) >= (rs2(base, low) as i64)) continue;
+          pc = pcOf(page, decoded, at) + immediate(at);
+          break;
+        }
+        case Op.BGE_FAR: {
+          if ((rs1(base, low) as i64) < (rs2(base, low) as i64)) continue;
+          pc = pcOf(page, decoded, at) + immediate(at);
+          break;
+        }
+        case Op.BLTU_FAR: {
+          if (rs1(base, low) >= rs2(base, low)) continue;
+          pc = pcOf(page, decoded, at) + immediate(at);
+          break;
+        }
+        case Op.BGEU_FAR: {
+          if (rs1(base, low) < rs2(base, low)) continue;
+          pc = pcOf(page, decoded, at) + immediate(at);
+          break;
+        }
+        case Op.JAL_FAR: {
+          pc = pcOf(page, decoded, at) + immediate(at);
+          setRd(base, low, pcOf(page, decoded, next));
+          break;
+        }
+        case Op.JALR: {
+          pc = (rs1(base, low) + immediate(at)) & ~1;
+          setRd(base, low, pcOf(page, decoded, next));
+          break;
+        }
+        case Op.PAGE_END: left++; pc = pcOf(page, decoded, at); break;
+        case Op.CROSSING: {
+          if (!decodeCrossing(decoded, pcOf(page, decoded, at))) break;
+          left++;
+          decoded += CROSSING_SHIFT;
+          next += CROSSING_SHIFT;
+          continue;
+        }
+
+        case Op.FENCE: atomic.or<u32>(base, 0, H_ATTENTION); continue; // any atomic update orders all others
+        case Op.FENCE_I: fenceCode(); continue;
+        case Op.AMO: if (executesAtomic(low, at, pcOf(page, decoded, at))) continue; break;
+        case Op.SYSTEM: {
+          store<u64>(base, pcOf(page, decoded, at), H_PC);
+          retire(base, counted - left - 1); // all before this one, so that it reads the right minstret
+          counted = left + 1;
+          const exit = executeSystem(load<u32>(at, 4));
+          if (exit == NO_EXIT) break;
           retire(base, counted - left);
           return exit;
         }
+        default: if (executesGeneric(low, at, pcOf(page, decoded, at))) continue; break;
       }
+      break;
     }
 
-    if (!diverted) {
-      store<u64>(base, here, H_PC);
-      if (executeExtension(insn)) {
-        if (!diverted) continue;
-      } else {
-        raise(ILLEGAL_INSTRUCTION, raw);
-      }
-    }
+    if (!diverted) continue;
     setDiverted(false);
     pc = load<u64>(base, H_PC);
     context = dataContext;
-    page = pc + PAGE;
+    if (atomic.load<i32>(base, H_ATTENTION)) break;
   }
 
-  store<u64>(base, 0, H_X);
   store<u64>(base, pc, H_PC);
   retire(base, counted - left);
   return EXIT_BUDGET;

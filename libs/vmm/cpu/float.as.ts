@@ -4,7 +4,7 @@
  * and then nothing happened. A trap of a load or store sets `diverted`.
  */
 import { H_F, H_TLB_READ, H_TLB_WRITE } from '../layout';
-import { immI, immS, rs1 } from './decode.as';
+import { immI, immS } from './decode.as';
 import { RMM, floatIsDirty, floatIsOn, roundingMode } from './fcsr.as';
 import {
   add, classify, divide, equal, fused, less, lessOrEqual, maximum, minimum, multiply, squareRoot, subtract,
@@ -85,7 +85,7 @@ export function executeFloatStore(insn: u32): bool {
 
 @inline
 function loadFloat<T>(insn: u32): void {
-  const va = rs1(hart, insn) + immI(insn);
+  const va = x((insn >> 15) & 31) + immI(insn);
   const entry = hart + tlbEntry(va);
   let value: u64;
   if (load<u64>(entry, H_TLB_READ) == (((va + (sizeof<T>() - 1)) & PAGE_MASK) | dataContext)) {
@@ -99,7 +99,7 @@ function loadFloat<T>(insn: u32): void {
 
 @inline
 function storeFloat<T>(insn: u32): void {
-  const va = rs1(hart, insn) + immS(insn);
+  const va = x((insn >> 15) & 31) + immS(insn);
   const entry = hart + tlbEntry(va);
   const value = raw((insn >> 20) & 31);
   if (load<u64>(entry, H_TLB_WRITE) == (((va + (sizeof<T>() - 1)) & PAGE_MASK) | dataContext)) {

@@ -1,11 +1,9 @@
-/** What a load, a store or a fetch does when its TLB does not answer: translate, cross a page, ask a device. */
-import { H_TLB_EXEC } from '../layout';
+/** What a load or a store does when its TLB does not answer: translate, cross a page, ask a device. */
 import {
-  EXECUTE, NO_ADDRESS, PAGE, PAGE_MASK, READ, WRITE, accessFault, cacheExecute, cacheRead, cacheWrite, inRam,
-  readableRam, tlbEntry, translate, writableRam,
+  NO_ADDRESS, PAGE, PAGE_MASK, READ, WRITE, accessFault, cacheRead, cacheWrite, inRam, readableRam, translate,
+  writableRam,
 } from './mmu.as';
-import { codeContext } from './privilege.as';
-import { diverted, hart } from './registers.as';
+import { diverted } from './registers.as';
 
 @external('env', 'mmio_read')
 declare function mmioRead(pa: u64, size: u32): u64;
@@ -101,33 +99,4 @@ function writeDevice(va: u64, pa: u64, size: u32, value: u64): void {
       return;
     }
   }
-}
-
-/** What fetch answers when it traps: 32 bits that are no instruction. */
-const NOTHING: u32 = 0xffff_ffff;
-/** Host address of the page that the last fetch came from; meaningless if it trapped. */
-export let fetchedPage: u32 = 0;
-
-/** The 16 or 32 bits of the instruction at `at`. If it traps, `diverted` is set. Execution is from RAM alone. */
-export function fetch(at: u64): u32 {
-  const host = executable(at);
-  if (!host) return NOTHING;
-  fetchedPage = host - ((at as u32) & 0xfff);
-  const low: u32 = load<u16>(host);
-  if ((low & 3) != 3) return low;
-  if ((at & (PAGE - 1)) != PAGE - 2) return load<u32>(host);
-  const next = executable(at + 2);
-  return next ? low | ((load<u16>(next) as u32) << 16) : NOTHING;
-}
-
-/** Host address of code, or 0 after raising the fault. */
-function executable(at: u64): u32 {
-  const entry = hart + tlbEntry(at);
-  const tag = (at & PAGE_MASK) | codeContext;
-  if (load<u64>(entry, H_TLB_EXEC) == tag) return (at as u32) + load<u32>(entry, H_TLB_EXEC + 8);
-  const pa = translate(at, EXECUTE);
-  if (pa == NO_ADDRESS) return 0;
-  if (inRam(pa)) return cacheExecute(at, pa);
-  accessFault(at, EXECUTE);
-  return 0;
 }

@@ -2,12 +2,13 @@
  * Address translation: Sv39 with hardware A/D updates, and the three software TLBs (read, write, execute).
  *
  * A TLB has 1,024 entries of 16 bytes, indexed by the low bits of the page number: u64 tag (page | context), u32 addend
- * (host address = low half of the guest address + addend). The write TLB is also the dirty log's filter: a page is
+ * (host address = low half of the guest address + addend; the execute TLB has a decoded page there). The write TLB is also the dirty log's filter: a page is
  * logged when its entry is filled, so stores that hit cost nothing, and after flushWrites each page is logged again.
  */
 import {
   DIRTY, H_TLB_EXEC, H_TLB_READ, H_TLB_WRITE, PAGE_SHIFT, PAGE_SIZE, RAM, RAM_BASE,
 } from '../layout';
+import { codeWritten, isCode } from './code-pages.as';
 import {
   CONTEXT_MXR, CONTEXT_SUM, MACHINE_MODE, SUPERVISOR, USER, codeContext, dataContext,
 } from './privilege.as';
@@ -27,6 +28,7 @@ export const PAGE: u64 = PAGE_SIZE;
 export const NO_ADDRESS: u64 = 0xffff_ffff_ffff_ffff;
 export const PAGE_MASK: u64 = 0xffff_ffff_ffff_f000;
 const TLB_SIZE: u32 = 0x4000;
+const TLB_ENTRY: u32 = 16;
 const TLB_INDEX: u32 = 0x3ff0;
 
 // Page table entry (Privileged spec, 4.3.1 and 4.4.1).
@@ -64,6 +66,21 @@ export function flushAll(): void {
   superTo = 0;
 }
 
+/** Forgets the entries of the write TLB for a page of RAM, whatever its virtual addresses. */
+export function forgetWrites(hostPage: u32): void {
+  for (let entry = hart; entry < hart + TLB_SIZE; entry += TLB_ENTRY) {
+    const mapped = ((load<u32>(entry, H_TLB_WRITE) as u32) & ~(PAGE_SIZE - 1)) + load<u32>(entry, H_TLB_WRITE + 8);
+    if (mapped == hostPage) store<u64>(entry, NO_ADDRESS, H_TLB_WRITE);
+  }
+}
+
+/** Forgets the entries of the execute TLB that lead to a decoded page. */
+export function forgetExecute(decoded: u32): void {
+  for (let entry = hart; entry < hart + TLB_SIZE; entry += TLB_ENTRY) {
+    if (load<u32>(entry, H_TLB_EXEC + 8) == decoded) store<u64>(entry, NO_ADDRESS, H_TLB_EXEC);
+  }
+}
+
 /** SFENCE.VMA for one address. */
 export function flushAddress(va: u64): void {
   if (va >= superFrom && va < superTo) {
@@ -87,10 +104,14 @@ export function readableRam(pa: u64): u32 {
   return ((pa - (RAM_BASE as u64)) as u32) + RAM;
 }
 
-/** Host address of a byte of RAM, to write, with its page put into the dirty log. No guest write goes another way. */
+/**
+ * Host address of a byte of RAM, to write, with its page put into the dirty log and what was decoded of it forgotten.
+ * No guest write goes another way.
+ */
 export function writableRam(pa: u64): u32 {
   const page = ((pa - (RAM_BASE as u64)) >> PAGE_SHIFT) as u32;
   atomic.or<u32>(DIRTY + ((page >> 5) << 2), (1 as u32) << (page & 31));
+  if (isCode(page)) codeWritten(page);
   return readableRam(pa);
 }
 
@@ -104,9 +125,11 @@ export function cacheWrite(va: u64, pa: u64): u32 {
   return cache(hart + tlbEntry(va) + H_TLB_WRITE, va, dataContext, writableRam(pa));
 }
 
-/** Enters a page of RAM into the execute TLB; the host address of the byte. */
-export function cacheExecute(va: u64, pa: u64): u32 {
-  return cache(hart + tlbEntry(va) + H_TLB_EXEC, va, codeContext, readableRam(pa));
+/** Enters a decoded page into the execute TLB: it has that in place of an addend. */
+export function cacheExecute(va: u64, decoded: u32): void {
+  const entry = hart + tlbEntry(va);
+  store<u64>(entry, (va & PAGE_MASK) | codeContext, H_TLB_EXEC);
+  store<u32>(entry, decoded, H_TLB_EXEC + 8);
 }
 
 @inline
