@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isInstalled } from '../programs.js';
 import { MRET, WFI, assemble, b, csr, csrr, csrw, i, jal, li, r, s, shift, sizeOf } from '../vmm/assembler.js';
+import { fstore } from '../vmm/float-assembler.js';
 import { FINISHER, TestMachine, UART } from '../vmm/machine.js';
 
 const START = 0x8000_0000;
@@ -78,8 +79,16 @@ const PRINT = [
   i('jalr', 0, t5, 0),
 ];
 
+/** The f registers and fcsr, behind the x registers in the log. */
+const FLOAT_DUMP = [
+  ...Array.from({ length: 32 }, (_, n) => fstore('d', n, t6, 256 + 8 * n)),
+  csrr(ra, 'fcsr'),
+  s('sd', ra, t6, 512),
+  i('addi', t1, t6, 520),
+];
+
 /** Entered with t6 = end of the log, x30 saved there, x31 in mscratch: appends the registers and prints all. */
-const DUMP = [
+const dump = (float: boolean) => [
   ...Array.from({ length: 29 }, (_, n) => s('sd', n + 1, t6, 8 * (n + 1))),
   i('ld', ra, t6, 0),
   s('sd', ra, t6, 240),
@@ -87,6 +96,7 @@ const DUMP = [
   s('sd', ra, t6, 248),
   s('sd', 0, t6, 0),
   i('addi', t1, t6, 256),
+  ...(float ? FLOAT_DUMP : []),
   ...li(t2, BigInt(LOG)),
 ];
 
@@ -99,18 +109,21 @@ export interface Program {
   readonly memory: readonly { readonly address: number; readonly bytes: Uint8Array }[];
   /** Ranges of memory that are printed at the end, besides the data. */
   readonly printed?: readonly { readonly address: number; readonly size: number }[];
+  /** The f registers and fcsr are printed too; setUp has switched them on. */
+  readonly float?: boolean;
 }
 
 /** Harts but the first stay here: QEMU makes AMOs atomic, and traps in them what they should be, only with two of them. */
 const PARK = [csrr(t0, 'mhartid'), b('beq', t0, 0, 12), WFI, jal(0, -4)];
 
 /** A flat image for START. */
-function link({ setUp = [], blocks, memory, printed = [] }: Program): Uint8Array {
+function link({ setUp = [], blocks, memory, printed = [], float = false }: Program): Uint8Array {
   const handler = START + sizeOf(PARK) + 4;
-  const dump = handler + sizeOf(HANDLER);
-  const print = dump + sizeOf(DUMP);
+  const dumpRegisters = dump(float);
+  const dumpAt = handler + sizeOf(HANDLER);
+  const print = dumpAt + sizeOf(dumpRegisters);
   const main = print + sizeOf(PRINT);
-  const code = [...PARK, jal(0, main - START - sizeOf(PARK)), ...HANDLER, ...DUMP, ...PRINT];
+  const code = [...PARK, jal(0, main - START - sizeOf(PARK)), ...HANDLER, ...dumpRegisters, ...PRINT];
   let at = main;
   const emit = (...instructions: number[]) => {
     code.push(...instructions);
@@ -120,7 +133,7 @@ function link({ setUp = [], blocks, memory, printed = [] }: Program): Uint8Array
   emit(...li(t0, BigInt(handler)), csrw('mtvec', t0), ...li(t0, BigInt(LOG)), csrw('mscratch', t0), ...setUp);
   for (const block of blocks) {
     emit(...block, csr('w', t6, 'mscratch', t6), s('sd', t5, t6, 0));
-    emit(jal(t5, dump - at));
+    emit(jal(t5, dumpAt - at));
   }
   for (const { address, size } of [{ address: DATA, size: DATA_SIZE }, ...printed]) {
     emit(...li(t2, BigInt(address)), ...li(t1, BigInt(address + size)));

@@ -3,6 +3,7 @@
  * A difference names the seed of its program; DROVER_SOAK_SEED is the first one.
  */
 import { expect, test } from 'vitest';
+import { floatingPoint } from '../conformance/float-programs.js';
 import { straightLine, translated } from '../conformance/generated-programs.js';
 import { hasQemu, runOnHart, runOnQemu } from '../conformance/program.js';
 import { announcedSeed, setting } from './settings.js';
@@ -15,10 +16,10 @@ test.skipIf(!qemu)(`generated programs for ${MINUTES} min`, { timeout: (MINUTES 
   let seed = announcedSeed('cpu');
   const first = seed;
   for (const end = Date.now() + MINUTES * 60_000; Date.now() < end; seed++) {
-    for (const generate of [straightLine, translated]) {
+    for (const generate of [straightLine, translated, floatingPoint]) {
       const program = generate(seed, BLOCKS);
       expect(runOnHart(program), `${generate.name} of seed ${seed}`).toEqual(runOnQemu(program));
     }
   }
-  console.log(`cpu: ${2 * (seed - first)} programs did the same`);
+  console.log(`cpu: ${3 * (seed - first)} programs did the same`);
 });

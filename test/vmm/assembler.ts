@@ -78,6 +78,9 @@ export const ATOMICS = {
   amomaxu: 28,
 } as const;
 export const CSRS = {
+  fflags: 0x001,
+  frm: 0x002,
+  fcsr: 0x003,
   sstatus: 0x100,
   sie: 0x104,
   stvec: 0x105,

@@ -5,7 +5,6 @@ export type Format = (typeof FORMATS)[number];
 export const ROUNDING = { rne: 0, rtz: 1, rdn: 2, rup: 3, rmm: 4, dyn: 7 } as const;
 export type Rounding = Exclude<keyof typeof ROUNDING, 'dyn'>;
 export const FLAGS = { NX: 1n, UF: 2n, OF: 4n, DZ: 8n, NV: 16n } as const;
-export const FLOAT_CSRS = { fflags: 1, frm: 2, fcsr: 3 } as const;
 
 /** funct5 of operations on two registers that round. */
 export const ARITHMETIC = { fadd: 0, fsub: 1, fmul: 2, fdiv: 3 } as const;

@@ -1,10 +1,9 @@
 /** The state of F and D: f registers and fcsr, mstatus.FS above them, loads and stores, what is illegal, snapshots. */
 import { describe, expect, it } from 'vitest';
 import { RAM_BASE } from '../../libs/vmm/layout.js';
-import { CSRS, csrr, i, jal } from './assembler.js';
+import { CSRS, type Csr, csr, csrr, i, jal } from './assembler.js';
 import {
   FLAGS,
-  FLOAT_CSRS,
   ROUNDING,
   arithmetic,
   comparison,
@@ -37,15 +36,9 @@ function machineWith(fs: bigint): TestMachine {
   return machine;
 }
 
-const csrOf = ({ hart }: TestMachine, name: keyof typeof FLOAT_CSRS) => hart.csr(FLOAT_CSRS[name]);
+const csrOf = ({ hart }: TestMachine, name: Csr) => hart.csr(CSRS[name]);
 const fsOf = ({ hart }: TestMachine) => (hart.csr(CSRS.mstatus) >> 13n) & 3n;
 const sdOf = ({ hart }: TestMachine) => hart.csr(CSRS.mstatus) >> 63n;
-
-/** csrrs or csrrw of a CSR that the integer assembler does not name. */
-const csrrs = (rd: number, name: keyof typeof FLOAT_CSRS, rs1 = 0) =>
-  (0x2073 | (rd << 7) | (rs1 << 15) | (FLOAT_CSRS[name] << 20)) >>> 0;
-const csrrw = (rd: number, name: keyof typeof FLOAT_CSRS, rs1: number) =>
-  (0x1073 | (rd << 7) | (rs1 << 15) | (FLOAT_CSRS[name] << 20)) >>> 0;
 
 /** Cause and value of the trap that an instruction takes; undefined if it takes none. */
 function trapOf(machine: TestMachine, instruction: number): [bigint, bigint] | undefined {
@@ -76,10 +69,10 @@ describe('while mstatus.FS is Off', () => {
     comparison('feq', 's', 1, 2, 3),
     fmvToX('d', 1, 2),
     fmvFromX('s', 1, 2),
-    csrrs(A0, 'fflags'),
-    csrrs(A0, 'frm'),
-    csrrs(A0, 'fcsr'),
-    csrrw(0, 'fcsr', A0),
+    csrr(A0, 'fflags'),
+    csrr(A0, 'frm'),
+    csrr(A0, 'fcsr'),
+    csr('w', 0, 'fcsr', A0),
   ])('instruction %i is illegal', (instruction) => {
     expect(trapOf(machineWith(OFF), instruction)).toEqual([ILLEGAL, BigInt(instruction)]);
   });
@@ -91,8 +84,8 @@ describe('mstatus.FS', () => {
     ['arithmetic', arithmetic('fadd', 'd', 1, 2, 3, rne)],
     ['a fused one', fused('fnmadd', 's', 1, [2, 3, 4], rne)],
     ['a move from x', fmvFromX('d', 1, 0)],
-    ['a write of fcsr', csrrw(0, 'fcsr', 0)],
-    ['a write of frm', csrrw(0, 'frm', 0)],
+    ['a write of fcsr', csr('w', 0, 'fcsr', 0)],
+    ['a write of frm', csr('w', 0, 'frm', 0)],
     ['a comparison that is invalid', comparison('flt', 'd', A1, 9, 9)],
   ])('becomes Dirty by %s, and SD with it', (_what, instruction) => {
     for (const before of [INITIAL, CLEAN]) {
@@ -111,7 +104,7 @@ describe('mstatus.FS', () => {
     ['a comparison', comparison('feq', 'd', A1, 1, 1)],
     ['a class', fclass('s', A1, 1)],
     ['an exact conversion to an integer', fcvtToX('l', 'd', A1, 1, rtz)],
-    ['reading fcsr', csrrs(A1, 'fcsr')],
+    ['reading fcsr', csrr(A1, 'fcsr')],
     ['a load that traps', fload('d', 1, 0, 0)],
   ])('stays Clean by %s', (_what, instruction) => {
     const machine = machineWith(CLEAN);
@@ -143,12 +136,12 @@ describe('fcsr', () => {
     const machine = machineWith(DIRTY);
     const { hart } = machine;
     hart.setX(A0, (1n << 64n) - 1n);
-    machine.execute([csrrw(A1, 'fcsr', A0)]);
+    machine.execute([csr('w', A1, 'fcsr', A0)]);
     expect([csrOf(machine, 'fcsr'), csrOf(machine, 'frm'), csrOf(machine, 'fflags')]).toEqual([0xffn, 7n, 31n]);
     hart.setX(A0, 0xfffn);
-    machine.execute([csrrw(A1, 'frm', 0)]);
+    machine.execute([csr('w', A1, 'frm', 0)]);
     expect([hart.x(A1), csrOf(machine, 'fcsr')]).toEqual([7n, 31n]);
-    machine.execute([csrrw(A1, 'fflags', 0), csrrw(A1, 'frm', A0)]);
+    machine.execute([csr('w', A1, 'fflags', 0), csr('w', A1, 'frm', A0)]);
     expect([hart.x(A1), csrOf(machine, 'fcsr')]).toEqual([0n, 0xe0n]);
   });
 
@@ -179,7 +172,7 @@ describe('illegal are', () => {
 
   it.each([5n, 6n, 7n])('reserved rounding mode %i in frm, where it is asked for', (rm) => {
     const machine = machineWith(CLEAN);
-    machine.hart.setCsr(FLOAT_CSRS.frm, rm);
+    machine.hart.setCsr(CSRS.frm, rm);
     expect(trapOf(machine, arithmetic('fadd', 'd', 1, 2, 3, rne))).toBeUndefined();
     const dynamic = arithmetic('fadd', 'd', 1, 2, 3, dyn);
     expect(trapOf(machine, dynamic)).toEqual([ILLEGAL, BigInt(dynamic)]);
@@ -270,7 +263,7 @@ it('f registers and fcsr of a hart that was saved are there when it goes on else
     const machine = machineWith(INITIAL);
     machine.hart.setF(1, ONE);
     machine.hart.setF(2, ONE + 123n);
-    machine.hart.setCsr(FLOAT_CSRS.frm, BigInt(ROUNDING.rup));
+    machine.hart.setCsr(CSRS.frm, BigInt(ROUNDING.rup));
     machine.execute(program);
     return machine;
   };

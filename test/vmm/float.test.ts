@@ -14,12 +14,11 @@ import {
   exactToInteger,
   negated,
 } from './exact-float.js';
-import { EDGES, operand } from './float-arbitrary.js';
+import { operand } from './float-arbitrary.js';
 import {
   ARITHMETIC,
   COMPARISONS,
   FLAGS,
-  FLOAT_CSRS,
   FORMATS,
   FUSED,
   type Format,
@@ -40,6 +39,7 @@ import {
   selection,
 } from './float-assembler.js';
 import { CSRS } from './assembler.js';
+import { EDGES } from './float-edges.js';
 import { TestMachine } from './machine.js';
 
 const FLOAT_ON = 1n << 13n;
@@ -57,9 +57,9 @@ hart.setCsr(CSRS.mstatus, FLOAT_ON);
 /** Executes one instruction on operands in FA, FB, FC; gives FD and the exceptions that it added to `before`. */
 function run(instruction: number, format: Format, operands: readonly bigint[], before = 0n): Outcome {
   operands.forEach((bits, n) => hart.setF(FA + n, boxed(format, bits)));
-  hart.setCsr(FLOAT_CSRS.fflags, before);
+  hart.setCsr(CSRS.fflags, before);
   machine.execute([instruction]);
-  return { bits: hart.f(FD), flags: hart.csr(FLOAT_CSRS.fflags) };
+  return { bits: hart.f(FD), flags: hart.csr(CSRS.fflags) };
 }
 
 /** Checks an instruction that rounds: from no exceptions, with NX already set (the host's way), and with the mode in frm. */
@@ -75,7 +75,7 @@ function checkRounded(
   expect(run(encode(mode), formats.from, operands)).toEqual({ bits, flags: expected.flags });
   const withNx = { bits, flags: expected.flags | FLAGS.NX };
   expect(run(encode(mode), formats.from, operands, FLAGS.NX)).toEqual(withNx);
-  hart.setCsr(FLOAT_CSRS.frm, BigInt(mode));
+  hart.setCsr(CSRS.frm, BigInt(mode));
   expect(run(encode(ROUNDING.dyn), formats.from, operands, FLAGS.NX)).toEqual(withNx);
 }
 
