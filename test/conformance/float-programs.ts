@@ -1,7 +1,8 @@
 /** Generated floating-point programs for a comparison of our hart with QEMU's: a seed always gives the same program. */
 import { Random } from '../random.js';
 import { csr, csri, csrr, i, li, r, shift } from '../vmm/assembler.js';
-import { EDGES } from '../vmm/float-edges.js';
+import { canonicalNan } from '../vmm/exact-float.js';
+import { EDGES, INFINITY } from '../vmm/float-edges.js';
 import {
   ARITHMETIC,
   COMPARISONS,
@@ -31,6 +32,7 @@ const keys = <T extends object>(table: T) => Object.keys(table) as (keyof T)[];
 /** Operands lie here; x4 points into their middle, so that every one is within reach of a load. */
 const OPERANDS = 0x8014_0000;
 const OPERAND_COUNT = 512;
+const FAMILY_SIZE = 16;
 const TABLE = 4;
 /** Point into the data: aligned, so that compressed stores reach it too, and odd, near the end of a page. */
 const [ALIGNED, ODD] = [8, 9] as const;
@@ -46,37 +48,44 @@ const FS = 3n << 13n;
 const BOX = 0xffff_ffffn << 32n;
 const INTEGER_EDGES = [0n, 1n, 2n ** 24n + 1n, 2n ** 31n, 2n ** 32n - 1n, 2n ** 53n + 1n, 2n ** 63n, 2n ** 63n - 512n];
 
-/** Bits for an f or x register: of doubles, boxed and wrongly boxed singles, integers. */
-function operandBits(random: Random): bigint {
-  const near = random.pick([0n, 0n, 0n, 1n, -1n]);
-  switch (random.below(8)) {
-    case 0:
-    case 1:
-      return random.pick(EDGES.d) + near;
-    case 2:
-      return BOX | (random.pick(EDGES.s) + near);
-    case 3:
-      return random.bigint(64);
-    case 4:
-      return BOX | random.bigint(32);
-    case 5:
-      return random.pick([0n, random.bigint(32) << 32n, 0xffff_fffen << 32n]) | random.pick(EDGES.s); // no box
-    case 6: // doubles and singles of about the same size, with few digits
-      return random.below(2)
-        ? (BigInt(random.pick([0, 0x800]) + 1023 + random.below(60) - 30) << 52n) | (random.bigint(8) << 44n)
-        : BOX | (BigInt(random.pick([0, 0x100]) + 127 + random.below(30) - 15) << 23n) | (random.bigint(6) << 17n);
-    default:
-      return random.pick([random.pick(INTEGER_EDGES), -random.pick(INTEGER_EDGES), random.bigint(32)]) + near;
-  }
-}
+const view = new DataView(new ArrayBuffer(8));
+const doubleBits = (value: number) => (view.setFloat64(0, value), view.getBigUint64(0));
+const singleBits = (value: number) => (view.setFloat32(0, value), BigInt(view.getUint32(0)));
+
+/** Kinds of operands: bits for an f or x register, in families whose members do something to each other. */
+const FAMILIES: readonly ((random: Random) => bigint)[] = [
+  (random) => random.pick(EDGES.d) + random.pick([0n, 0n, 1n, -1n]),
+  (random) => BOX | (random.pick(EDGES.s) + random.pick([0n, 0n, 1n, -1n])),
+  (random) => random.pick([0n, INFINITY.d, canonicalNan('d'), INFINITY.d + 1n]) | (random.bigint(1) << 63n),
+  (random) => BOX | random.pick([0n, INFINITY.s, canonicalNan('s'), INFINITY.s + 1n]) | (random.bigint(1) << 31n),
+  (random) => doubleBits(fewDigits(random) * 2 ** random.pick([0, 0, 51, 52, 53])),
+  (random) => BOX | singleBits(fewDigits(random) * 2 ** random.pick([0, 0, 22, 23, 24])),
+  (random) => (BigInt(1023 + random.below(60) - 30) << 52n) | random.bigint(52) | (random.bigint(1) << 63n),
+  (random) => BOX | (BigInt(127 + random.below(30) - 15) << 23n) | random.bigint(23) | (random.bigint(1) << 31n),
+  (random) => random.bigint(64),
+  (random) => BOX | random.bigint(32),
+  (random) => random.pick([0n, random.bigint(32) << 32n, 0xffff_fffen << 32n]) | random.pick(EDGES.s), // no box
+  (random) => random.pick([1n, -1n]) * random.pick(INTEGER_EDGES) + random.pick([0n, 1n, -1n]),
+];
+
+/** Small multiples of small fractions: ties between whole numbers, and in sums and products of such. */
+const fewDigits = (random: Random) => (random.below(63) - 31) / 2 ** random.below(4);
 
 function operands(random: Random): Uint8Array {
-  const view = new DataView(new ArrayBuffer(8 * OPERAND_COUNT));
-  for (let n = 0; n < OPERAND_COUNT; n++) view.setBigUint64(8 * n, BigInt.asUintN(64, operandBits(random)), true);
-  return new Uint8Array(view.buffer);
+  const families = Array.from({ length: OPERAND_COUNT / FAMILY_SIZE }, (_, n) => FAMILIES[n % FAMILIES.length]!);
+  const bits = families.flatMap((family) => Array.from({ length: FAMILY_SIZE }, () => family(random)));
+  return new Uint8Array(BigUint64Array.from(bits).buffer);
 }
 
-const offset = (random: Random) => 8 * (random.below(OPERAND_COUNT) - OPERAND_COUNT / 2);
+/** Offsets from TABLE of three operands for f registers, mostly of one family, and of one for an x register. */
+function pickOperands(random: Random): { floats: number[]; integer: number } {
+  const offset = (n: number) => 8 * (n - OPERAND_COUNT / 2);
+  const family = random.below(OPERAND_COUNT / FAMILY_SIZE) * FAMILY_SIZE;
+  const any = () => offset(random.below(OPERAND_COUNT));
+  const related = () => (random.chance(80) ? offset(family + random.below(FAMILY_SIZE)) : any());
+  return { floats: [related(), related(), related()], integer: any() };
+}
+
 /** All five modes, dynamic, and now and then a reserved one. */
 const mode = (random: Random) => random.pick([0, 0, 1, 2, 3, 4, 7, 7, 7, random.below(8)]);
 
@@ -152,11 +161,12 @@ function whileOff(random: Random, fd: number, xd: number): number[] {
 
 /** Operands, an operation, and its exceptions shifted into a register of all of the block's. */
 function step(random: Random, n: number): number[] {
+  const { floats, integer } = pickOperands(random);
   const before = random.pick([BEFORE.none, BEFORE.nx, BEFORE.nx, BEFORE.all]);
   const frm = random.pick([0, 0, 0, 1, 2, 3, 4, random.below(8)]);
   return [
-    ...[0, 1, 2].map((f) => fload('d', f, TABLE, offset(random))),
-    i('ld', INTEGER, TABLE, offset(random)),
+    ...floats.map((offset, f) => fload('d', f, TABLE, offset)),
+    i('ld', INTEGER, TABLE, integer),
     csri('w', 0, 'frm', frm),
     csri('w', 0, 'fflags', before),
     ...operation(random, FIRST_F + n, FIRST_X + n),

@@ -71,3 +71,5 @@ export const EDGES: Record<Format, readonly bigint[]> = {
 function withSigns(sign: bigint, magnitudes: readonly bigint[]): readonly bigint[] {
   return magnitudes.flatMap((bits) => [bits, bits | sign]);
 }
+
+export const INFINITY: Record<Format, bigint> = { s: 0x7f80_0000n, d: 0x7ff0_0000_0000_0000n };

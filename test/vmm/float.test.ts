@@ -39,7 +39,7 @@ import {
   selection,
 } from './float-assembler.js';
 import { CSRS } from './assembler.js';
-import { EDGES } from './float-edges.js';
+import { EDGES, INFINITY } from './float-edges.js';
 import { TestMachine } from './machine.js';
 
 const FLOAT_ON = 1n << 13n;
@@ -265,10 +265,21 @@ const ONE = { s: 0x3f80_0000n, d: 0x3ff0_0000_0000_0000n };
 const isSignalling = (format: Format, bits: bigint) =>
   exactMultiply(format, 'rne', bits, ONE[format]).flags === FLAGS.NV;
 
+it.each(FORMATS)('infinity times zero is invalid beside a quiet NaN too, of format %s', (format) => {
+  const infinity = INFINITY[format];
+  for (const operands of [
+    [infinity, 0n, canonicalNan(format)],
+    [negated(format, 0n), infinity, canonicalNan(format)],
+  ]) {
+    const outcome = run(fused('fmadd', format, FD, [FA, FB, FC], ROUNDING.rne), format, operands);
+    expect(outcome).toEqual({ bits: boxed(format, canonicalNan(format)), flags: FLAGS.NV });
+  }
+});
+
 describe.each(FORMATS)('what never rounds, of format %s', (format) => {
   const zero = EDGES[format][0]!;
   const minusZero = EDGES[format][1]!;
-  const infinity = { s: 0x7f80_0000n, d: 0x7ff0_0000_0000_0000n }[format];
+  const infinity = INFINITY[format];
   const quiet = canonicalNan(format);
   const signalling = infinity + 1n;
   const one = ONE[format];

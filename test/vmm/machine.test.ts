@@ -194,7 +194,8 @@ describe('dirty log', () => {
     };
 
     machine.cont();
-    await vi.waitFor(() => expect(memory.read64(0x80200008)).toBeGreaterThan(10n), PATIENCE);
+    const firsts = [0x80200008, 0x80200008 + REGION_PAGES * 4096]; // each hart begins when its thread does
+    for (const at of firsts) await vi.waitFor(() => expect(memory.read64(at)).toBeGreaterThan(10n), PATIENCE);
     let copied = 0;
     for (let pass = 0; pass < 50; pass++) {
       syncDirtyLog(memory, pages);
