@@ -7,9 +7,11 @@ import { listenQmp, QmpServer } from '#qmp';
 import { Machine, type HartThread } from '#vmm';
 import { bootFrom } from './boot-files.js';
 import { registerCommands } from './commands.js';
+import { registerBalloonCommands } from './devices/balloon.js';
 import { Migration } from './migration.js';
 import { plugDevices } from './devices/plug.js';
 import { HELP, parseCommandLine, type Options } from './options.js';
+import { registerObjects } from './qom.js';
 import { openSerial } from './serial.js';
 import { UsageError } from './usage-error.js';
 import { EVENTS, Vm } from './vm.js';
@@ -67,7 +69,10 @@ async function run(options: Options): Promise<void> {
   );
   closers.push(() => serial.close());
 
-  const plugged = await plugDevices(options);
+  const log = (line: string) => process.stderr.write(`drover-vmm: ${line}\n`);
+  const { plugged, objects } = await plugDevices(options, { event: (name, data) => qmp.emit(name, data), log });
+  registerObjects(qmp, objects);
+  registerBalloonCommands(qmp, plugged);
   for (const { close } of plugged) if (close) closers.push(close);
 
   let consoleBytes = 0;
@@ -91,7 +96,7 @@ async function run(options: Options): Promise<void> {
         },
         guestShutdown: (status) => void vm.shutdown('guest-shutdown', status),
         guestReset: () => void vm.guestReset(),
-        deviceError: (slot, reason) => process.stderr.write(`drover-vmm: virtio slot ${slot}: ${reason}\n`),
+        deviceError: (slot, reason) => log(`virtio slot ${slot}: ${reason}`),
         nextTurn: () => new Promise((resolve) => setImmediate(resolve)),
       },
     );
@@ -101,7 +106,6 @@ async function run(options: Options): Promise<void> {
   const threadIds = startHarts(machine, hartModule);
   registerCommands(qmp, vm, { threadId: (hart) => threadIds[hart]!, consoleBytes: () => consoleBytes });
   const codecModule = new WebAssembly.Module(readFileSync(fileURLToPath(CODEC_MODULE)));
-  const log = (line: string) => process.stderr.write(`drover-vmm: ${line}\n`);
   const migration = new Migration(qmp, vm, { codecModule, log });
   void machine.serveHarts().catch(fail);
 

@@ -57,6 +57,8 @@ export const HELP = `usage: drover-vmm -kernel FILE [options]
   -serial WHERE       stdio, unix:PATH (a socket for any number of clients), file:PATH or null
   -device virtio-rng-device
                       random numbers of the host
+  -device virtio-balloon-device[,deflate-on-oom=on][,free-page-reporting=on]
+                      memory that the guest gives up goes back to the host; QMP: balloon, query-balloon
   -nographic          without -serial: stdio. On a terminal, Ctrl-A X ends the VM
   -qmp ADDRESS        unix:PATH,server=on,wait=off or tcp:HOST:PORT,server=on,wait=off; may be given again
   -incoming WHERE     wait for a migration: tcp:HOST:PORT, unix:PATH or defer (until migrate-incoming)

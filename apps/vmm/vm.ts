@@ -7,7 +7,10 @@ import { checkTransition, type RunState } from './run-state.js';
 type Cause = 'host-qmp-quit' | 'host-qmp-system-reset' | 'host-signal' | 'host-ui' | 'guest-shutdown' | 'guest-reset';
 
 /** Events that this VMM sends. */
-export const EVENTS = ['STOP', 'RESUME', 'SHUTDOWN', 'RESET', 'POWERDOWN', 'MIGRATION', 'MIGRATION_PASS'] as const;
+export const EVENTS = [
+  ...['STOP', 'RESUME', 'SHUTDOWN', 'RESET', 'POWERDOWN', 'MIGRATION', 'MIGRATION_PASS'],
+  'BALLOON_CHANGE',
+] as const;
 
 export interface VmIdentity {
   readonly name?: string;

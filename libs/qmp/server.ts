@@ -5,6 +5,7 @@
 import { checkArguments, type ArgumentChecks, type CheckedArguments } from './arguments.js';
 import { isObject, QmpError, timestamp, type QmpEvent, type QmpReply, type QmpVersion } from './protocol.js';
 import { JsonSplitter, type Piece } from './splitter.js';
+import { Throttle, THROTTLED_EVENTS } from './throttle.js';
 
 /** So many messages in a row that are not QMP, and the session is closed. */
 const MAX_ERRORS_IN_A_ROW = 32;
@@ -39,6 +40,9 @@ export interface QmpServerOptions {
 export class QmpServer {
   private readonly commands = new Map<string, Command>();
   private readonly sessions = new Set<Session>();
+  private readonly throttles = new Map(
+    THROTTLED_EVENTS.map((event) => [event, new Throttle<QmpEvent>((message) => this.send(message))]),
+  );
 
   constructor(private readonly options: QmpServerOptions) {
     this.register('query-version', {}, () => options.version);
@@ -56,11 +60,13 @@ export class QmpServer {
     this.commands.set(name, { checks, handler });
   }
 
-  /** Sends an event to every session that has negotiated. */
+  /** Sends an event to every session that has negotiated; those of THROTTLED_EVENTS not more than once a second. */
   emit(event: string, data?: Readonly<Record<string, unknown>>): void {
     if (!this.options.events.includes(event)) throw new Error(`QMP event ${event} is not declared`);
     const message: QmpEvent = { timestamp: timestamp(this.options.now()), event, ...(data && { data }) };
-    for (const session of this.sessions) session.event(message);
+    const throttle = this.throttles.get(event);
+    if (throttle) throttle.push(message);
+    else this.send(message);
   }
 
   /** Begins a session with a client that has just connected: sends the greeting. */
@@ -71,6 +77,10 @@ export class QmpServer {
     });
     this.sessions.add(session);
     return session;
+  }
+
+  private send(message: QmpEvent): void {
+    for (const session of this.sessions) session.event(message);
   }
 
   private async execute(name: string, given: Record<string, unknown>): Promise<unknown> {

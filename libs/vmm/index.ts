@@ -3,6 +3,7 @@ export type { BootRequest } from './boot.js';
 export type { MachineControl } from './control.js';
 export { bitmapWords, countDirtiedPages, syncDirtyLog } from './dirty-log.js';
 export type { VirtioDevice } from './devices/virtio/device.js';
+export { VirtioBalloon } from './devices/virtio/balloon.js';
 export { VirtioRng } from './devices/virtio/rng.js';
 export { runHart, type HartThread } from './hart-loop.js';
 export { Machine } from './machine.js';

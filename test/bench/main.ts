@@ -8,6 +8,7 @@ import { benchMigration } from './migration.bench.js';
 import { benchPlanner } from './planner.bench.js';
 import { benchPolicy } from './policy.bench.js';
 import { root } from './programs.js';
+import { benchSpeed } from './speed.bench.js';
 import { type Section, formatFigure, renderSection, replaceSection } from './table.js';
 
 const DOCUMENT = join(root, 'docs/benchmarks.md');
@@ -19,6 +20,7 @@ const say = (line: string) => console.error(`bench: ${line}`);
 const BENCHES: Readonly<Record<string, (repeats: number) => Promise<Section>>> = {
   migration: (repeats) => benchMigration(repeats, say),
   machine: (repeats) => benchMachine(repeats, say),
+  speed: (repeats) => benchSpeed(repeats, say),
   policy: (repeats) => benchPolicy(repeats, say),
   planner: async () => ({
     columns: ['Figure', 'Value', 'Unit'],

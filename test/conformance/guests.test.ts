@@ -17,20 +17,43 @@ const qemu = {
   args: ['-M', 'virt'],
   available: isInstalled('qemu-system-riscv64', 'guests on QEMU'),
 };
+/** What two rounds of each kind of work come to, as QEMU computes it. */
+const CHECKS = {
+  mix: '31bb253b',
+  sieve: 'b3b0',
+  sort: '758e7',
+  crc: 'acb08047',
+  stream: 'a0000a',
+  touch: '7fff8000',
+  float: '401038b8d1af9edc',
+  system: '80300000800',
+};
 const HEARTBEAT = /^pager seq=(\d+) time_ms=(\d+) written_mib=(\d+) checked_pages=(\d+)$/;
 
 interface Run {
   readonly guest: string;
   readonly append: string;
   readonly harts?: number;
+  readonly ramMiB?: number;
   /** Ends the machine when this has been printed so often; else the guest ends by itself. */
   readonly until?: { readonly pattern: RegExp; readonly times: number };
 }
 
 /** Lines of the console and exit status; status null if it was ended from outside. */
-function run(machine: typeof drover, { guest, append, harts = 1, until }: Run) {
+function run(machine: typeof drover, { guest, append, harts = 1, ramMiB = 64, until }: Run) {
   const kernel = join(root, 'guests', `${guest}.elf`);
-  const args = [...machine.args, '-m', '64M', '-smp', `${harts}`, '-kernel', kernel, '-append', append, '-nographic'];
+  const args = [
+    ...machine.args,
+    '-m',
+    `${ramMiB}M`,
+    '-smp',
+    `${harts}`,
+    '-kernel',
+    kernel,
+    '-append',
+    append,
+    '-nographic',
+  ];
   const child = spawn(machine.command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   let text = '';
   const lines = () => text.split(/\r?\n/).filter((line) => line !== '');
@@ -83,6 +106,16 @@ describe.each([drover, qemu])('$name', (machine) => {
     const { lines, status } = await run(machine, { guest: 'pager', append: 'region=1 selftest=trap' });
     expect(lines.at(-1)).toMatch(/^GUEST ERROR hart=0 kind=trap cause=2 pc=802[0-9a-f]{5} value=0 time_ms=\d+$/);
     expect(status).toBe(3);
+  });
+
+  test('speed computes the same in all its kinds of work, and on each of several harts', { skip }, async () => {
+    for (const [work, check] of Object.entries(CHECKS)) {
+      const { lines, status } = await run(machine, { guest: 'speed', append: `run=${work} rounds=2`, ramMiB: 320 });
+      expect([work, /check=([0-9a-f]+)/.exec(lines.at(-1)!)?.[1], status]).toEqual([work, check, 0]);
+    }
+    const { lines } = await run(machine, { guest: 'speed', append: 'run=mix rounds=2 harts=4', harts: 4 });
+    const results = lines.filter((line) => line.startsWith('speed run=mix')).map((line) => line.replace(/us=\d+ /, ''));
+    expect(results.toSorted()).toEqual([0, 1, 2, 3].map((hart) => `speed run=mix hart=${hart} check=${CHECKS.mix}`));
   });
 
   test.each([

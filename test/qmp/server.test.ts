@@ -136,3 +136,34 @@ test('a client that sends nothing but garbage is closed, and others are not', as
   expect(other.heard).toHaveLength(1);
   expect(vandal.heard.at(-1)).toEqual(error(/closed/));
 });
+
+test('events that a guest can bring about at will are told once a second, the last of them in the end', async () => {
+  vi.useFakeTimers();
+  try {
+    const loud = new QmpServer({
+      ...{ version: { qemu: { major: 1, minor: 2, micro: 3 }, package: 'test' }, now: () => 0 },
+      events: ['BALLOON_CHANGE', 'STOP'],
+      onInternalError: () => undefined,
+    });
+    const heard: { event?: string; data?: { actual: number } }[] = [];
+    const session = loud.connect({
+      write: (line) => heard.push(JSON.parse(line) as { event: string }),
+      close: () => undefined,
+    });
+    session.receive('{"execute":"qmp_capabilities"}');
+    await vi.advanceTimersByTimeAsync(0);
+    const told = () => heard.filter(({ event }) => event).map(({ event, data }) => data?.actual ?? event);
+    for (const actual of [1, 2, 3]) loud.emit('BALLOON_CHANGE', { actual });
+    loud.emit('STOP');
+    expect(told()).toEqual([1, 'STOP']);
+    await vi.advanceTimersByTimeAsync(1000);
+    loud.emit('BALLOON_CHANGE', { actual: 4 });
+    expect(told()).toEqual([1, 'STOP', 3]);
+    await vi.advanceTimersByTimeAsync(1000);
+    await vi.advanceTimersByTimeAsync(1000);
+    loud.emit('BALLOON_CHANGE', { actual: 5 });
+    expect(told()).toEqual([1, 'STOP', 3, 4, 5]);
+  } finally {
+    vi.useRealTimers();
+  }
+});

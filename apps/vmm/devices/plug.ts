@@ -1,12 +1,15 @@
 /** From the command line to the devices of the machine: which drivers `-device` knows, and the backends they take. */
-import type { Plugged } from './plugged.js';
+import { NAMED, UNNAMED, type ObjectProperties } from '../qom.js';
+import { plugBalloon } from './balloon.js';
+import type { Host, Plugged } from './plugged.js';
 import { parseProperties, type Properties } from './properties.js';
 import { plugRng } from './rng.js';
 
-type Driver = (properties: Properties) => Promise<Plugged> | Plugged;
+type Driver = (properties: Properties, host: Host) => Promise<Plugged> | Plugged;
 
 /** QEMU's names for virtio devices on the mmio transport. */
 const DRIVERS: Readonly<Record<string, Driver>> = {
+  'virtio-balloon-device': plugBalloon,
   'virtio-rng-device': plugRng,
 };
 
@@ -15,23 +18,43 @@ export interface DeviceOptions {
   readonly devices: readonly string[];
 }
 
+/** All devices, and their properties by path. */
+export interface PluggedDevices {
+  readonly plugged: readonly Plugged[];
+  readonly objects: ReadonlyMap<string, ObjectProperties>;
+}
+
 /** Makes every device that was asked for. Throws a UsageError that names the option; nothing stays open then. */
-export async function plugDevices({ devices }: DeviceOptions): Promise<Plugged[]> {
+export async function plugDevices({ devices }: DeviceOptions, host: Host): Promise<PluggedDevices> {
   const plugged: Plugged[] = [];
+  const objects = new Map<string, ObjectProperties>();
+  let unnamed = 0;
   try {
-    for (const text of devices) plugged.push(await plug(text));
-    return plugged;
+    for (const text of devices) {
+      const { first, properties } = parseProperties('device', text);
+      const id = properties.optional('id');
+      const path = id === undefined ? `${UNNAMED}/device[${unnamed++}]` : `${NAMED}/${id}`;
+      if (objects.has(path)) throw properties.error(`id=${id}: another device has this id`);
+      const device = await plug(first, properties, host);
+      plugged.push(device);
+      objects.set(path, device.properties ?? {});
+    }
+    return { plugged, objects };
   } catch (error) {
     for (const { close } of plugged) await close?.();
     throw error;
   }
 }
 
-async function plug(text: string): Promise<Plugged> {
-  const { first, properties } = parseProperties('device', text);
-  const driver = DRIVERS[first];
+async function plug(name: string, properties: Properties, host: Host): Promise<Plugged> {
+  const driver = DRIVERS[name];
   if (!driver) throw properties.error(`unknown device; there are ${Object.keys(DRIVERS).join(', ')}`);
-  const plugged = await driver(properties);
-  properties.end();
-  return plugged;
+  const plugged = await driver(properties, host);
+  try {
+    properties.end();
+    return plugged;
+  } catch (error) {
+    await plugged.close?.();
+    throw error;
+  }
 }

@@ -1,8 +1,19 @@
 import type { VirtioDevice } from '#vmm';
+import type { ObjectProperties } from '../qom.js';
+
+/** What a device may use of the process that it is in. */
+export interface Host {
+  /** Sends a QMP event. */
+  event(name: string, data: Readonly<Record<string, unknown>>): void;
+  /** One line for whoever reads this process's complaints. */
+  log(line: string): void;
+}
 
 /** A device with what it holds of the host. */
 export interface Plugged {
   readonly device: VirtioDevice;
+  /** What qom-get and qom-set find at the device. */
+  readonly properties?: ObjectProperties;
   /** Gives files and sockets back; after it the device is not used. */
   close?(): Promise<void>;
 }

@@ -1,0 +1,106 @@
+/** How fast guest code runs: work of several kinds, timed by the guest itself, with the dirty log off and on. */
+import { incomingUri } from './migrate.js';
+import { type Program, DROVER, installedPrograms, withoutQemu } from './programs.js';
+import { type Section, formatFigure, formatRatio, median } from './table.js';
+import { VmProcess, waitFor } from './vm-process.js';
+
+interface Work {
+  readonly name: string;
+  /** Parameters of the guest program speed: enough rounds for a second or two on QEMU. */
+  readonly run: string;
+  readonly rounds: number;
+  readonly harts?: number;
+}
+
+const WORKS: readonly Work[] = [
+  { name: 'mix of lists, matrix, state machine, CRC', run: 'mix', rounds: 2000 },
+  { name: 'sieve', run: 'sieve', rounds: 250 },
+  { name: 'quicksort', run: 'sort', rounds: 500 },
+  { name: 'CRC-32', run: 'crc', rounds: 1200 },
+  { name: 'streaming over 48 MiB', run: 'stream', rounds: 12 },
+  { name: 'a store to each page of 256 MiB', run: 'touch', rounds: 25 },
+  { name: 'floating point', run: 'float', rounds: 2000 },
+  { name: 'page faults and system calls', run: 'system', rounds: 600 },
+  { name: 'mix on four harts', run: 'mix', rounds: 1000, harts: 4 },
+];
+const RAM_MIB = 512;
+/** With the dirty log on, the work begins while the migration is in its first pass. */
+const WAIT_MS = 700;
+const BANDWIDTH_BYTES_PER_SECOND = 256 * 1024;
+
+/** Milliseconds of guest time that the work took; with several harts, the slowest one's. */
+async function measure(program: Program, work: Work, dirtyLog: boolean): Promise<number> {
+  const { run, rounds, harts = 1 } = work;
+  const wait = dirtyLog ? ` wait=${WAIT_MS}` : '';
+  const append = `run=${run} rounds=${rounds} harts=${harts}${wait}`;
+  const options = { program, ramMiB: RAM_MIB, harts, guest: 'speed', append };
+  const vm = await VmProcess.start(options);
+  const destination = dirtyLog ? await VmProcess.start({ ...options, incoming: true }) : undefined;
+  try {
+    if (destination) await keepMigrating(vm, destination);
+    const result = /^speed run=\S+ hart=\d+ us=(\d+)/gm;
+    const timesUs = await waitFor(
+      `${program.name}: ${run}`,
+      () => {
+        const found = [...vm.console.matchAll(result)].map(([, us]) => Number(us));
+        return found.length === harts ? found : undefined;
+      },
+      { timeoutMs: 300_000 },
+    );
+    return Math.max(...timesUs) / 1000;
+  } finally {
+    await vm.end();
+    await destination?.end();
+  }
+}
+
+/**
+ * A migration that never ends, because its downtime limit is too short for what even one page takes. If it did, the
+ * result would never appear at the source.
+ */
+async function keepMigrating(source: VmProcess, destination: VmProcess): Promise<void> {
+  await source.qmp.execute('migrate-set-parameters', {
+    'max-bandwidth': BANDWIDTH_BYTES_PER_SECOND,
+    'downtime-limit': 0,
+  });
+  await source.qmp.execute('migrate', { uri: await incomingUri(destination) });
+}
+
+/** The table of speeds; `say` hears how it goes on. */
+export async function benchSpeed(repeats: number, say: (line: string) => void): Promise<Section> {
+  const programs = installedPrograms();
+  const rows: string[][] = [];
+  const ratios: number[] = [];
+  for (const work of WORKS) {
+    // Programs take turns, so that a slow minute of the machine hits both.
+    const off = programs.map(() => [] as number[]);
+    const on = programs.map(() => [] as number[]);
+    for (let repeat = 0; repeat < repeats; repeat++) {
+      for (const [index, program] of programs.entries()) off[index]!.push(await measure(program, work, false));
+      for (const [index, program] of programs.entries()) on[index]!.push(await measure(program, work, true));
+    }
+    const [ours, theirs] = off.map(median);
+    const compared = theirs === undefined ? [] : [formatFigure(theirs), formatRatio(theirs, ours!)];
+    const cost = off.map((runs, index) => `${formatFigure((median(on[index]!) / median(runs) - 1) * 100)} %`);
+    if (theirs !== undefined) ratios.push(theirs / ours!);
+    rows.push([work.name, formatFigure(ours!), ...compared, ...cost]);
+    say(`speed, ${rows.at(-1)!.join(', ')}`);
+  }
+  const geometricMean = Math.exp(ratios.reduce((sum, ratio) => sum + Math.log(ratio), 0) / ratios.length);
+  const names = programs.map(({ name }) => name);
+  return {
+    columns: [
+      'Work',
+      ...names.map((name) => `${name}, ms`),
+      ...(programs.length > 1 ? [`speed of ${DROVER.name}`] : []),
+      ...names.map((name) => `${name}, dirty log on`),
+    ],
+    rows,
+    notes: [
+      ...(ratios.length > 0 ? [`Geometric mean of the speeds: ${formatFigure(geometricMean)}× QEMU's.`] : []),
+      `Each time is the median of ${repeats}, taken by the guest's clock, with the translation of its code in it.`,
+      'Dirty log on: what the work takes longer while a migration that cannot converge syncs the log all the time.',
+      ...withoutQemu(programs),
+    ],
+  };
+}
