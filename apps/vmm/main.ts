@@ -9,6 +9,8 @@ import { bootFrom } from './boot-files.js';
 import { registerCommands } from './commands.js';
 import { registerBalloonCommands } from './devices/balloon.js';
 import { Migration } from './migration.js';
+import { registerNicCommands } from './devices/net.js';
+import { Netdevs } from './devices/netdev.js';
 import { plugDevices } from './devices/plug.js';
 import { HELP, parseCommandLine, type Options } from './options.js';
 import { registerObjects } from './qom.js';
@@ -70,9 +72,13 @@ async function run(options: Options): Promise<void> {
   closers.push(() => serial.close());
 
   const log = (line: string) => process.stderr.write(`drover-vmm: ${line}\n`);
-  const { plugged, objects } = await plugDevices(options, { event: (name, data) => qmp.emit(name, data), log });
+  const netdevs = new Netdevs(options.netdevs);
+  const event = (name: string, data: Readonly<Record<string, unknown>>) => qmp.emit(name, data);
+  const { plugged, objects } = await plugDevices(options, { event, log, netdevs });
+  for (const id of netdevs.left) log(`netdev ${id} is plugged into no NIC: add -device virtio-net-device,netdev=${id}`);
   registerObjects(qmp, objects);
   registerBalloonCommands(qmp, plugged);
+  registerNicCommands(qmp, plugged);
   for (const { close } of plugged) if (close) closers.push(close);
 
   let consoleBytes = 0;

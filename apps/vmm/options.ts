@@ -31,6 +31,8 @@ export interface Options {
   readonly pidfile?: string;
   /** Each -device, in order. */
   readonly devices: readonly string[];
+  /** Each -netdev. */
+  readonly netdevs: readonly string[];
 }
 
 export type CommandLine = { readonly kind: 'help' } | { readonly kind: 'version' } | ({ kind: 'run' } & Options);
@@ -41,9 +43,11 @@ const MAX_HARTS = 16;
 
 const FLAGS = ['S', 'nographic', 'help', 'version'] as const;
 const VALUES =
-  'm smp kernel initrd append bios serial qmp incoming x-drover-epoch name uuid pidfile M machine device'.split(' ');
+  'm smp kernel initrd append bios serial qmp incoming x-drover-epoch name uuid pidfile M machine device netdev'.split(
+    ' ',
+  );
 /** Options that may be given more than once. */
-const LISTS = ['qmp', 'device'];
+const LISTS = ['qmp', 'device', 'netdev'];
 
 export const HELP = `usage: drover-vmm -kernel FILE [options]
 
@@ -59,6 +63,10 @@ export const HELP = `usage: drover-vmm -kernel FILE [options]
                       random numbers of the host
   -device virtio-balloon-device[,deflate-on-oom=on][,free-page-reporting=on]
                       memory that the guest gives up goes back to the host; QMP: balloon, query-balloon
+  -netdev stream,id=ID,addr.type=unix,addr.path=PATH[,reconnect-ms=N]
+                      a socket that carries frames, of a switch or of QEMU; also addr.type=inet,addr.host=,addr.port=
+  -device virtio-net-device,netdev=ID[,mac=52:54:00:12:34:56][,host_mtu=1500]
+                      network card; QMP: set_link, announce-self
   -nographic          without -serial: stdio. On a terminal, Ctrl-A X ends the VM
   -qmp ADDRESS        unix:PATH,server=on,wait=off or tcp:HOST:PORT,server=on,wait=off; may be given again
   -incoming WHERE     wait for a migration: tcp:HOST:PORT, unix:PATH or defer (until migrate-incoming)
@@ -106,6 +114,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     nographic,
     ...parseIdentity(one('name'), one('uuid')),
     devices: given.get('device') ?? [],
+    netdevs: given.get('netdev') ?? [],
     ...(one('pidfile') !== undefined && { pidfile: one('pidfile')! }),
   };
 }

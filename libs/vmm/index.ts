@@ -4,6 +4,7 @@ export type { MachineControl } from './control.js';
 export { bitmapWords, countDirtiedPages, syncDirtyLog } from './dirty-log.js';
 export type { VirtioDevice } from './devices/virtio/device.js';
 export { VirtioBalloon } from './devices/virtio/balloon.js';
+export { VirtioNet } from './devices/virtio/net.js';
 export { VirtioRng } from './devices/virtio/rng.js';
 export { runHart, type HartThread } from './hart-loop.js';
 export { Machine } from './machine.js';

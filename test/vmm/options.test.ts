@@ -15,6 +15,7 @@ test('the line of QEMU that agents use is understood', () => {
     append: 'region=64 dirty=10',
     bios: 'none',
     devices: [],
+    netdevs: [],
     serial: { kind: 'unix', path: '/run/vm/serial' },
     qmp: [{ path: '/run/vm/qmp' }],
     incoming: 'defer',

@@ -1,8 +1,10 @@
 /** What -device is given, and what QMP then finds. */
 import { expect, test } from 'vitest';
+import { Netdevs } from '../../apps/vmm/devices/netdev.js';
 import { plugDevices } from '../../apps/vmm/devices/plug.js';
 
-const plug = (...devices: string[]) => plugDevices({ devices }, { event: () => undefined, log: () => undefined });
+const host = { event: () => undefined, log: () => undefined, netdevs: new Netdevs([]) };
+const plug = (...devices: string[]) => plugDevices({ devices }, host);
 
 test('devices are found by their id, or by their number', async () => {
   const { plugged, objects } = await plug(

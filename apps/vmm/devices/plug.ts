@@ -3,6 +3,7 @@ import { NAMED, UNNAMED, type ObjectProperties } from '../qom.js';
 import { plugBalloon } from './balloon.js';
 import type { Host, Plugged } from './plugged.js';
 import { parseProperties, type Properties } from './properties.js';
+import { plugNic } from './net.js';
 import { plugRng } from './rng.js';
 
 type Driver = (properties: Properties, host: Host) => Promise<Plugged> | Plugged;
@@ -10,6 +11,7 @@ type Driver = (properties: Properties, host: Host) => Promise<Plugged> | Plugged
 /** QEMU's names for virtio devices on the mmio transport. */
 const DRIVERS: Readonly<Record<string, Driver>> = {
   'virtio-balloon-device': plugBalloon,
+  'virtio-net-device': plugNic,
   'virtio-rng-device': plugRng,
 };
 
@@ -36,7 +38,7 @@ export async function plugDevices({ devices }: DeviceOptions, host: Host): Promi
       const path = id === undefined ? `${UNNAMED}/device[${unnamed++}]` : `${NAMED}/${id}`;
       if (objects.has(path)) throw properties.error(`id=${id}: another device has this id`);
       const device = await plug(first, properties, host);
-      plugged.push(device);
+      plugged.push({ ...device, id });
       objects.set(path, device.properties ?? {});
     }
     return { plugged, objects };

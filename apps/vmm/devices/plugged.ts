@@ -1,5 +1,7 @@
 import type { VirtioDevice } from '#vmm';
 import type { ObjectProperties } from '../qom.js';
+import type { Netdevs } from './netdev.js';
+import type { Nic } from './nic.js';
 
 /** What a device may use of the process that it is in. */
 export interface Host {
@@ -7,11 +9,16 @@ export interface Host {
   event(name: string, data: Readonly<Record<string, unknown>>): void;
   /** One line for whoever reads this process's complaints. */
   log(line: string): void;
+  readonly netdevs: Netdevs;
 }
 
 /** A device with what it holds of the host. */
 export interface Plugged {
   readonly device: VirtioDevice;
+  /** What the command line calls it. */
+  readonly id?: string | undefined;
+  /** The device, if it is a NIC. */
+  readonly nic?: Nic;
   /** What qom-get and qom-set find at the device. */
   readonly properties?: ObjectProperties;
   /** Gives files and sockets back; after it the device is not used. */

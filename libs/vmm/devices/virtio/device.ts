@@ -8,6 +8,8 @@ export interface VirtioSlot {
   readonly queues: readonly Virtqueue[];
   /** Features that the driver accepted, once it has (FEATURES_OK). */
   readonly features: bigint;
+  /** The driver drives the device, and the guest is not held still: queues may be used. */
+  readonly driven: boolean;
   /** Tells the driver that the configuration has changed. */
   configChanged(): void;
   /** Carries out what a device does in its own time (I/O that has ended); what the driver did wrong stops the device. */

@@ -92,6 +92,10 @@ export class VirtioMmio implements Device<VirtioMmioState>, VirtioSlot {
     return this.ports.memory;
   }
 
+  get driven(): boolean {
+    return !this.quiet && (this.status & (DRIVER_OK | NEEDS_RESET)) === DRIVER_OK;
+  }
+
   read(offset: number, size: number): number {
     if (offset >= CONFIG) return this.device.readConfig(offset - CONFIG, size);
     if (size !== 4) return 0; // all other registers are 32 bits wide (section 4.2.2.2)
@@ -264,8 +268,7 @@ export class VirtioMmio implements Device<VirtioMmioState>, VirtioSlot {
 
   /** Lets the device look at a queue if it is driven. */
   private look(index: number): void {
-    const driven = (this.status & (DRIVER_OK | NEEDS_RESET)) === DRIVER_OK;
-    if (driven && !this.quiet && this.queues[index]!.state.ready) this.run(() => this.device.notified(index));
+    if (this.driven && this.queues[index]!.state.ready) this.run(() => this.device.notified(index));
   }
 
   private acceptFeatures(value: number): void {

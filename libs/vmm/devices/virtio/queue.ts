@@ -83,14 +83,26 @@ export class Virtqueue {
     return chain;
   }
 
+  /** Leaves the chains that were taken last, so many, to be taken again. */
+  unpop(count: number): void {
+    this.state = { ...this.state, nextAvailable: (this.state.nextAvailable - count) & 0xffff };
+  }
+
   /** Gives a chain back; `written`: bytes that the device has put into its writable part, from its beginning. */
   push(chain: Chain, written: number): void {
+    this.pushTogether([{ chain, written }]);
+  }
+
+  /** Gives chains back that belong together: the driver sees all of them at once. */
+  pushTogether(filled: readonly { readonly chain: Chain; readonly written: number }[]): void {
     const { size, used, nextUsed } = this.state;
     if (!this.state.ready) return; // the driver has taken the queue away meanwhile
-    const entry = used + RING + (nextUsed % size) * 8;
-    this.memory.write32(entry, chain.head);
-    this.memory.write32(entry + 4, written);
-    const next = (nextUsed + 1) & 0xffff;
+    filled.forEach(({ chain, written }, index) => {
+      const entry = used + RING + ((nextUsed + index) % size) * 8;
+      this.memory.write32(entry, chain.head);
+      this.memory.write32(entry + 4, written);
+    });
+    const next = (nextUsed + filled.length) & 0xffff;
     this.state = { ...this.state, nextUsed: next };
     this.memory.publish16(used + 2, next);
     if (this.wantsInterrupt(nextUsed, next)) this.interrupt();
