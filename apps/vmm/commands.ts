@@ -1,8 +1,9 @@
 /** The QMP commands that have to do with the VM itself; those of migrations are registered by their own file. */
-import { QmpError, type QmpServer } from '#qmp';
+import { oneOf, QmpError, type QmpServer } from '#qmp';
 import { countDirtiedPages } from '#vmm';
 import { UsageError } from './usage-error.js';
 import type { Vm } from './vm.js';
+import { WATCHDOG_ACTIONS } from './watchdog-action.js';
 
 const NIL_UUID = '00000000-0000-0000-0000-000000000000';
 
@@ -35,9 +36,9 @@ export function registerCommands(qmp: QmpServer, vm: Vm, figures: VmmFigures): v
     else if (vm.runState === 'running') await vm.stop();
   });
   qmp.register('cont', {}, async () => {
-    if (vm.runState === 'paused') await machine.stop(); // another client's stop may still be under way
+    if (['paused', 'watchdog'].includes(vm.runState)) await machine.stop(); // another client's stop may still be under way
     if (vm.runState === 'inmigrate') vm.autostart = true;
-    else if (['prelaunch', 'paused'].includes(vm.runState)) vm.resume();
+    else if (['prelaunch', 'paused', 'watchdog'].includes(vm.runState)) vm.resume();
     else if (vm.runState !== 'running') throw new QmpError(`a VM that is ${vm.runState} cannot go on`);
   });
   qmp.register('system_reset', {}, async () => {
@@ -47,8 +48,10 @@ export function registerCommands(qmp: QmpServer, vm: Vm, figures: VmmFigures): v
       throw error instanceof UsageError ? new QmpError(error.message) : error; // the kernel's file may be gone
     }
   });
-  /** A press of the power button. The board has none that a guest could hear yet, so all that follows is the event. */
-  qmp.register('system_powerdown', {}, () => qmp.emit('POWERDOWN'));
+  qmp.register('system_powerdown', {}, () => vm.powerdown());
+  qmp.register('watchdog-set-action', { action: oneOf(...WATCHDOG_ACTIONS) }, ({ action }) => {
+    vm.watchdogAction = action;
+  });
   qmp.register('quit', {}, () => {
     setImmediate(() => void vm.shutdown('host-qmp-quit')); // after the answer
   });

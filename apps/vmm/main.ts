@@ -96,12 +96,18 @@ async function run(options: Options): Promise<void> {
       {
         hartModule,
         hostNs: process.hrtime.bigint,
+        wallNs: () => BigInt(Date.now()) * 1_000_000n,
+        callAfter: (ms, action) => {
+          const timer = setTimeout(action, ms);
+          return () => clearTimeout(timer);
+        },
         consoleOutput: (bytes) => {
           consoleBytes += bytes.length;
           serial.output(bytes);
         },
         guestShutdown: (status) => void vm.shutdown('guest-shutdown', status),
         guestReset: () => void vm.guestReset(),
+        watchdogExpired: () => void vm.watchdogExpired(),
         deviceError: (slot, reason) => log(`virtio slot ${slot}: ${reason}`),
         nextTurn: () => new Promise((resolve) => setImmediate(resolve)),
       },
@@ -109,6 +115,7 @@ async function run(options: Options): Promise<void> {
   });
   const begin = { incoming: incoming !== undefined, startStopped, epoch };
   const vm = new Vm(machine, qmp, options, begin, (status) => void exit(status));
+  vm.watchdogAction = options.watchdogAction;
   const threadIds = startHarts(machine, hartModule);
   registerCommands(qmp, vm, { threadId: (hart) => threadIds[hart]!, consoleBytes: () => consoleBytes });
   const codecModule = new WebAssembly.Module(readFileSync(fileURLToPath(CODEC_MODULE)));

@@ -74,7 +74,7 @@ export class Migration {
   private migrate(address: MigrationAddress, migrationId: string, epoch = this.vm.epoch + 1): void {
     const { qmp, vm } = this;
     if (this.outgoing && !this.outgoing.isOver) throw new QmpError('a migration is under way already');
-    if (!['running', 'paused', 'prelaunch'].includes(vm.runState)) {
+    if (!['running', 'paused', 'watchdog', 'prelaunch'].includes(vm.runState)) {
       throw new QmpError(`a VM that is ${vm.runState} cannot be migrated`);
     }
     if (epoch <= vm.epoch) {

@@ -2,6 +2,7 @@
 import { MAX_RAM_BYTES } from '#vmm';
 import { parseMigrationUri, type MigrationAddress } from './migration-address.js';
 import { UsageError } from './usage-error.js';
+import { WATCHDOG_ACTIONS, type WatchdogAction } from './watchdog-action.js';
 
 type SocketAddress = { readonly path: string } | { readonly host: string; readonly port: number };
 
@@ -33,6 +34,7 @@ export interface Options {
   readonly devices: readonly string[];
   /** Each -netdev. */
   readonly netdevs: readonly string[];
+  readonly watchdogAction: WatchdogAction;
 }
 
 export type CommandLine = { readonly kind: 'help' } | { readonly kind: 'version' } | ({ kind: 'run' } & Options);
@@ -42,10 +44,11 @@ const DEFAULT_RAM = '128M';
 const MAX_HARTS = 16;
 
 const FLAGS = ['S', 'nographic', 'help', 'version'] as const;
-const VALUES =
-  'm smp kernel initrd append bios serial qmp incoming x-drover-epoch name uuid pidfile M machine device netdev'.split(
-    ' ',
-  );
+const VALUES = [
+  ...['m', 'smp', 'M', 'machine', 'kernel', 'initrd', 'append', 'bios'],
+  ...['serial', 'qmp', 'device', 'netdev', 'watchdog-action'],
+  ...['incoming', 'x-drover-epoch', 'name', 'uuid', 'pidfile'],
+];
 /** Options that may be given more than once. */
 const LISTS = ['qmp', 'device', 'netdev'];
 
@@ -67,6 +70,8 @@ export const HELP = `usage: drover-vmm -kernel FILE [options]
                       a socket that carries frames, of a switch or of QEMU; also addr.type=inet,addr.host=,addr.port=
   -device virtio-net-device,netdev=ID[,mac=52:54:00:12:34:56][,host_mtu=1500]
                       network card; QMP: set_link, announce-self
+  -watchdog-action WHAT
+                      when the guest's watchdog expires: ${WATCHDOG_ACTIONS.join(', ')} (default reset)
   -nographic          without -serial: stdio. On a terminal, Ctrl-A X ends the VM
   -qmp ADDRESS        unix:PATH,server=on,wait=off or tcp:HOST:PORT,server=on,wait=off; may be given again
   -incoming WHERE     wait for a migration: tcp:HOST:PORT, unix:PATH or defer (until migrate-incoming)
@@ -115,6 +120,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     ...parseIdentity(one('name'), one('uuid')),
     devices: given.get('device') ?? [],
     netdevs: given.get('netdev') ?? [],
+    watchdogAction: parseWatchdogAction(one('watchdog-action') ?? 'reset'),
     ...(one('pidfile') !== undefined && { pidfile: one('pidfile')! }),
   };
 }
@@ -201,6 +207,12 @@ function parseTcp(option: string, text: string, remedy: string): { host: string;
   const [, host, port] = /^tcp:(.*):(\d+)$/.exec(text) ?? [];
   if (port === undefined || Number(port) > 65_535) throw bad(option, text, remedy);
   return { host: host!.replace(/^\[(.*)\]$/, '$1') || '127.0.0.1', port: Number(port) };
+}
+
+function parseWatchdogAction(text: string): WatchdogAction {
+  const action = WATCHDOG_ACTIONS.find((each) => each === text);
+  if (!action) throw bad('watchdog-action', text, `choose ${WATCHDOG_ACTIONS.join(', ')}`);
+  return action;
 }
 
 function parseIdentity(name: string | undefined, uuid: string | undefined) {

@@ -1,16 +1,18 @@
 /** QEMU's run states, those that a Drover VM can be in, and how one may follow another (QEMU, qapi/run-state.json). */
-export type RunState = 'prelaunch' | 'inmigrate' | 'running' | 'paused' | 'finish-migrate' | 'postmigrate' | 'shutdown';
+export type RunState =
+  'prelaunch' | 'inmigrate' | 'running' | 'paused' | 'watchdog' | 'finish-migrate' | 'postmigrate' | 'shutdown';
 
 /**
  * After `postmigrate` the VM runs elsewhere, and this copy never runs again. `finish-migrate` goes back to what was
- * before if the migration fails before its point of no return.
+ * before if the migration fails before its point of no return. `watchdog` is a pause that the watchdog has brought about.
  */
 const NEXT: Readonly<Record<RunState, readonly RunState[]>> = {
   prelaunch: ['running', 'finish-migrate', 'shutdown'],
   inmigrate: ['running', 'paused', 'prelaunch', 'shutdown'],
-  running: ['paused', 'finish-migrate', 'shutdown'],
+  running: ['paused', 'watchdog', 'finish-migrate', 'shutdown'],
   paused: ['running', 'finish-migrate', 'shutdown'],
-  'finish-migrate': ['running', 'paused', 'prelaunch', 'postmigrate', 'shutdown'],
+  watchdog: ['running', 'finish-migrate', 'shutdown'],
+  'finish-migrate': ['running', 'paused', 'watchdog', 'prelaunch', 'postmigrate', 'shutdown'],
   postmigrate: ['shutdown'],
   shutdown: [],
 };

@@ -2,6 +2,7 @@
 import { QmpError, type QmpServer } from '#qmp';
 import type { Machine } from '#vmm';
 import { checkTransition, type RunState } from './run-state.js';
+import type { WatchdogAction } from './watchdog-action.js';
 
 /** Why the VM ends or is reset, in QEMU's words (ShutdownCause). */
 type Cause = 'host-qmp-quit' | 'host-qmp-system-reset' | 'host-signal' | 'host-ui' | 'guest-shutdown' | 'guest-reset';
@@ -9,7 +10,7 @@ type Cause = 'host-qmp-quit' | 'host-qmp-system-reset' | 'host-signal' | 'host-u
 /** Events that this VMM sends. */
 export const EVENTS = [
   ...['STOP', 'RESUME', 'SHUTDOWN', 'RESET', 'POWERDOWN', 'MIGRATION', 'MIGRATION_PASS'],
-  'BALLOON_CHANGE',
+  ...['BALLOON_CHANGE', 'WATCHDOG'],
 ] as const;
 
 export interface VmIdentity {
@@ -22,6 +23,7 @@ export class Vm {
   autostart: boolean;
   /** Grows with each change of the VM's owner. While the VM is yet to come: of its newest owner that is known. */
   epoch: number;
+  watchdogAction: WatchdogAction = 'reset';
   private state: RunState;
 
   constructor(
@@ -46,8 +48,8 @@ export class Vm {
     this.state = to;
   }
 
-  /** Stops the VM; the new state is `paused`, or `finish-migrate` for a migration. Resolves when nothing in it runs. */
-  async stop(to: 'paused' | 'finish-migrate' = 'paused'): Promise<void> {
+  /** Stops the VM; the new state tells why. Resolves when nothing in it runs. */
+  async stop(to: 'paused' | 'watchdog' | 'finish-migrate' = 'paused'): Promise<void> {
     const wasRunning = this.state === 'running';
     this.setRunState(to);
     await this.machine.stop(); // a VM that is paused already may still be parking its harts
@@ -66,9 +68,25 @@ export class Vm {
     if (this.state !== 'finish-migrate') await this.reset('guest-reset');
   }
 
+  /** The guest has not reloaded its watchdog in time (QEMU, hw/watchdog/watchdog.c). */
+  async watchdogExpired(): Promise<void> {
+    if (this.state !== 'running') return; // somebody holds or ends the VM already
+    const action = this.watchdogAction;
+    this.qmp.emit('WATCHDOG', { action });
+    if (action === 'reset') await this.reset('guest-reset');
+    else if (action === 'shutdown') this.powerdown();
+    else if (action === 'poweroff') await this.shutdown('guest-shutdown');
+    else if (action === 'pause') await this.stop('watchdog');
+  }
+
+  /** A press of the power button. The board has none that a guest could hear yet, so all that follows is the event. */
+  powerdown(): void {
+    this.qmp.emit('POWERDOWN');
+  }
+
   /** Back to power-on; a running VM runs on from there. Rejects if what it starts from cannot be read any more. */
   async reset(cause: Cause): Promise<void> {
-    if (!['prelaunch', 'running', 'paused'].includes(this.state)) {
+    if (!['prelaunch', 'running', 'paused', 'watchdog'].includes(this.state)) {
       throw new QmpError(`a VM that is ${this.state} cannot be reset`);
     }
     await this.machine.stop();

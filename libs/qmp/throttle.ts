@@ -2,7 +2,7 @@
 const INTERVAL_MS = 1000;
 
 /** QEMU's list, those of it that there are here. */
-export const THROTTLED_EVENTS: readonly string[] = ['BALLOON_CHANGE', 'RTC_CHANGE', 'WATCHDOG'];
+export const THROTTLED_EVENTS: readonly string[] = ['BALLOON_CHANGE', 'WATCHDOG'];
 
 /** Sends the first message at once; of those that come within a second after it, the last when the second is over. */
 export class Throttle<Message> {

@@ -1,6 +1,9 @@
 /** The memory map and interrupt sources of the board, as on QEMU's `virt` (hw/riscv/virt.c). */
 export const BOARD = {
   finisher: { base: 0x10_0000, size: 0x1000 },
+  rtc: { base: 0x10_1000, size: 0x1000, interrupt: 11 },
+  /** QEMU's board has none. */
+  watchdog: { base: 0x10_2000, size: 0x1000 },
   clint: { base: 0x200_0000, size: 0x1_0000 },
   plic: { base: 0xc00_0000, size: 0x60_0000 },
   /** `slots` transports, `size` apart; slot n has the interrupt that many after the first's. */

@@ -1,4 +1,4 @@
-/** The board's device tree, node for node what QEMU's `virt` board hands its guests (hw/riscv/virt.c). */
+/** The board's device tree, node for node what QEMU's `virt` board hands its guests (hw/riscv/virt.c), and a watchdog. */
 import { BOARD, virtioSlot } from './board.js';
 import { FINISHER_PASS, FINISHER_RESET } from './devices/finisher.js';
 import { PLIC_SOURCES } from './devices/plic.js';
@@ -135,6 +135,17 @@ function soc(harts: readonly number[], virtioDevices: number): FdtNode {
           reg: reg(BOARD.finisher),
           phandle: FINISHER_PHANDLE,
         },
+      },
+      [node('rtc', BOARD.rtc)]: {
+        properties: {
+          compatible: 'google,goldfish-rtc',
+          reg: reg(BOARD.rtc),
+          interrupts: BOARD.rtc.interrupt,
+          'interrupt-parent': PLIC_PHANDLE,
+        },
+      },
+      [node('watchdog', BOARD.watchdog)]: {
+        properties: { compatible: 'allwinner,sun6i-a31-wdt', reg: reg(BOARD.watchdog) },
       },
       [node('clint', BOARD.clint)]: {
         properties: {

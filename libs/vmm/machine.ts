@@ -1,18 +1,13 @@
 /** The board, as the main thread of a VMM holds it: RAM, devices, the harts' states; the harts run in their own threads. */
 import { requestAttention } from './attention.js';
-import { BOARD, virtioSlot } from './board.js';
+import { BoardDevices, type BoardPorts } from './board-devices.js';
 import { loadImages, planBoot, type BootRequest } from './boot.js';
-import { Bus } from './bus.js';
 import { GuestClock } from './clock.js';
 import type { MachineControl } from './control.js';
-import { Finisher } from './devices/finisher.js';
-import { Plic } from './devices/plic.js';
-import { Uart } from './devices/uart.js';
+import type { Uart } from './devices/uart.js';
 import type { VirtioDevice } from './devices/virtio/device.js';
-import { VirtioMmio } from './devices/virtio/mmio.js';
 import { completeStart } from './hart-loop.js';
 import { Hart, type HartPorts } from './hart.js';
-import { MIP_MEIP, MIP_SEIP, setPending } from './interrupts.js';
 import {
   ATTENTION_RELOAD,
   ATTENTION_STOP,
@@ -52,19 +47,12 @@ export interface MachineOptions {
   readonly virtio?: readonly VirtioDevice[];
 }
 
-export interface MachinePorts {
+/** What a device tells of shutdown and reset comes with the guest's harts being parked already. */
+export interface MachinePorts extends BoardPorts {
   /** The compiled hart module (cpu.wasm). */
   readonly hartModule: WebAssembly.Module;
   /** The host's monotonic clock in nanoseconds, the same in every thread. */
   hostNs(): bigint;
-  /** What the guest prints. */
-  consoleOutput(bytes: Uint8Array): void;
-  /** The guest has switched itself off; its harts are being parked. */
-  guestShutdown(status: number): void;
-  /** The guest wants to be reset; its harts are being parked. Said again at `cont` until the reset comes. */
-  guestReset(): void;
-  /** A guest's driver broke the rules of a virtio device, which now waits to be reset. */
-  deviceError(slot: number, reason: string): void;
   /** Resolves after other events of the main thread had their turn. */
   nextTurn(): Promise<void>;
 }
@@ -79,11 +67,7 @@ const NO_PORTS: HartPorts = {
 export class Machine implements MachineControl {
   readonly memory: GuestMemory;
   readonly clock: GuestClock;
-  readonly uart: Uart;
-  private readonly plic: Plic;
-  private readonly finisher: Finisher;
-  private readonly virtio: readonly VirtioMmio[];
-  private readonly bus = new Bus();
+  private readonly board: BoardDevices;
   private readonly harts: readonly Hart[];
   private readonly boot: (() => BootRequest) | undefined;
   private stopping: Promise<void> | undefined;
@@ -94,28 +78,19 @@ export class Machine implements MachineControl {
     private readonly ports: MachinePorts,
   ) {
     this.memory = GuestMemory.create(ramBytes, harts);
-    if (virtio.length > BOARD.virtio.slots) {
-      throw new Error(`${virtio.length} virtio devices: the board has ${BOARD.virtio.slots} slots for them`);
-    }
     this.boot = boot;
     this.clock = new GuestClock(this.memory, () => ports.hostNs());
-    this.plic = new Plic(harts, {
-      interrupt: (hart, mode, level) => setPending(this.memory, hart, mode === 'M' ? MIP_MEIP : MIP_SEIP, level),
+    this.board = new BoardDevices(this.memory, this.clock, virtio, {
+      ...ports,
+      guestShutdown: (status) => this.leaveGuest(() => ports.guestShutdown(status)),
+      guestReset: () => this.leaveGuest(() => ports.guestReset()),
     });
-    this.uart = new Uart({
-      transmit: (byte) => ports.consoleOutput(Uint8Array.of(byte)),
-      interrupt: (level) => this.plic.setLevel(BOARD.uart.interrupt, level),
-    });
-    this.finisher = new Finisher({
-      shutdown: (status) => this.leaveGuest(() => ports.guestShutdown(status)),
-      reset: () => this.leaveGuest(() => ports.guestReset()),
-    });
-    this.bus.attach(BOARD.finisher.base, BOARD.finisher.size, this.finisher);
-    this.bus.attach(BOARD.plic.base, BOARD.plic.size, this.plic);
-    this.bus.attach(BOARD.uart.base, BOARD.uart.size, this.uart);
-    this.virtio = virtio.map((device, slot) => this.plugIn(device, slot));
     this.harts = this.hartIds().map((id) => new Hart(ports.hartModule, this.memory.memory, id, NO_PORTS));
     if (boot && !incoming) this.reset();
+  }
+
+  get uart(): Uart {
+    return this.board.uart;
   }
 
   get running(): boolean {
@@ -140,12 +115,9 @@ export class Machine implements MachineControl {
     this.requireStopped('reset');
     if (!this.boot)
       throw new Error('this machine came by migration without -kernel: there is nothing to start it from');
-    const plan = planBoot(this.boot(), this.memory, { virtioDevices: this.virtio.length });
+    const plan = planBoot(this.boot(), this.memory, { virtioDevices: this.board.virtio.length });
     loadImages(plan, this.memory);
-    this.uart.reset();
-    this.plic.reset();
-    this.finisher.reset();
-    for (const device of this.virtio) device.reset();
+    this.board.reset();
     for (const hart of this.harts) {
       const block = hartBlock(hart.hartId);
       const a1 = BigInt(plan.deviceTree.address);
@@ -161,6 +133,7 @@ export class Machine implements MachineControl {
 
   async stop(): Promise<void> {
     if (this.clock.stopped) return;
+    this.board.hold();
     this.askToPark();
     this.stopping ??= this.park().finally(() => (this.stopping = undefined));
     await this.stopping;
@@ -171,9 +144,8 @@ export class Machine implements MachineControl {
     this.requireStopped('cont');
     this.clock.start();
     store32(this.memory, MACHINE + M_RUNNING, 1);
-    for (const device of this.virtio) device.resume();
+    this.board.resume();
     for (const hart of this.hartIds()) wakeHart(this.memory, hart);
-    this.finisher.remind();
   }
 
   saveState(): Uint8Array {
@@ -190,11 +162,6 @@ export class Machine implements MachineControl {
     }
     if (wanted.harts.length !== this.harts.length) {
       throw new RangeError(`machine state: ${wanted.harts.length} harts, this machine has ${this.harts.length}`);
-    }
-    if (wanted.virtio.length !== this.virtio.length) {
-      throw new RangeError(
-        `machine state: ${wanted.virtio.length} virtio devices, this machine has ${this.virtio.length}`,
-      );
     }
     const before = this.snapshot();
     try {
@@ -219,9 +186,9 @@ export class Machine implements MachineControl {
   private answer({ kind, address, size, value }: Mail): MailAnswer {
     switch (kind) {
       case 'read':
-        return this.bus.read(address, size);
+        return this.board.bus.read(address, size);
       case 'write':
-        return this.bus.write(address, size, value) ? 0n : undefined;
+        return this.board.bus.write(address, size, value) ? 0n : undefined;
       case 'consoleWrite': {
         const bytes = this.memory.readBytes(address, Math.min(size, CONSOLE_CHUNK));
         this.ports.consoleOutput(bytes);
@@ -257,19 +224,8 @@ export class Machine implements MachineControl {
     for (const hart of this.harts) {
       if (completeStart(this.memory, hart)) requestAttention(this.memory, hart.hartId, ATTENTION_RELOAD);
     }
-    await Promise.all(this.virtio.map((device) => device.quiesce()));
+    await this.board.quiesce();
     this.clock.stop();
-  }
-
-  private plugIn(device: VirtioDevice, slot: number): VirtioMmio {
-    const { base, size, interrupt } = virtioSlot(slot);
-    const transport = new VirtioMmio(device, {
-      memory: this.memory,
-      interrupt: (level) => this.plic.setLevel(interrupt, level),
-      deviceError: (reason) => this.ports.deviceError(slot, reason),
-    });
-    this.bus.attach(base, size, transport);
-    return transport;
   }
 
   private snapshot(): MachineSnapshot {
@@ -277,18 +233,12 @@ export class Machine implements MachineControl {
       guestNs: this.clock.nowNs().toString(),
       ramBytes: this.memory.ramBytes,
       harts: this.harts.map((hart) => hart.save()),
-      uart: this.uart.save(),
-      plic: this.plic.save(),
-      finisher: this.finisher.save(),
-      virtio: this.virtio.map((device) => device.save()),
+      ...this.board.save(),
     };
   }
 
   private become(snapshot: MachineSnapshot): void {
-    this.uart.restore(snapshot.uart);
-    this.finisher.restore(snapshot.finisher);
-    this.virtio.forEach((device, slot) => device.restore(snapshot.virtio[slot]!));
-    this.plic.restore(snapshot.plic); // after the devices, whose lines it has seen
+    this.board.restore(snapshot);
     this.harts.forEach((hart, index) => hart.restore(snapshot.harts[index]!)); // last: pending bits as they were
     this.clock.stop(BigInt(snapshot.guestNs));
     this.reloadHarts();

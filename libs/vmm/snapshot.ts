@@ -1,23 +1,15 @@
 /** The state of a machine besides its RAM, as it travels in a migration stream: versioned JSON in UTF-8. */
-import type { FinisherState } from './devices/finisher.js';
-import type { PlicState } from './devices/plic.js';
-import type { UartState } from './devices/uart.js';
-import type { VirtioMmioState } from './devices/virtio/mmio.js';
+import type { BoardState } from './board-devices.js';
 import type { HartState } from './hart.js';
 
 const FORMAT = 'drover-machine';
 const VERSION = 2;
 
-export interface MachineSnapshot {
+export interface MachineSnapshot extends BoardState {
   /** Guest nanoseconds at which time stood still; decimal, to survive JSON. */
   readonly guestNs: string;
   readonly ramBytes: number;
   readonly harts: readonly HartState[];
-  readonly uart: UartState;
-  readonly plic: PlicState;
-  readonly finisher: FinisherState;
-  /** One for each virtio device, in the order of their slots. */
-  readonly virtio: readonly VirtioMmioState[];
 }
 
 export function encodeSnapshot(snapshot: MachineSnapshot): Uint8Array {
@@ -31,13 +23,13 @@ export function decodeSnapshot(bytes: Uint8Array): MachineSnapshot {
   if (read.version !== VERSION) {
     throw new RangeError(`machine state: version ${String(read.version)}, this build reads ${VERSION}`);
   }
-  const { guestNs, ramBytes, harts, uart, plic, finisher, virtio } = read;
+  const { guestNs, ramBytes, harts, uart, plic, finisher, rtc, watchdog, virtio } = read;
   if (!/^\d{1,19}$/.test(String(guestNs))) throw new RangeError(`machine state: guestNs is ${String(guestNs)}`);
   if (!Array.isArray(harts)) throw new RangeError('machine state: harts is not a list');
   if (!Array.isArray(virtio) || !virtio.every(isObject)) throw new RangeError('machine state: virtio is not a list');
-  const absent = Object.entries({ uart, plic, finisher }).find(([, state]) => !isObject(state));
+  const absent = Object.entries({ uart, plic, finisher, rtc, watchdog }).find(([, state]) => !isObject(state));
   if (absent) throw new RangeError(`machine state: ${absent[0]} is missing`);
-  return { guestNs, ramBytes, harts, uart, plic, finisher, virtio } as unknown as MachineSnapshot;
+  return { guestNs, ramBytes, harts, uart, plic, finisher, rtc, watchdog, virtio } as unknown as MachineSnapshot;
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;

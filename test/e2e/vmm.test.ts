@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { QmpClient } from '#qmp';
-import { counter, echo, printer, resetter, sleeper, supervisor, ticker } from '../vmm/guests.js';
+import { counter, echo, printer, resetter, sleeper, supervisor, ticker, unwatched } from '../vmm/guests.js';
 import { VmmProcess } from '../vmm/process.js';
 
 const M_MODE = ['-m', '16M', '-bios', 'none'];
@@ -236,4 +236,28 @@ describe('the process', () => {
     expect(await vmm.ended).toBe(1);
     expect(vmm.stderr).toMatch(/-kernel \/no\/such\/kernel: /);
   });
+});
+
+test('a watchdog that is not reloaded does what the owner has chosen', async () => {
+  const vmm = new VmmProcess(unwatched(), [...M_MODE, '-S', '-watchdog-action', 'pause']);
+  const qmp = await vmm.connect();
+  const expired = (action: string) => expect(qmp.nextEvent('WATCHDOG')).resolves.toMatchObject({ data: { action } });
+  const [paused, stop] = [expired('pause'), qmp.nextEvent('STOP')];
+  await qmp.execute('cont');
+  await Promise.all([paused, stop]);
+  expect(await qmp.execute('query-status')).toMatchObject({ status: 'watchdog', running: false });
+
+  await qmp.execute('watchdog-set-action', { action: 'reset' });
+  const [reset, restart] = [expired('reset'), qmp.nextEvent('RESET', { timeoutMs: 20_000 })];
+  await qmp.execute('system_reset');
+  await restart;
+  await qmp.execute('cont');
+  expect((await qmp.nextEvent('RESET')).data).toEqual({ guest: true, reason: 'guest-reset' });
+  await reset;
+
+  const shutdown = qmp.nextEvent('SHUTDOWN');
+  await qmp.execute('watchdog-set-action', { action: 'poweroff' });
+  expect((await shutdown).data).toEqual({ guest: true, reason: 'guest-shutdown' });
+  expect(await vmm.ended).toBe(0);
+  expect(vmm.printed()).toMatch(/^W{3,}$/);
 });

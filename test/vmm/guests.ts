@@ -206,3 +206,56 @@ export const resetter = () =>
     ...finish(0x5555),
     ...idle,
   );
+
+const RTC = 0x10_1000n;
+const WATCHDOG = 0x10_2000n;
+
+/** Stores the time of the RTC at 1 MiB into RAM, sets its alarm 20 ms ahead, and prints A at the interrupt. */
+export const alarmClock = () =>
+  program(
+    ...onlyHartZero,
+    li(18, PLIC),
+    li(9, 1n),
+    s('sw', 9, 18, 44), // priority of source 11
+    li(5, PLIC + 0x2000n),
+    li(6, 1n << 11n),
+    s('sw', 6, 5, 0), // enabled for hart 0 in M-mode
+    li(5, MEIE),
+    csrw('mie', 5),
+    li(18, PLIC + 0x20_0000n),
+    li(19, RTC),
+    li(8, 0x8010_0000n),
+    i('lw', 10, 19, 0), // the lower half first
+    i('lw', 11, 19, 4),
+    s('sw', 10, 8, 8),
+    s('sw', 11, 8, 12),
+    i('ld', 10, 8, 8),
+    s('sd', 10, 8, 0),
+    li(6, 20_000_000n),
+    r('add', 10, 10, 6),
+    s('sd', 10, 8, 8),
+    i('lw', 11, 8, 12),
+    s('sw', 11, 19, 12), // the upper half first
+    s('sw', 10, 19, 8),
+    s('sw', 9, 19, 16), // interrupt enabled
+    label('wait'),
+    WFI,
+    i('lw', 10, 18, 4), // claim
+    branch('beq', 10, 0, 'wait'),
+    s('sw', 9, 19, 28), // clear the interrupt
+    s('sw', 10, 18, 4), // complete
+    ...print('A'),
+    ...idle,
+  );
+
+/** Starts the watchdog with its shortest interval, half a second, prints W and never reloads it. */
+export const unwatched = () =>
+  program(
+    ...onlyHartZero,
+    li(5, WATCHDOG),
+    li(6, 1n),
+    s('sw', 6, 5, 0x14), // it resets the system
+    s('sw', 6, 5, 0x18),
+    ...print('W'),
+    ...idle,
+  );

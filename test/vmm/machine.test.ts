@@ -6,7 +6,7 @@ import { Worker } from 'node:worker_threads';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { bitmapWords, countDirtiedPages, layout, Machine, syncDirtyLog } from '#vmm';
 import { assemble, i, jal, li, r, s } from './assembler.js';
-import { counter, supervisor, ticker } from './guests.js';
+import { alarmClock, counter, supervisor, ticker } from './guests.js';
 import { cpuModule } from './machine.js';
 
 const HART_WORKER = join(import.meta.dirname, '../../dist/apps/vmm/hart-worker.js');
@@ -32,6 +32,12 @@ function start(kernel: Uint8Array | undefined, { harts = 1, ramMiB = 16, bios = 
       consoleOutput: (bytes) => (seen.printed += new TextDecoder().decode(bytes)),
       guestShutdown: (status) => (seen.ended = status),
       guestReset: () => {},
+      watchdogExpired: () => {},
+      wallNs: () => BigInt(Date.now()) * 1_000_000n,
+      callAfter: (ms, action) => {
+        const timer = setTimeout(action, ms);
+        return () => clearTimeout(timer);
+      },
       deviceError: () => {},
       nextTurn: () => new Promise((resolve) => setImmediate(resolve)),
     },
@@ -92,6 +98,22 @@ describe('stop and cont', () => {
     expect(() => machine.reset()).toThrow(/must be stopped/);
     await machine.stop();
   });
+});
+
+test('a guest reads the date and is woken by its alarm, though it was moved meanwhile', async () => {
+  const first = start(alarmClock());
+  const beforeMs = Date.now();
+  first.machine.cont();
+  const readNs = () => first.machine.memory.read64(0x8010_0000);
+  await vi.waitFor(() => expect(readNs()).toBeGreaterThan(0n), PATIENCE);
+  await first.machine.stop();
+  expect(Number(readNs() / 1_000_000n)).toBeGreaterThanOrEqual(beforeMs);
+  expect(Number(readNs() / 1_000_000n)).toBeLessThanOrEqual(Date.now());
+  const second = moveAway(first.machine, {});
+  await sleep(30);
+  second.machine.cont();
+  await vi.waitFor(() => expect(first.seen.printed + second.seen.printed).toBe('A'), PATIENCE);
+  await second.machine.stop();
 });
 
 describe('state', () => {
