@@ -20,6 +20,10 @@ const TIMEBASE_HZ = 1e9 / TICK_NS;
 const UART_CLOCK_HZ = 3_686_400;
 const PLIC_PHANDLE = 0x100;
 const FINISHER_PHANDLE = 0x101;
+/** What a hart has besides the base, in the order that the specification gives names in. */
+const EXTENSIONS = 'i m a f d c zicbom zicboz zicsr zifencei zba zbb zbs sstc svadu svpbmt'.split(' ');
+/** Bytes of a cache block (Zicbom, Zicboz). */
+const CACHE_BLOCK = 64;
 const interruptControllerOf = (hart: number) => hart + 1;
 
 // Interrupt numbers of a hart, as its local interrupt controller counts them: causes of mcause.
@@ -92,8 +96,12 @@ function cpu(hart: number): FdtNode {
       reg: hart,
       status: 'okay',
       compatible: 'riscv',
-      'riscv,isa': 'rv64imafdc_zicsr_zifencei',
-      'mmu-type': 'riscv,sv39',
+      'riscv,isa': isaString(),
+      'riscv,isa-base': 'rv64i',
+      'riscv,isa-extensions': EXTENSIONS,
+      'riscv,cbom-block-size': CACHE_BLOCK,
+      'riscv,cboz-block-size': CACHE_BLOCK,
+      'mmu-type': 'riscv,sv48',
     },
     children: {
       'interrupt-controller': {
@@ -106,6 +114,12 @@ function cpu(hart: number): FdtNode {
       },
     },
   };
+}
+
+/** Single letters together, longer names after underscores: rv64imac_zicsr_... */
+function isaString(): string {
+  const letters = EXTENSIONS.filter((name) => name.length === 1);
+  return ['rv64' + letters.join(''), ...EXTENSIONS.filter((name) => name.length > 1)].join('_');
 }
 
 /** Power-off and reboot: write `value` into the finisher. */

@@ -185,17 +185,17 @@ class HartLoop {
     store32(this.memory, this.block + H_QUIET, 0);
   }
 
-  /** MTIP and STIP follow their comparators; an SBI timer that was never set leaves STIP to the guest's firmware. */
+  /** MTIP and STIP follow their comparators. The SBI and Sstc share the one of STIP, which stays low without Sstc. */
   private updateTimers(): void {
     const ticks = this.clock.ticks();
     const due = (comparator: number) => ticks >= loadU64(this.memory, this.block + comparator);
     this.setOwnPending(MIP_MTIP, due(H_MTIMECMP));
-    this.setOwnPending(MIP_STIP, due(H_STIMECMP));
+    this.setOwnPending(MIP_STIP, this.hart.hasSupervisorTimer && due(H_STIMECMP));
   }
 
   private msToNextTimer(): number {
     const machine = loadU64(this.memory, this.block + H_MTIMECMP);
-    const supervisor = loadU64(this.memory, this.block + H_STIMECMP);
+    const supervisor = this.hart.hasSupervisorTimer ? loadU64(this.memory, this.block + H_STIMECMP) : NEVER;
     const next = machine < supervisor ? machine : supervisor;
     return next === NEVER ? Infinity : this.clock.msUntil(next);
   }

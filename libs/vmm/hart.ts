@@ -1,5 +1,5 @@
 /**
- * One hart (RV64GC: IMAFDC + Zicsr + Zifencei, M/S/U, Sv39): a WebAssembly instance of cpu/ on the VM's shared memory. Its
+ * One hart (cpu/cpu.as.ts says what it can): a WebAssembly instance of cpu/ on the VM's shared memory. Its
  * driver, a worker thread as a rule, calls `run` slice after slice and serves the reason for which it returns.
  * Instances share nothing but the memory; all that is the hart's state lies in its block there (see layout.ts).
  */
@@ -10,8 +10,11 @@ import {
   EXIT_WFI,
   MCOUNTEREN,
   MEDELEG,
+  MENVCFG,
   MIDELEG,
   MSTATUS,
+  PMPADDR0,
+  PMPCFG0,
   SBI,
   SCOUNTEREN,
   SLOTS,
@@ -113,6 +116,11 @@ const SBI_MIDELEG = 0x222n;
 const SBI_FS = 1n << 13n;
 /** cycle, time and instret may be read. */
 const ALL_COUNTERS = 7n;
+/** menvcfg: Sstc, Svpbmt, Svadu, Zicboz and Zicbom (where invalidating invalidates) are there for S-mode. */
+const SBI_MENVCFG = (7n << 61n) | 0xf0n;
+/** PMP entry 0: all rights (NAPOT, RWX) on all memory. */
+const SBI_PMPCFG0 = 0x1fn;
+const SBI_PMPADDR0 = 2n ** 54n - 1n;
 
 /** Name in HartState of every stored CSR, by slot. */
 const CSR_NAMES: readonly string[] = nameSlots();
@@ -176,6 +184,9 @@ export class Hart {
       this.setSlot(MIDELEG, SBI_MIDELEG);
       this.setSlot(MCOUNTEREN, ALL_COUNTERS);
       this.setSlot(SCOUNTEREN, ALL_COUNTERS);
+      this.setSlot(MENVCFG, SBI_MENVCFG);
+      this.setSlot(PMPCFG0, SBI_PMPCFG0);
+      this.setSlot(PMPADDR0, SBI_PMPADDR0);
       this.view.setUint32(this.base + H_PRIV, 1, true);
     }
     this.cpu.resume();
@@ -216,7 +227,12 @@ export class Hart {
     this.view.setBigUint64(this.base + H_PC, value, true);
   }
 
-  /** Instructions retired since reset (minstret). */
+  /** True while STIP follows the comparator in H_STIMECMP (menvcfg.STCE); else it is the firmware's. */
+  get hasSupervisorTimer(): boolean {
+    return this.view.getInt32(this.base + H_CSR + 8 * MENVCFG + 4, true) < 0;
+  }
+
+  /** Instructions retired since reset; minstret begins there. */
   get instret(): bigint {
     return this.view.getBigUint64(this.base + H_INSTRET, true);
   }
@@ -319,8 +335,8 @@ function registerFile(state: HartState, file: 'x' | 'f'): bigint[] {
 
 /** Slot names from the constants themselves, so that a CSR cannot be stored without being saved. */
 function nameSlots(): string[] {
-  const { PMPADDR0, ...named } = slots;
-  const names = Array.from({ length: SLOTS }, (_, slot) => `pmpaddr${slot - PMPADDR0}`);
+  const { PMPADDR0: first, ...named } = slots;
+  const names = Array.from({ length: SLOTS }, (_, slot) => `pmpaddr${slot - first}`);
   for (const [name, slot] of Object.entries(named)) {
     if (name !== 'SLOTS' && !name.startsWith('EXIT_')) names[slot] = name.toLowerCase();
   }

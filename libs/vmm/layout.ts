@@ -92,7 +92,7 @@ export const H_ACK = 0x138;
 export const H_MIP = 0x13c;
 /** u64, atomic: CLINT mtimecmp in ticks of TICK_NS. */
 export const H_MTIMECMP = 0x140;
-/** u64, atomic: SBI timer (stimecmp) in ticks; all ones = never. */
+/** u64, atomic: stimecmp, the timer of S-mode by SBI or Sstc, in ticks; all ones = never. */
 export const H_STIMECMP = 0x148;
 /** i64, atomic: nanoseconds of host CPU time that the hart's thread has used for guest code (for CPU load). */
 export const H_BUSY_NS = 0x150;

@@ -13,6 +13,7 @@ import {
   REGISTER_OPERATIONS,
   SHIFTS,
   STORES,
+  UNARY_OPERATIONS,
   amo,
   auipc,
   b,
@@ -28,6 +29,7 @@ import {
   sfence,
   shift,
   sizeOf,
+  unary,
 } from '../vmm/assembler.js';
 import { DATA, type Program } from './program.js';
 
@@ -124,6 +126,8 @@ function instruction(random: Random): number[] {
     case 2:
     case 3:
       return [r(random.pick(keys(REGISTER_OPERATIONS)), rd, rs1, rs2)];
+    case 18:
+      return [unary(random.pick(keys(UNARY_OPERATIONS)), rd, rs1)];
     case 4:
     case 5: {
       const name = random.pick(keys(IMMEDIATE_OPERATIONS).filter((key) => key !== 'jalr' && !key.startsWith('l')));

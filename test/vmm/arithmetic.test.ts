@@ -1,7 +1,16 @@
 /** Integer instructions against a reference in BigInt. */
-import { assert, bigInt, constantFrom, integer, oneof, property } from 'fast-check';
+import { array, assert, bigInt, constantFrom, integer, oneof, property } from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { IMMEDIATE_OPERATIONS, REGISTER_OPERATIONS, SHIFTS, i, r, shift } from './assembler.js';
+import {
+  IMMEDIATE_OPERATIONS,
+  REGISTER_OPERATIONS,
+  SHIFTS,
+  UNARY_OPERATIONS,
+  i,
+  r,
+  shift,
+  unary,
+} from './assembler.js';
 import { TestMachine } from './machine.js';
 
 const signed = (value: bigint, width = 64) => BigInt.asIntN(width, value);
@@ -32,6 +41,58 @@ const REFERENCE: Record<string, (a: bigint, b: bigint) => bigint> = {
   divu: (a, b) => quotient(a, b),
   rem: (a, b) => remainder(signed(a), signed(b)),
   remu: (a, b) => remainder(a, b),
+  sh1add: (a, b) => (a << 1n) + b,
+  sh2add: (a, b) => (a << 2n) + b,
+  sh3add: (a, b) => (a << 3n) + b,
+  'add.uw': (a, b) => unsigned(a, 32) + b,
+  'sh1add.uw': (a, b) => (unsigned(a, 32) << 1n) + b,
+  'sh2add.uw': (a, b) => (unsigned(a, 32) << 2n) + b,
+  'sh3add.uw': (a, b) => (unsigned(a, 32) << 3n) + b,
+  'slli.uw': (a, b) => unsigned(a, 32) << b,
+  andn: (a, b) => a & ~b,
+  orn: (a, b) => a | ~b,
+  xnor: (a, b) => ~(a ^ b),
+  min: (a, b) => (signed(a) < signed(b) ? a : b),
+  minu: (a, b) => (a < b ? a : b),
+  max: (a, b) => (signed(a) > signed(b) ? a : b),
+  maxu: (a, b) => (a > b ? a : b),
+  rol: (a, b) => rotate(a, b & 63n, 64n),
+  ror: (a, b) => rotate(a, 64n - (b & 63n), 64n),
+  rolw: (a, b) => signed(rotate(unsigned(a, 32), b & 31n, 32n), 32),
+  rorw: (a, b) => signed(rotate(unsigned(a, 32), 32n - (b & 31n), 32n), 32),
+  bclr: (a, b) => a & ~(1n << (b & 63n)),
+  bext: (a, b) => (a >> (b & 63n)) & 1n,
+  binv: (a, b) => a ^ (1n << (b & 63n)),
+  bset: (a, b) => a | (1n << (b & 63n)),
+};
+
+/** To the left by up to `width`, of a value that has so many bits. */
+const rotate = (value: bigint, amount: bigint, width: bigint) =>
+  unsigned((value << amount) | (value >> (width - amount)), Number(width));
+
+const binary = (value: bigint, width: number) => unsigned(value, width).toString(2).padStart(width, '0');
+const bytes = (value: bigint) => unsigned(value).toString(16).padStart(16, '0').match(/../g)!;
+const leadingZeros = (digits: string) => BigInt(digits.indexOf('1') < 0 ? digits.length : digits.indexOf('1'));
+const trailingZeros = (digits: string) => leadingZeros([...digits].toReversed().join(''));
+const ones = (digits: string) => BigInt(digits.replaceAll('0', '').length);
+
+const UNARY_REFERENCE: Record<keyof typeof UNARY_OPERATIONS, (a: bigint) => bigint> = {
+  clz: (a) => leadingZeros(binary(a, 64)),
+  ctz: (a) => trailingZeros(binary(a, 64)),
+  cpop: (a) => ones(binary(a, 64)),
+  clzw: (a) => leadingZeros(binary(a, 32)),
+  ctzw: (a) => trailingZeros(binary(a, 32)),
+  cpopw: (a) => ones(binary(a, 32)),
+  'sext.b': (a) => signed(a, 8),
+  'sext.h': (a) => signed(a, 16),
+  'zext.h': (a) => unsigned(a, 16),
+  'orc.b': (a) =>
+    BigInt(
+      `0x${bytes(a)
+        .map((byte) => (byte === '00' ? '00' : 'ff'))
+        .join('')}`,
+    ),
+  rev8: (a) => BigInt(`0x${bytes(a).toReversed().join('')}`),
 };
 
 /** The W form computes the same on the low halves and sign-extends. */
@@ -47,6 +108,9 @@ function wordReference(name: string, a: bigint, b: bigint): bigint {
   return signed(REFERENCE[base]!(half(a), amount), 32);
 }
 
+/** A shift by an immediate computes what the one by a register does, whose name has no i: srliw and srlw. */
+const shiftReference = (name: string) => (REFERENCE[name] ? name : name.replace(/i(?=w?$)/, ''));
+
 const isWord = (name: string) => REFERENCE[name] === undefined;
 const expected = (name: string, a: bigint, b: bigint) =>
   unsigned(isWord(name) ? wordReference(name, a, b) : REFERENCE[name]!(a, b));
@@ -56,6 +120,10 @@ const operand = oneof(
   constantFrom(...EDGES, ...EDGES.map((edge) => unsigned(-edge)), 2n ** 63n),
   bigInt({ min: 0n, max: 2n ** 64n - 1n }),
   bigInt({ min: -1000n, max: 1000n }).map((value) => unsigned(value)),
+);
+/** Few bytes that are not zero. */
+const sparse = array(constantFrom('00', '00', '01', '7f', '80', 'ff'), { minLength: 8, maxLength: 8 }).map((parts) =>
+  BigInt(`0x${parts.join('')}`),
 );
 const immediate = oneof(constantFrom(-2048, -1, 0, 1, 2047), integer({ min: -2048, max: 2047 }));
 
@@ -72,6 +140,14 @@ describe('integer instructions compute what BigInt computes', () => {
     assert(
       property(operand, operand, (a, b) => {
         expect(run(r(name, 7, 5, 6), a, b)).toBe(expected(name, a, b));
+      }),
+    );
+  });
+
+  it.each(Object.keys(UNARY_OPERATIONS) as (keyof typeof UNARY_OPERATIONS)[])('%s', (name) => {
+    assert(
+      property(oneof(operand, sparse), (a) => {
+        expect(run(unary(name, 7, 5), a)).toBe(unsigned(UNARY_REFERENCE[name](a)));
       }),
     );
   });
@@ -95,7 +171,7 @@ describe('integer instructions compute what BigInt computes', () => {
   it.each(Object.keys(SHIFTS) as (keyof typeof SHIFTS)[])('%s', (name) => {
     assert(
       property(operand, integer({ min: 0, max: SHIFTS[name][3] === 6 ? 63 : 31 }), (a, amount) => {
-        expect(run(shift(name, 7, 5, amount), a)).toBe(expected(name.replace('i', ''), a, BigInt(amount)));
+        expect(run(shift(name, 7, 5, amount), a)).toBe(expected(shiftReference(name), a, BigInt(amount)));
       }),
     );
   });

@@ -1,4 +1,4 @@
-/** A tiny RV64IMAC encoder for tests. Instructions are numbers; like the hart, `assemble` tells 16 from 32 bits by the low two. */
+/** A tiny RV64IMACB encoder for tests. Instructions are numbers; like the hart, `assemble` tells 16 from 32 bits by the low two. */
 
 /** Register-register operations: opcode, funct3, funct7. */
 export const REGISTER_OPERATIONS = {
@@ -30,6 +30,43 @@ export const REGISTER_OPERATIONS = {
   divuw: [0x3b, 5, 0x01],
   remw: [0x3b, 6, 0x01],
   remuw: [0x3b, 7, 0x01],
+  sh1add: [0x33, 2, 0x10],
+  sh2add: [0x33, 4, 0x10],
+  sh3add: [0x33, 6, 0x10],
+  'add.uw': [0x3b, 0, 0x04],
+  'sh1add.uw': [0x3b, 2, 0x10],
+  'sh2add.uw': [0x3b, 4, 0x10],
+  'sh3add.uw': [0x3b, 6, 0x10],
+  andn: [0x33, 7, 0x20],
+  orn: [0x33, 6, 0x20],
+  xnor: [0x33, 4, 0x20],
+  min: [0x33, 4, 0x05],
+  minu: [0x33, 5, 0x05],
+  max: [0x33, 6, 0x05],
+  maxu: [0x33, 7, 0x05],
+  rol: [0x33, 1, 0x30],
+  ror: [0x33, 5, 0x30],
+  rolw: [0x3b, 1, 0x30],
+  rorw: [0x3b, 5, 0x30],
+  bclr: [0x33, 1, 0x24],
+  bext: [0x33, 5, 0x24],
+  binv: [0x33, 1, 0x34],
+  bset: [0x33, 1, 0x14],
+} as const;
+
+/** Operations on one register: opcode, funct3, bits 20 to 31. */
+export const UNARY_OPERATIONS = {
+  clz: [0x13, 1, 0x600],
+  ctz: [0x13, 1, 0x601],
+  cpop: [0x13, 1, 0x602],
+  'sext.b': [0x13, 1, 0x604],
+  'sext.h': [0x13, 1, 0x605],
+  'orc.b': [0x13, 5, 0x287],
+  rev8: [0x13, 5, 0x6b8],
+  clzw: [0x1b, 1, 0x600],
+  ctzw: [0x1b, 1, 0x601],
+  cpopw: [0x1b, 1, 0x602],
+  'zext.h': [0x3b, 4, 0x080],
 } as const;
 
 /** Operations with a 12-bit immediate: opcode, funct3. */
@@ -59,6 +96,13 @@ export const SHIFTS = {
   slliw: [0x1b, 1, 0, 5],
   srliw: [0x1b, 5, 0, 5],
   sraiw: [0x1b, 5, 0x400, 5],
+  'slli.uw': [0x1b, 1, 0x080, 6],
+  rori: [0x13, 5, 0x600, 6],
+  roriw: [0x1b, 5, 0x600, 5],
+  bclri: [0x13, 1, 0x480, 6],
+  bexti: [0x13, 5, 0x480, 6],
+  binvi: [0x13, 1, 0x680, 6],
+  bseti: [0x13, 1, 0x280, 6],
 } as const;
 
 export const STORES = { sb: 0, sh: 1, sw: 2, sd: 3 } as const;
@@ -85,11 +129,13 @@ export const CSRS = {
   sie: 0x104,
   stvec: 0x105,
   scounteren: 0x106,
+  senvcfg: 0x10a,
   sscratch: 0x140,
   sepc: 0x141,
   scause: 0x142,
   stval: 0x143,
   sip: 0x144,
+  stimecmp: 0x14d,
   satp: 0x180,
   mstatus: 0x300,
   misa: 0x301,
@@ -98,6 +144,8 @@ export const CSRS = {
   mie: 0x304,
   mtvec: 0x305,
   mcounteren: 0x306,
+  menvcfg: 0x30a,
+  mcountinhibit: 0x320,
   mscratch: 0x340,
   mepc: 0x341,
   mcause: 0x342,
@@ -119,6 +167,17 @@ export function r(name: keyof typeof REGISTER_OPERATIONS, rd: number, rs1: numbe
   const [opcode, funct3, funct7] = REGISTER_OPERATIONS[name];
   return (opcode | (rd << 7) | (funct3 << 12) | (rs1 << 15) | (rs2 << 20) | (funct7 << 25)) >>> 0;
 }
+
+/** An operation on one register. */
+export function unary(name: keyof typeof UNARY_OPERATIONS, rd: number, rs1: number): number {
+  const [opcode, funct3, upper] = UNARY_OPERATIONS[name];
+  return (opcode | (rd << 7) | (funct3 << 12) | (rs1 << 15) | (upper << 20)) >>> 0;
+}
+
+/** Cache-block operations: bits 20 to 31. */
+export const CACHE_BLOCKS = { 'cbo.inval': 0, 'cbo.clean': 1, 'cbo.flush': 2, 'cbo.zero': 4 } as const;
+export const cbo = (name: keyof typeof CACHE_BLOCKS, rs1: number) =>
+  (0x200f | (rs1 << 15) | (CACHE_BLOCKS[name] << 20)) >>> 0;
 
 /** An operation with an immediate, a load (`rs1` is the base) or jalr. */
 export function i(name: keyof typeof IMMEDIATE_OPERATIONS, rd: number, rs1: number, imm: number): number {

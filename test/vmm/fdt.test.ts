@@ -117,7 +117,7 @@ test('the board describes itself as QEMU virt does', () => {
   const { cpus, soc, poweroff, reboot } = root.children;
   expect(cells(cpus!.properties['timebase-frequency'])).toEqual([10_000_000]);
   expect(Object.keys(cpus!.children)).toEqual(['cpu@0', 'cpu@1']);
-  expect(strings(cpus!.children['cpu@1']!.properties['mmu-type'])).toEqual(['riscv,sv39']);
+  expect(strings(cpus!.children['cpu@1']!.properties['mmu-type'])).toEqual(['riscv,sv48']);
   const controller = (hart: number) =>
     cells(cpus!.children[`cpu@${hart}`]!.children['interrupt-controller']!.properties.phandle)[0];
 

@@ -130,9 +130,9 @@ const sbiPrint = (character: string): Item[] => [li(10, BigInt(character.charCod
 
 /**
  * In S-mode: hart 0 prints S, starts harts 1 to `harts` - 1 by HSM, which each count themselves and stop; sleeps 10 ms by
- * the SBI timer; sends itself an IPI; prints E and shuts down when all have counted.
+ * the timer, set through SBI or Sstc; sends itself an IPI; prints E and shuts down when all have counted.
  */
-export const supervisor = (harts: number) =>
+export const supervisor = (harts: number, timer: 'SBI' | 'Sstc' = 'SBI') =>
   program(
     ...sbiPrint('S'),
     li(20, 0x8030_0000n), // the count
@@ -155,7 +155,7 @@ export const supervisor = (harts: number) =>
     csrr(10, 'time'),
     li(5, 100_000n),
     r('add', 10, 10, 5),
-    ...sbi(TIME, 0n),
+    ...(timer === 'SBI' ? sbi(TIME, 0n) : [csrw('stimecmp', 10)]),
     label('timer'),
     WFI,
     csrr(5, 'sip'),

@@ -5,7 +5,7 @@ import { Hart, type HartPorts } from '../../libs/vmm/hart.js';
 import { DIRTY, MACHINE, M_RAM_SIZE, PAGE_SIZE, RAM, RAM_BASE } from '../../libs/vmm/layout.js';
 import { GuestMemory, codeWritten } from '../../libs/vmm/memory.js';
 import type { Shared } from '../../libs/vmm/shared.js';
-import { assemble } from './assembler.js';
+import { CSRS, assemble } from './assembler.js';
 
 const CPU_WASM = join(import.meta.dirname, '../../dist/libs/vmm/cpu/cpu.wasm');
 export const UART = 0x1000_0000;
@@ -53,6 +53,8 @@ export class TestMachine {
       ...ports,
     });
     this.hart.reset({ mode: 'M', pc: BigInt(RAM_BASE), a0: 0n, a1: 0n });
+    this.hart.setCsr(CSRS.pmpaddr0, -1n); // all memory to all modes, as firmware would
+    this.hart.setCsr(CSRS.pmpcfg0, 0x1fn);
   }
 
   /** Puts instructions into RAM (at its start, unless told otherwise); they are not run. */

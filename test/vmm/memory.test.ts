@@ -6,45 +6,32 @@ import { describe, expect, it } from 'vitest';
 import { RAM_BASE } from '../../libs/vmm/layout.js';
 import { CSRS, MRET, amo, b, csr, i, jal, li, s, sfence } from './assembler.js';
 import { TestMachine, cpuModule, newMemory } from './machine.js';
+import {
+  A,
+  D,
+  DATA,
+  HANDLER,
+  LEAVES,
+  LOAD,
+  MIDDLE,
+  MPRV,
+  MXR,
+  R,
+  ROOT,
+  S_MODE,
+  START,
+  STORE,
+  SUM,
+  U,
+  V,
+  W,
+  X,
+  faultOf,
+  pte,
+  translating,
+} from './paging.js';
 
-const START = BigInt(RAM_BASE);
-const HANDLER = START + 0x1000n;
-const DATA = RAM_BASE + 0x10_0000;
-const ROOT = RAM_BASE + 0x2_0000;
-const MIDDLE = ROOT + 0x1000;
-const LEAVES = ROOT + 0x2000;
-const [V, R, W, X, U, A, D] = [1n, 2n, 4n, 8n, 16n, 64n, 128n] as const;
-const MPRV = 1n << 17n;
-const SUM = 1n << 18n;
-const MXR = 1n << 19n;
-const S_MODE = 1n << 11n;
-const LOAD = i('ld', 6, 5, 0);
-const STORE = s('sd', 7, 5, 0);
 const C_NOP = 0x0001;
-
-const pte = (address: number, flags: bigint) => (BigInt(address) >> 2n) | flags;
-
-/** M-mode code whose loads and stores run under `status` through the page tables. Leaf 0 maps DATA with `flags`. */
-function translating(flags: bigint, status = MPRV | S_MODE): TestMachine {
-  const machine = new TestMachine();
-  machine.write64(ROOT, pte(MIDDLE, V));
-  machine.write64(MIDDLE, pte(LEAVES, V));
-  machine.write64(LEAVES, pte(DATA, flags));
-  machine.hart.setCsr(CSRS.mtvec, HANDLER);
-  machine.hart.setCsr(CSRS.satp, (8n << 60n) | BigInt(ROOT >>> 12));
-  machine.hart.setCsr(CSRS.mstatus, status);
-  return machine;
-}
-
-/** The exception that the instruction causes at a virtual address in x5: cause and mtval; undefined if none. */
-function faultOf(machine: TestMachine, instruction: number, va: bigint): { cause: bigint; tval: bigint } | undefined {
-  const status = machine.hart.csr(CSRS.mstatus);
-  machine.hart.setX(5, va);
-  machine.execute([instruction]);
-  if (machine.hart.pc !== HANDLER) return undefined;
-  machine.hart.setCsr(CSRS.mstatus, status);
-  return { cause: machine.hart.csr(CSRS.mcause), tval: machine.hart.csr(CSRS.mtval) };
-}
 
 describe('Sv39', () => {
   it('translates, and sets the accessed and dirty bits itself', () => {

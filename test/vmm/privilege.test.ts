@@ -277,12 +277,13 @@ describe('CSRs', () => {
       hart.setCsr(CSRS[name], value);
       return hart.csr(CSRS[name]);
     };
-    expect(hart.csr(CSRS.misa)).toBe(0x8000_0000_0014_112dn);
+    expect(hart.csr(CSRS.misa)).toBe(0x8000_0000_0014_112fn);
     expect(writing('mstatus', 2n << 11n) & MPP).toBe(0n); // mode 2 does not exist
     expect(writing('mstatus', (1n << 64n) - 1n)).toBe(0x8000_000a_007e_79aan);
     expect(writing('sstatus', 0n)).toBe(0x2_0000_0000n);
     expect(writing('mepc', START + 3n)).toBe(START + 2n);
-    expect(writing('satp', 9n << 60n)).toBe(0n);
+    expect(writing('satp', 9n << 60n)).toBe(9n << 60n);
+    expect(writing('satp', 10n << 60n)).toBe(9n << 60n); // no Sv57
     expect(writing('medeleg', (1n << 64n) - 1n)).toBe(0xb3ffn);
     expect(writing('mideleg', (1n << 64n) - 1n)).toBe(0x222n);
     expect(writing('pmpaddr0', (1n << 64n) - 1n)).toBe((1n << 54n) - 1n);

@@ -57,7 +57,7 @@ function atomicAddress(va: u64, width: u32, access: u32): u32 {
   }
   const entry = hart + tlbEntry(va) + (access == READ ? H_TLB_READ : H_TLB_WRITE);
   if (load<u64>(entry) == ((va & PAGE_MASK) | dataContext)) return (va as u32) + load<u32>(entry, 8);
-  const pa = translate(va, access);
+  const pa = translate(va, access, 1 << width);
   if (pa == NO_ADDRESS) return 0;
   if (inRam(pa)) return access == READ ? cacheRead(va, pa) : cacheWrite(va, pa);
   accessFault(va, access);

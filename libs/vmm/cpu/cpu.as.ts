@@ -1,16 +1,17 @@
 /**
- * Entry of the hart module: RV64IMAFDC, Zicsr, Zifencei, privileged M, S and U, Sv39. One instance for each hart, all
- * on the VM's shared memory. Imports from `env`: memory, time, mmio_read, mmio_write. What the host calls is exported
- * here; libs/vmm/hart.ts documents it.
+ * Entry of the hart module: RV64IMAFDCB, Zicsr, Zifencei, Zicbom, Zicboz; M, S and U with PMP, Sv39, Sv48, Svadu,
+ * Svpbmt and Sstc. One instance for each hart, all on the VM's shared memory. Imports from `env`: memory, time,
+ * mmio_read, mmio_write. What the host calls is exported here; libs/vmm/hart.ts documents it.
  */
 import { H_CSR, H_F, H_INSTRET, H_PC, H_PRIV, H_RESERVATION, H_X } from '../layout';
 import { fillExpansions } from './compressed.as';
 import { fenceCode } from './code-pages.as';
 import { forgetDecoded } from './decoded-pages.as';
 import { flushAll } from './mmu.as';
-import { MACHINE_MODE, XL64, setStatus, updateContexts } from './privilege.as';
-import { bind, hart, setDiverted } from './registers.as';
-import { SLOTS } from './slots';
+import { updatePmp } from './pmp.as';
+import { ADUE, MACHINE_MODE, XL64, setStatus, updateContexts } from './privilege.as';
+import { bind, hart, setDiverted, setSlot } from './registers.as';
+import { MENVCFG, SLOTS } from './slots';
 import { NO_RESERVATION } from './trap.as';
 
 export { csrExists, readCsr, writeCsr } from './csr.as';
@@ -32,6 +33,7 @@ export function reset(): void {
   memory.fill(hart + H_CSR, 0, SLOTS * 8);
   store<u64>(hart, 0, H_PC);
   store<u64>(hart, 0, H_INSTRET);
+  setSlot(MENVCFG, ADUE); // firmware that knows of it may choose the other way
   setStatus(XL64, MACHINE_MODE);
   resume();
 }
@@ -41,6 +43,7 @@ export function resume(): void {
   store<u64>(hart, NO_RESERVATION, H_RESERVATION);
   setDiverted(false);
   updateContexts();
+  updatePmp();
   flushAll();
   forgetDecoded();
 }

@@ -6,7 +6,8 @@
  *
  *     0x00_0000  NEXT, USED, TICKETS
  *     0x00_1000  MAP     u16 a guest page: 1 + number of its decoded page, 0 if there is none
- *     0x20_1000  PAGES   decoded pages, PAGE_BYTES each
+ *     0x20_1000  GUARDED one page, see enterGuarded
+ *     0x20_5040  PAGES   decoded pages, PAGE_BYTES each
  *
  * A decoded page has a decoded instruction (operations) for each 2 bytes of guest code and, behind the last one:
  *
@@ -23,6 +24,7 @@ import {
   EXECUTE, NO_ADDRESS, PAGE_MASK, accessFault, cacheExecute, forgetExecute, inRam, readableRam, tlbEntry, translate,
 } from './mmu.as';
 import { Op, encode } from './operations.as';
+import { pmpCoversPage } from './pmp.as';
 import { codeContext } from './privilege.as';
 import { hart, hartId, setPc } from './registers.as';
 import { forget, track } from './code-pages.as';
@@ -32,13 +34,16 @@ const USED: u32 = 4;
 /** u32 a hart: see code-pages. */
 export const TICKETS: u32 = 0x40;
 const MAP: u32 = 0x1000;
-const PAGES: u32 = 0x20_1000;
+const GUARDED: u32 = 0x20_1000;
 const PAGE_BYTES: u32 = 0x4040;
+const PAGES: u32 = GUARDED + PAGE_BYTES;
 const MAX_PAGES: u32 = (CACHE_DECODED_SIZE - PAGES) / PAGE_BYTES;
 const INSTRUCTIONS: u32 = 0x4000;
 /** How far behind its own place the crossing instruction is decoded. */
 export const CROSSING_SHIFT: u32 = 0x10;
 const AFTER_CROSSING: u32 = 0x4018;
+
+const END: u64 = encode(Op.PAGE_END, 0, 0, 0, 0, 0);
 
 // Fields of a decoded page.
 /** u32: which guest page it is, counted from RAM_BASE. */
@@ -95,18 +100,37 @@ export function enterPage(base: u32, pc: u64): u32 {
 }
 
 function enterSlowly(pc: u64): u32 {
+  setPc(pc); // for the fault
   const pa = executable(pc);
   if (pa == NO_ADDRESS) return 0;
   const page = ((pa - (RAM_BASE as u64)) >> PAGE_SHIFT) as u32;
+  if (!pmpCoversPage(pa)) return enterGuarded(pc, page);
   let decoded = findDecoded(page);
   if (!decoded) decoded = newPage(page);
   cacheExecute(pc, decoded);
   return decoded;
 }
 
-/** Physical address of code, in RAM, or NO_ADDRESS after raising the fault. */
+/**
+ * A decoded page that has the instruction at `pc` alone, for a page that PMP lets be executed in part: whatever comes
+ * next enters the page anew, and PMP is asked again. 0 after raising the fault for its second half.
+ */
+function enterGuarded(pc: u64, page: u32): u32 {
+  const decoded = cache() + GUARDED;
+  const offset = (pc as u32) & 0xfff;
+  for (let at: u32 = 0; at <= AFTER_CROSSING; at += 8) store<u64>(decoded + at, END);
+  store<u32>(decoded, page, D_PAGE);
+  store<u32>(decoded, 0, D_CROSSING);
+  const host = hostPage(decoded) + offset;
+  const isWhole = (load<u16>(host) & 3) == 3;
+  if (isWhole && offset != 0xffe && executable(pc + 2) == NO_ADDRESS) return 0;
+  store<u64>(decoded + (offset << 2), decodedFrom(host, offset));
+  return decoded;
+}
+
+/** Physical address of 2 bytes of code, in RAM, or NO_ADDRESS after raising the fault. */
 function executable(va: u64): u64 {
-  const pa = translate(va, EXECUTE);
+  const pa = translate(va, EXECUTE, 2);
   return pa == NO_ADDRESS || inRam(pa) ? pa : accessFault(va, EXECUTE);
 }
 
@@ -123,8 +147,8 @@ function newPage(page: u32): u32 {
   store<u32>(cache(), index + 1 < MAX_PAGES ? index + 1 : 0, NEXT);
   store<u16>(cache() + (page << 1), (index + 1) as u16, MAP);
   store<u32>(decoded, page, D_PAGE);
-  store<u64>(decoded, encode(Op.PAGE_END, 0, 0, 0, 0, 0), INSTRUCTIONS);
-  store<u64>(decoded, encode(Op.PAGE_END, 0, 0, 0, 0, 0), AFTER_CROSSING);
+  store<u64>(decoded, END, INSTRUCTIONS);
+  store<u64>(decoded, END, AFTER_CROSSING);
   return decoded;
 }
 
@@ -132,11 +156,13 @@ function newPage(page: u32): u32 {
 export function decodeAt(decoded: u32, at: u32): void {
   if (!load<u32>(decoded, D_TRACKED_SINCE)) track(decoded);
   const offset = (at - decoded) >> 2;
-  const host = hostPage(decoded) + offset;
+  store<u64>(at, decodedFrom(hostPage(decoded) + offset, offset));
+}
+
+function decodedFrom(host: u32, offset: u32): u64 {
   const half: u32 = load<u16>(host);
-  if ((half & 3) != 3) store<u64>(at, decode(half, offset));
-  else if (offset != 0xffe) store<u64>(at, decode(load<u32>(host), offset));
-  else store<u64>(at, encode(Op.CROSSING, 0, 0, 0, 0, 0));
+  if ((half & 3) != 3) return decode(half, offset);
+  return offset == 0xffe ? encode(Op.CROSSING, 0, 0, 0, 0, 0) : decode(load<u32>(host), offset);
 }
 
 /**

@@ -1,9 +1,16 @@
 /** Instructions that the switch of the run loop does not know: which extension has them. */
+import { executeBitManipulation } from './bit-manipulation.as';
+import { executeCacheBlock } from './cache-blocks.as';
 import { executeFloatFused, executeFloatLoad, executeFloatOperation, executeFloatStore } from './float.as';
 
 // Major opcodes, bits 2 to 6.
 const LOAD_FP: u32 = 0x01;
+const MISC_MEM: u32 = 0x03;
+const OP_IMM: u32 = 0x04;
+const OP_IMM_32: u32 = 0x06;
 const STORE_FP: u32 = 0x09;
+const OP: u32 = 0x0c;
+const OP_32: u32 = 0x0e;
 const MADD: u32 = 0x10;
 const MSUB: u32 = 0x11;
 const NMSUB: u32 = 0x12;
@@ -20,6 +27,8 @@ export function executeExtension(insn: u32): bool {
     case STORE_FP: return executeFloatStore(insn);
     case MADD: case MSUB: case NMSUB: case NMADD: return executeFloatFused(insn);
     case OP_FP: return executeFloatOperation(insn);
+    case MISC_MEM: return executeCacheBlock(insn);
+    case OP: case OP_IMM: case OP_32: case OP_IMM_32: return executeBitManipulation(insn);
   }
   return false;
 }

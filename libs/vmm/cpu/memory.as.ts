@@ -16,7 +16,7 @@ export let nothingThere: i32 = 0;
 /** Reads `size` bytes, zero-extended. If it traps, `diverted` is set. */
 export function read(va: u64, size: u32): u64 {
   if ((va & (PAGE - 1)) + size > PAGE) return readAcross(va, size);
-  const pa = translate(va, READ);
+  const pa = translate(va, READ, size);
   if (pa == NO_ADDRESS) return 0;
   if (!inRam(pa)) return readDevice(va, pa, size);
   const host = cacheRead(va, pa);
@@ -32,7 +32,7 @@ export function write(va: u64, size: u32, value: u64): void {
     writeAcross(va, size, value);
     return;
   }
-  const pa = translate(va, WRITE);
+  const pa = translate(va, WRITE, size);
   if (pa == NO_ADDRESS) return;
   if (!inRam(pa)) {
     writeDevice(va, pa, size, value);
@@ -48,14 +48,15 @@ export function write(va: u64, size: u32, value: u64): void {
 /** Both pages are translated before a byte moves, so that the access happens wholly or not at all. */
 function readAcross(va: u64, size: u32): u64 {
   const middle = (va & PAGE_MASK) + PAGE;
-  const first = translate(va, READ);
+  const before = (middle - va) as u32;
+  const first = translate(va, READ, before);
   if (first == NO_ADDRESS) return 0;
-  const second = translate(middle, READ);
+  const second = translate(middle, READ, size - before);
   if (second == NO_ADDRESS) return 0;
   let value: u64 = 0;
   for (let i: u32 = 0; i < size && !diverted; i++) {
     const at = va + i;
-    const pa = i < ((middle - va) as u32) ? first + i : second + (at - middle);
+    const pa = i < before ? first + i : second + (at - middle);
     const byte = inRam(pa) ? (load<u8>(readableRam(pa)) as u64) : readDevice(at, pa, 1);
     value |= byte << (8 * i);
   }
@@ -64,13 +65,14 @@ function readAcross(va: u64, size: u32): u64 {
 
 function writeAcross(va: u64, size: u32, value: u64): void {
   const middle = (va & PAGE_MASK) + PAGE;
-  const first = translate(va, WRITE);
+  const before = (middle - va) as u32;
+  const first = translate(va, WRITE, before);
   if (first == NO_ADDRESS) return;
-  const second = translate(middle, WRITE);
+  const second = translate(middle, WRITE, size - before);
   if (second == NO_ADDRESS) return;
   for (let i: u32 = 0; i < size && !diverted; i++) {
     const at = va + i;
-    const pa = i < ((middle - va) as u32) ? first + i : second + (at - middle);
+    const pa = i < before ? first + i : second + (at - middle);
     const byte = (value >> (8 * i)) & 0xff;
     if (inRam(pa)) store<u8>(writableRam(pa), byte as u8);
     else writeDevice(at, pa, 1, byte);

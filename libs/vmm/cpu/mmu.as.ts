@@ -1,16 +1,18 @@
 /**
- * Address translation: Sv39 with hardware A/D updates, and the three software TLBs (read, write, execute).
+ * Address translation: Sv39 and Sv48, and the three software TLBs (read, write, execute).
  *
  * A TLB has 1,024 entries of 16 bytes, indexed by the low bits of the page number: u64 tag (page | context), u32 addend
- * (host address = low half of the guest address + addend; the execute TLB has a decoded page there). The write TLB is also the dirty log's filter: a page is
- * logged when its entry is filled, so stores that hit cost nothing, and after flushWrites each page is logged again.
+ * (host address = low half of the guest address + addend; the execute TLB has a decoded page there). The write TLB is
+ * also the dirty log's filter: a page is logged when its entry is filled, so stores that hit cost nothing, and after
+ * flushWrites each page is logged again.
  */
 import {
   DIRTY, H_TLB_EXEC, H_TLB_READ, H_TLB_WRITE, PAGE_SHIFT, PAGE_SIZE, RAM, RAM_BASE,
 } from '../layout';
 import { codeWritten, isCode } from './code-pages.as';
+import { PMP_R, PMP_W, PMP_X, pmpCoversPage, pmpPermits } from './pmp.as';
 import {
-  CONTEXT_MXR, CONTEXT_SUM, MACHINE_MODE, SUPERVISOR, USER, codeContext, dataContext,
+  ADUE, CONTEXT_MXR, CONTEXT_SUM, MACHINE_MODE, PBMTE, SUPERVISOR, USER, codeContext, dataContext, environmentHas,
 } from './privilege.as';
 import { hart, ramSize, slot } from './registers.as';
 import { SATP } from './slots';
@@ -21,6 +23,8 @@ import {
 export const READ: u32 = 0;
 export const WRITE: u32 = 1;
 export const EXECUTE: u32 = 2;
+/** Of a cache block: what may be read may be managed, but its faults are those of stores. */
+export const MANAGE: u32 = 3;
 
 /** PAGE_SIZE as the type that addresses have. */
 export const PAGE: u64 = PAGE_SIZE;
@@ -39,10 +43,17 @@ const PTE_X: u64 = 8;
 const PTE_U: u64 = 16;
 const PTE_A: u64 = 64;
 const PTE_D: u64 = 128;
-/** Reserved without Svnapot and Svpbmt. */
-const PTE_RESERVED: u64 = 0xffc0_0000_0000_0000;
+/** Reserved, also without Svnapot. */
+const PTE_RESERVED: u64 = 0x9fc0_0000_0000_0000;
+/** Memory type (Svpbmt). The machine has one type of memory, so it changes nothing, but the last value is reserved. */
+const PTE_PBMT: u64 = 0x6000_0000_0000_0000;
 const PTE_PPN: u64 = 0x003f_ffff_ffff_fc00;
 const SATP_PPN: u64 = 0x0fff_ffff_ffff;
+// Modes of satp; Bare is 0.
+export const SV39: u64 = 8;
+export const SV48: u64 = 9;
+/** Physical addresses have 56 bits. */
+const NO_PHYSICAL_ADDRESS: u64 = 0xff00_0000_0000_0000;
 
 /** Addresses that superpages in the TLBs map lie in [superFrom, superTo): an SFENCE.VMA for one there drops all. */
 let superFrom: u64 = 0xffff_ffff_ffff_ffff;
@@ -115,14 +126,15 @@ export function writableRam(pa: u64): u32 {
   return readableRam(pa);
 }
 
-/** Enters a page of RAM into the read TLB; the host address of the byte. */
+// Both return the host address of the byte. A page of which PMP protects a part stays out of the TLB.
+/** Enters a page of RAM into the read TLB. */
 export function cacheRead(va: u64, pa: u64): u32 {
-  return cache(hart + tlbEntry(va) + H_TLB_READ, va, dataContext, readableRam(pa));
+  return cache(hart + tlbEntry(va) + H_TLB_READ, va, pa, dataContext, readableRam(pa));
 }
 
-/** Enters a page of RAM into the write TLB (and so into the dirty log); the host address of the byte. */
+/** Enters a page of RAM into the write TLB, and so into the dirty log. */
 export function cacheWrite(va: u64, pa: u64): u32 {
-  return cache(hart + tlbEntry(va) + H_TLB_WRITE, va, dataContext, writableRam(pa));
+  return cache(hart + tlbEntry(va) + H_TLB_WRITE, va, pa, dataContext, writableRam(pa));
 }
 
 /** Enters a decoded page into the execute TLB: it has that in place of an addend. */
@@ -133,33 +145,46 @@ export function cacheExecute(va: u64, decoded: u32): void {
 }
 
 @inline
-function cache(entry: u32, va: u64, context: u64, host: u32): u32 {
+function cache(entry: u32, va: u64, pa: u64, context: u64, host: u32): u32 {
+  if (!pmpCoversPage(pa)) return host;
   store<u64>(entry, (va & PAGE_MASK) | context);
   store<u32>(entry, host - (va as u32), 8);
   return host;
 }
 
-/** Physical address of `va` for a kind of access, or NO_ADDRESS after raising the fault. */
-export function translate(va: u64, access: u32): u64 {
+/** Physical address of `va` for an access of `size` bytes (of one page), or NO_ADDRESS after raising the fault. */
+export function translate(va: u64, access: u32, size: u32): u64 {
   const context = access == EXECUTE ? codeContext : dataContext;
   const satp = slot(SATP);
-  if ((context & 3) == MACHINE_MODE || satp >> 60 == 0) return va;
-  return walk(va, access, context, (satp & SATP_PPN) << PAGE_SHIFT);
+  const bare = (context & 3) == MACHINE_MODE || satp >> 60 == 0;
+  if (bare && va & NO_PHYSICAL_ADDRESS) return accessFault(va, access);
+  const pa = bare ? va : walk(va, access, context, satp);
+  return pa == NO_ADDRESS || isPermitted(pa, size, access) ? pa : accessFault(va, access);
 }
 
-/** Privileged spec, 4.3.2, with three levels. */
-function walk(va: u64, access: u32, context: u64, root: u64): u64 {
-  if ((((va << 25) as i64) >> 25) as u64 != va) return pageFault(va, access);
-  let table = root;
-  for (let level = 2; level >= 0; level--) {
+/** Whether PMP lets the hart access `size` bytes at `pa` now. */
+export function isPermitted(pa: u64, size: u32, access: u32): bool {
+  const context = access == EXECUTE ? codeContext : dataContext;
+  const right = access == EXECUTE ? PMP_X : access == WRITE ? PMP_W : PMP_R;
+  return pmpPermits(pa, size, right, (context & 3) as u32);
+}
+
+/** Privileged spec, 4.3.2, with three or four levels. */
+function walk(va: u64, access: u32, context: u64, satp: u64): u64 {
+  const levels = satp >> 60 == SV39 ? 3 : 4;
+  const unused = (64 - PAGE_SHIFT - 9 * levels) as u64; // bits that must repeat the highest one in use
+  if ((((va << unused) as i64) >> unused) as u64 != va) return pageFault(va, access);
+  const reserved = environmentHas(PBMTE) ? PTE_RESERVED : PTE_RESERVED | PTE_PBMT;
+  let table = (satp & SATP_PPN) << PAGE_SHIFT;
+  for (let level = levels - 1; level >= 0; level--) {
     const shift = (PAGE_SHIFT + 9 * level) as u64;
     const address = table + (((va >> shift) & 511) << 3);
-    if (!inRam(address)) return accessFault(va, access);
+    if (!inRam(address) || !pmpPermits(address, 8, PMP_R, SUPERVISOR)) return accessFault(va, access);
     const pte: u64 = atomic.load<u64>(readableRam(address));
-    if (!(pte & PTE_V) || pte & PTE_RESERVED) return pageFault(va, access);
+    if (!(pte & PTE_V) || pte & reserved) return pageFault(va, access);
     const target = ((pte & PTE_PPN) >> 10) << PAGE_SHIFT;
     if (!(pte & (PTE_R | PTE_W | PTE_X))) {
-      if (pte & (PTE_U | PTE_A | PTE_D)) return pageFault(va, access);
+      if (pte & (PTE_U | PTE_A | PTE_D | PTE_PBMT)) return pageFault(va, access);
       table = target;
       continue;
     }
@@ -167,8 +192,10 @@ function walk(va: u64, access: u32, context: u64, root: u64): u64 {
     if (!permits(pte, access, context) || target & inside) return pageFault(va, access);
     const used = pte | PTE_A | (access == WRITE ? PTE_D : 0);
     if (used != pte) {
+      if (!environmentHas(ADUE)) return pageFault(va, access);
+      if (!pmpPermits(address, 8, PMP_W, SUPERVISOR)) return accessFault(va, access);
       const before: u64 = atomic.cmpxchg<u64>(writableRam(address), pte, used);
-      if (before != pte) return walk(va, access, context, root); // someone changed the entry: look again
+      if (before != pte) return walk(va, access, context, satp); // someone changed the entry: look again
     }
     if (level > 0) noteSuperpage(va & ~inside, inside + 1);
     return target | (va & inside);
@@ -177,11 +204,11 @@ function walk(va: u64, access: u32, context: u64, root: u64): u64 {
 }
 
 function permits(pte: u64, access: u32, context: u64): bool {
-  if ((pte & (PTE_R | PTE_W)) == PTE_W) return false; // reserved
+  if ((pte & (PTE_R | PTE_W)) == PTE_W || (pte & PTE_PBMT) == PTE_PBMT) return false; // reserved
   const mode = (context & 3) as u32;
   if (mode == USER && !(pte & PTE_U)) return false;
   if (mode == SUPERVISOR && pte & PTE_U && (access == EXECUTE || !(context & CONTEXT_SUM))) return false;
-  if (access == READ) return (pte & PTE_R) != 0 || ((context & CONTEXT_MXR) != 0 && (pte & PTE_X) != 0);
+  if (access == READ || access == MANAGE) return (pte & PTE_R) != 0 || ((context & CONTEXT_MXR) != 0 && (pte & PTE_X) != 0);
   return (pte & (access == WRITE ? PTE_W : PTE_X)) != 0;
 }
 
@@ -191,12 +218,12 @@ function noteSuperpage(from: u64, size: u64): void {
 }
 
 function pageFault(va: u64, access: u32): u64 {
-  raise(access == READ ? LOAD_PAGE_FAULT : access == WRITE ? STORE_PAGE_FAULT : FETCH_PAGE_FAULT, va);
+  raise(access == READ ? LOAD_PAGE_FAULT : access == EXECUTE ? FETCH_PAGE_FAULT : STORE_PAGE_FAULT, va);
   return NO_ADDRESS;
 }
 
 /** Raises the access fault for nothing, or nothing fitting, at the physical address behind `va`. */
 export function accessFault(va: u64, access: u32): u64 {
-  raise(access == READ ? LOAD_ACCESS_FAULT : access == WRITE ? STORE_ACCESS_FAULT : FETCH_ACCESS_FAULT, va);
+  raise(access == READ ? LOAD_ACCESS_FAULT : access == EXECUTE ? FETCH_ACCESS_FAULT : STORE_ACCESS_FAULT, va);
   return NO_ADDRESS;
 }

@@ -1,7 +1,7 @@
 /** Privilege mode and mstatus, and what follows from them for every access to memory. */
 import { H_PRIV } from '../layout';
 import { hart, setSlot, slot } from './registers.as';
-import { MSTATUS } from './slots';
+import { MENVCFG, MSTATUS } from './slots';
 
 export const USER: u32 = 0;
 export const SUPERVISOR: u32 = 1;
@@ -28,6 +28,20 @@ export const XL64: u64 = 0xa_0000_0000;
 /** Some extension's state is dirty; follows from FS. */
 export const SD: u64 = 1 << 63;
 
+// Fields of menvcfg and senvcfg (Privileged spec, 3.1.18 and 4.1.10). The last three are menvcfg's alone.
+/** Fence of I/O implies memory; there is nothing to switch, but the bit exists. */
+export const FIOM: u64 = 1;
+/** Cache blocks: invalidate (2 bits), clean and flush, zero. */
+export const CBIE: u64 = 3 << 4;
+export const CBCFE: u64 = 1 << 6;
+export const CBZE: u64 = 1 << 7;
+/** Accessed and dirty bits are set by hardware (Svadu); without it, a page fault asks for them (Svade). */
+export const ADUE: u64 = 1 << 61;
+/** Page tables may tell memory types (Svpbmt). */
+export const PBMTE: u64 = 1 << 62;
+/** S-mode has a timer of its own (Sstc). */
+export const STCE: u64 = 1 << 63;
+
 // Bits of a context: privilege in bits 0 and 1, then SUM and MXR. They fit into the offset bits of a TLB tag, so an
 // entry that was filled under other rules does not match and a change of rules needs no flush.
 export const CONTEXT_SUM: u64 = 4;
@@ -52,6 +66,12 @@ export function setStatus(status: u64, mode: u32): void {
   setSlot(MSTATUS, status);
   store<u32>(hart, mode, H_PRIV);
   updateContexts();
+}
+
+/** True if menvcfg has that field. */
+@inline
+export function environmentHas(field: u64): bool {
+  return (slot(MENVCFG) & field) != 0;
 }
 
 export function updateContexts(): void {

@@ -35,7 +35,10 @@ export const PMPADDR0 = 23;
 export const SBI = 39;
 /** Rounding mode and accrued exceptions of F and D. */
 export const FCSR = 40;
-export const SLOTS = 41;
+/** What to add to the retired instructions to get minstret. */
+export const MINSTRET_OFFSET = 41;
+export const MCOUNTINHIBIT = 42;
+export const SLOTS = 43;
 
 // Why `run` returned.
 /** The budget is used up. */

@@ -1,10 +1,12 @@
 /** The SYSTEM opcode: CSR instructions, ECALL, EBREAK, returns, WFI, SFENCE.VMA. */
 import {
-  CSR_CYCLE, CSR_HPMCOUNTER31, CSR_MINSTRET, CSR_SATP, csrExists, isFloatCsr, readCsr, readToModify, writeCsr,
+  CSR_CYCLE, CSR_HPMCOUNTER31, CSR_SATP, CSR_STIMECMP, csrExists, isFloatCsr, readCsr, readToModify, writeCsr,
 } from './csr.as';
 import { floatIsOn } from './fcsr.as';
 import { flushAddress, flushAll } from './mmu.as';
-import { MACHINE_MODE, SUPERVISOR, TSR, TVM, TW, USER, mstatus, privilege } from './privilege.as';
+import {
+  MACHINE_MODE, STCE, SUPERVISOR, TSR, TVM, TW, USER, environmentHas, mstatus, privilege,
+} from './privilege.as';
 import { pc, setDiverted, setPc, setX, slot, x } from './registers.as';
 import { EXIT_SBI, EXIT_WFI, MCOUNTEREN, SBI, SCOUNTEREN } from './slots';
 import {
@@ -91,21 +93,23 @@ function executeCsr(insn: u32, funct3: u32): i32 {
   const value = readCsr(n);
   if (writes) {
     const base = readToModify(n);
-    let written = operation == 1 ? operand : operation == 2 ? base | operand : base & ~operand;
-    if (n == CSR_MINSTRET) written--; // the write comes after this instruction's own count
-    writeCsr(n, written);
+    writeCsr(n, operation == 1 ? operand : operation == 2 ? base | operand : base & ~operand);
   }
   setX(rd, value);
   advance();
   return NO_EXIT;
 }
 
-/** Privileged spec, 2.1 (numbers tell mode and read-only), 3.1.6.5 (TVM), 3.1.11 and 4.1.5 (counter enables). */
+/** Bit of time in mcounteren, which stimecmp depends on too. */
+const TM: u64 = 2;
+
+/** Privileged spec, 2.1 (numbers tell mode and read-only), 3.1.6.5 (TVM), 3.1.11 and 4.1.5 (counter enables), Sstc. */
 function mayAccess(n: u32, writes: bool): bool {
   const mode = privilege();
   if (!csrExists(n) || ((n >> 8) & 3) > mode || (writes && n >> 10 == 3)) return false;
   if (isFloatCsr(n)) return floatIsOn();
   if (n == CSR_SATP) return mode != SUPERVISOR || !(mstatus() & TVM);
+  if (n == CSR_STIMECMP) return mode == MACHINE_MODE || (environmentHas(STCE) && (slot(MCOUNTEREN) & TM) != 0);
   if (n >= CSR_CYCLE && n <= CSR_HPMCOUNTER31 && mode != MACHINE_MODE) {
     const counter: u64 = 1 << (n - CSR_CYCLE);
     return (slot(MCOUNTEREN) & counter) != 0 && (mode == SUPERVISOR || (slot(SCOUNTEREN) & counter) != 0);
