@@ -1,0 +1,140 @@
+/** From the bits of 32-bit instructions (compressed ones are expanded before) to actions. Unprivileged spec, chapter 34. */
+import type { Action, AtomicOperation, Condition, Operation, Width } from './instruction.js';
+
+/** Major opcodes: bits 2 to 6. */
+const OPCODE = {
+  load: 0x00,
+  miscMem: 0x03,
+  opImm: 0x04,
+  auipc: 0x05,
+  opImm32: 0x06,
+  store: 0x08,
+  amo: 0x0b,
+  op: 0x0c,
+  lui: 0x0d,
+  op32: 0x0e,
+  branch: 0x18,
+  jalr: 0x19,
+  jal: 0x1b,
+} as const;
+
+/** By funct7 and funct3: bits 25 to 31 above bits 12 to 14. */
+const selector = (funct7: number, funct3: number) => (funct7 << 3) | funct3;
+
+function select<T extends string>(groups: Record<number, readonly (T | undefined)[]>): ReadonlyMap<number, T> {
+  const names = new Map<number, T>();
+  for (const [funct7, group] of Object.entries(groups)) {
+    group.forEach((name, funct3) => name && names.set(selector(Number(funct7), funct3), name));
+  }
+  return names;
+}
+
+const REGISTER = select<Operation>({
+  0x00: ['add', 'sll', 'slt', 'sltu', 'xor', 'srl', 'or', 'and'],
+  0x01: ['mul', 'mulh', 'mulhsu', 'mulhu', 'div', 'divu', 'rem', 'remu'],
+  0x20: ['sub', undefined, undefined, undefined, undefined, 'sra'],
+});
+const REGISTER_WORD = select<Operation>({
+  0x00: ['addw', 'sllw', undefined, undefined, undefined, 'srlw'],
+  0x01: ['mulw', undefined, undefined, undefined, 'divw', 'divuw', 'remw', 'remuw'],
+  0x20: ['subw', undefined, undefined, undefined, undefined, 'sraw'],
+});
+/** By funct3; shifts are told apart by what is above the amount. */
+const IMMEDIATE = ['add', undefined, 'slt', 'sltu', 'xor', undefined, 'or', 'and'] as const;
+const CONDITIONS = ['beq', 'bne', undefined, undefined, 'blt', 'bge', 'bltu', 'bgeu'] as const;
+/** By funct5. Minimum and maximum, which nobody is in a hurry for, are left out. */
+const ATOMICS: ReadonlyMap<number, AtomicOperation> = new Map([
+  [0, 'amoadd'],
+  [1, 'amoswap'],
+  [2, 'lr'],
+  [3, 'sc'],
+  [4, 'amoxor'],
+  [8, 'amoor'],
+  [12, 'amoand'],
+]);
+
+const INTERPRET: Action = { kind: 'interpret' };
+
+/** What an instruction does, `interpret` for everything that is not translated. */
+export function decode(insn: number): Action {
+  if ((insn & 3) !== 3) return INTERPRET;
+  const rd = (insn >>> 7) & 31;
+  const funct3 = (insn >>> 12) & 7;
+  const rs1 = (insn >>> 15) & 31;
+  const rs2 = (insn >>> 20) & 31;
+  const upper = (insn & 0xffff_f000) | 0;
+  switch ((insn >>> 2) & 31) {
+    case OPCODE.load:
+      return decodeLoad(funct3, rd, rs1, insn >> 20);
+    case OPCODE.store:
+      if (funct3 > 3) return INTERPRET;
+      return { kind: 'store', width: (1 << funct3) as Width, rs1, rs2, immediate: ((insn >> 20) & ~31) | rd };
+    case OPCODE.lui:
+      return { kind: 'constant', rd, immediate: upper };
+    case OPCODE.auipc:
+      return { kind: 'address', rd, immediate: upper };
+    case OPCODE.opImm:
+      return decodeImmediate(insn, funct3, rd, rs1);
+    case OPCODE.opImm32:
+      return decodeImmediateWord(insn, funct3, rd, rs1);
+    case OPCODE.op:
+      return compute(REGISTER.get(selector(insn >>> 25, funct3)), rd, rs1, rs2);
+    case OPCODE.op32:
+      return compute(REGISTER_WORD.get(selector(insn >>> 25, funct3)), rd, rs1, rs2);
+    case OPCODE.branch: {
+      const condition: Condition | undefined = CONDITIONS[funct3];
+      return condition ? { kind: 'branch', condition, rs1, rs2, immediate: immediateB(insn) } : INTERPRET;
+    }
+    case OPCODE.jal:
+      return { kind: 'jump', rd, immediate: immediateJ(insn) };
+    case OPCODE.jalr:
+      return funct3 === 0 ? { kind: 'jumpRegister', rd, rs1, immediate: insn >> 20 } : INTERPRET;
+    case OPCODE.miscMem:
+      return funct3 === 0 ? { kind: 'fence' } : INTERPRET;
+    case OPCODE.amo:
+      return decodeAtomic(insn >>> 27, funct3, rd, rs1, rs2);
+    default:
+      return INTERPRET;
+  }
+}
+
+function compute(operation: Operation | undefined, rd: number, rs1: number, rs2: number): Action {
+  return operation ? { kind: 'compute', operation, rd, rs1, rs2 } : INTERPRET;
+}
+
+function decodeLoad(funct3: number, rd: number, rs1: number, immediate: number): Action {
+  if (funct3 === 7) return INTERPRET;
+  return { kind: 'load', width: (1 << (funct3 & 3)) as Width, signed: funct3 < 4, rd, rs1, immediate };
+}
+
+function decodeImmediate(insn: number, funct3: number, rd: number, rs1: number): Action {
+  const operation = IMMEDIATE[funct3];
+  if (operation === 'add' && rs1 === 0) return { kind: 'constant', rd, immediate: insn >> 20 };
+  if (operation) return { kind: 'computeImmediate', operation, rd, rs1, immediate: insn >> 20 };
+  return shift(insn >>> 26, funct3 === 1 ? { 0: 'sll' } : { 0: 'srl', 0x10: 'sra' }, rd, rs1, (insn >>> 20) & 63);
+}
+
+function decodeImmediateWord(insn: number, funct3: number, rd: number, rs1: number): Action {
+  if (funct3 === 0) return { kind: 'computeImmediate', operation: 'addw', rd, rs1, immediate: insn >> 20 };
+  if (funct3 !== 1 && funct3 !== 5) return INTERPRET;
+  return shift(insn >>> 25, funct3 === 1 ? { 0: 'sllw' } : { 0: 'srlw', 0x20: 'sraw' }, rd, rs1, (insn >>> 20) & 31);
+}
+
+function shift(upper: number, operations: Record<number, Operation>, rd: number, rs1: number, amount: number): Action {
+  const operation = operations[upper];
+  return operation ? { kind: 'computeImmediate', operation, rd, rs1, immediate: amount } : INTERPRET;
+}
+
+function decodeAtomic(funct5: number, funct3: number, rd: number, rs1: number, rs2: number): Action {
+  const operation = ATOMICS.get(funct5);
+  if (!operation || (funct3 !== 2 && funct3 !== 3) || (operation === 'lr' && rs2 !== 0)) return INTERPRET;
+  return { kind: 'atomic', operation, width: funct3 === 2 ? 4 : 8, rd, rs1, rs2 };
+}
+
+function immediateB(insn: number): number {
+  return ((insn >> 31) << 12) | ((insn << 4) & 0x800) | ((insn >>> 20) & 0x7e0) | ((insn >>> 7) & 0x1e);
+}
+
+function immediateJ(insn: number): number {
+  return ((insn >> 31) << 20) | (insn & 0xf_f000) | ((insn >>> 9) & 0x800) | ((insn >>> 20) & 0x7fe);
+}

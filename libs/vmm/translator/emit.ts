@@ -1,0 +1,149 @@
+/** The code of a region: its blocks, placed in the loops and blocks that structure.ts gives them. */
+import { atomic, load, store } from './access.js';
+import { compare, compute } from './compute.js';
+import { analyse } from './control-flow.js';
+import { EXIT_CHAIN, EXIT_INTERPRET, Frame } from './frame.js';
+import type { Instruction } from './instruction.js';
+import type { Region } from './region.js';
+import { analyseRegisters } from './registers.js';
+import { structure, type Edge, type Shape } from './structure.js';
+import type { Code, Label } from './wasm/code.js';
+
+/** The translated function of a region; frame.ts tells its signature. */
+export function emitRegion(region: Region): Code {
+  const flow = analyse(region.successors);
+  const frame = new Frame(analyseRegisters(region.blocks, flow));
+  return frame.write(() => new Emitter(region, frame).shape(structure(flow)));
+}
+
+class Emitter {
+  private readonly nodes: ReadonlyMap<number, number>;
+  /** Of each header: its loop. */
+  private readonly loops = new Map<number, Label>();
+  /** Of each node that follows a block: that block. */
+  private readonly blocks = new Map<number, Label>();
+
+  constructor(
+    private readonly region: Region,
+    private readonly frame: Frame,
+  ) {
+    this.nodes = new Map(region.blocks.map(({ offset }, node) => [offset, node]));
+  }
+
+  /** Writes code that never gets to its end. */
+  shape(shape: Shape): void {
+    const { code } = this.frame;
+    switch (shape.kind) {
+      case 'loop': {
+        const label = code.loop();
+        this.loops.set(shape.header, label);
+        this.shape(shape.body);
+        code.end(label);
+        break;
+      }
+      case 'block': {
+        const label = code.block();
+        this.blocks.set(shape.follow, label);
+        this.shape(shape.body);
+        code.end(label);
+        this.shape(shape.behind);
+        break;
+      }
+      case 'node':
+        this.node(shape.node, shape.edges);
+        break;
+    }
+  }
+
+  private node(node: number, edges: ReadonlyMap<number, Edge>): void {
+    const { frame } = this;
+    const { code } = frame;
+    const { body, end, count } = this.region.blocks[node]!;
+    if (count > 0) code.get(frame.left).i32(count).op('i32.sub').set(frame.left);
+    body.forEach((instruction, index) => this.instruction(instruction, node, count - index));
+    switch (end.kind) {
+      case 'branch': {
+        compare(frame, end.condition, end.rs1, end.rs2);
+        const taken = code.if();
+        this.go(node, end.taken, edges);
+        code.end(taken);
+        this.go(node, end.otherwise, edges);
+        break;
+      }
+      case 'goto':
+        if (end.link) {
+          frame.address(end.next);
+          frame.set(end.link);
+        }
+        this.go(node, end.target, edges);
+        break;
+      case 'jumpRegister':
+        frame.get(end.rs1);
+        code.i64(end.immediate).op('i64.add').i64(-2).op('i64.and');
+        if (end.rd) {
+          const target = frame.scratch('target', 'i64');
+          code.set(target);
+          frame.address(end.next);
+          frame.set(end.rd);
+          code.get(target);
+        }
+        frame.leave(node, EXIT_CHAIN);
+        break;
+      case 'interpret':
+        frame.address(end.offset);
+        frame.leave(node, EXIT_INTERPRET);
+        break;
+    }
+  }
+
+  /** Goes to what lies `offset` bytes behind the beginning of the page, inside of the region or out of it. */
+  private go(from: number, offset: number, edges: ReadonlyMap<number, Edge>): void {
+    const { frame } = this;
+    const { code } = frame;
+    const target = this.nodes.get(offset);
+    const edge = target === undefined ? undefined : edges.get(target);
+    if (target === undefined || edge === undefined) {
+      frame.address(offset);
+      frame.leave(from, EXIT_CHAIN);
+    } else if (edge.kind === 'inline') {
+      this.shape(edge.shape);
+    } else if (edge.kind === 'leave') {
+      code.br(this.blocks.get(target)!);
+    } else {
+      code.get(frame.left).i32(0).op('i32.gt_s').brIf(this.loops.get(target)!);
+      frame.leaveAt({ block: from, offset, undone: 0 }, EXIT_CHAIN);
+    }
+  }
+
+  private instruction(instruction: Instruction, block: number, undone: number): void {
+    const { frame } = this;
+    const place = { block, offset: instruction.offset, undone };
+    switch (instruction.kind) {
+      case 'compute':
+        if (instruction.rd === 0) return;
+        compute(frame, instruction.operation, { register: instruction.rs1 }, { register: instruction.rs2 });
+        return frame.set(instruction.rd);
+      case 'computeImmediate':
+        if (instruction.rd === 0) return;
+        compute(frame, instruction.operation, { register: instruction.rs1 }, { constant: instruction.immediate });
+        return frame.set(instruction.rd);
+      case 'constant':
+        frame.code.i64(instruction.immediate);
+        return frame.set(instruction.rd);
+      case 'address':
+        frame.address(instruction.offset + instruction.immediate);
+        return frame.set(instruction.rd);
+      case 'load':
+        return load(frame, instruction, place);
+      case 'store':
+        return store(frame, instruction, place);
+      case 'atomic':
+        return atomic(frame, instruction, place);
+      case 'fence':
+        frame.code.fence();
+        return;
+      default:
+        throw new Error(`${instruction.kind} inside of a block`);
+    }
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * WebAssembly instructions by their names in the text format, as far as translated code uses them. Source: WebAssembly
+ * Core Specification 2.0, "Binary Format: Instructions", and the threads proposal for atomic ones.
+ */
+
+/** Instructions without immediates. */
+export const PLAIN = {
+  unreachable: 0x00,
+  return: 0x0f,
+  drop: 0x1a,
+  select: 0x1b,
+  'i32.eqz': 0x45,
+  'i32.eq': 0x46,
+  'i32.ne': 0x47,
+  'i32.lt_s': 0x48,
+  'i32.gt_s': 0x4a,
+  'i32.le_s': 0x4c,
+  'i64.eqz': 0x50,
+  'i64.eq': 0x51,
+  'i64.ne': 0x52,
+  'i64.lt_s': 0x53,
+  'i64.lt_u': 0x54,
+  'i64.ge_s': 0x59,
+  'i64.ge_u': 0x5a,
+  'i32.add': 0x6a,
+  'i32.sub': 0x6b,
+  'i32.mul': 0x6c,
+  'i32.div_s': 0x6d,
+  'i32.div_u': 0x6e,
+  'i32.rem_s': 0x6f,
+  'i32.rem_u': 0x70,
+  'i32.and': 0x71,
+  'i32.or': 0x72,
+  'i32.xor': 0x73,
+  'i32.shl': 0x74,
+  'i32.shr_s': 0x75,
+  'i32.shr_u': 0x76,
+  'i64.add': 0x7c,
+  'i64.sub': 0x7d,
+  'i64.mul': 0x7e,
+  'i64.div_s': 0x7f,
+  'i64.div_u': 0x80,
+  'i64.rem_s': 0x81,
+  'i64.rem_u': 0x82,
+  'i64.and': 0x83,
+  'i64.or': 0x84,
+  'i64.xor': 0x85,
+  'i64.shl': 0x86,
+  'i64.shr_s': 0x87,
+  'i64.shr_u': 0x88,
+  'i32.wrap_i64': 0xa7,
+  'i64.extend_i32_s': 0xac,
+  'i64.extend_i32_u': 0xad,
+  'i64.extend32_s': 0xc4,
+} as const;
+
+/** Loads and stores: opcode, natural alignment as a power of two. */
+export const MEMORY = {
+  'i32.load': [0x28, 2],
+  'i64.load': [0x29, 3],
+  'i64.load8_s': [0x30, 0],
+  'i64.load8_u': [0x31, 0],
+  'i64.load16_s': [0x32, 1],
+  'i64.load16_u': [0x33, 1],
+  'i64.load32_s': [0x34, 2],
+  'i64.load32_u': [0x35, 2],
+  'i64.store': [0x37, 3],
+  'i64.store8': [0x3c, 0],
+  'i64.store16': [0x3d, 1],
+  'i64.store32': [0x3e, 2],
+} as const;
+
+/** Atomic loads, stores and read-modify-writes (prefix 0xfe): opcode, alignment, which must be the natural one. */
+export const ATOMIC = {
+  'i64.atomic.load': [0x11, 3],
+  'i64.atomic.load32_u': [0x16, 2],
+  'i64.atomic.rmw.add': [0x1f, 3],
+  'i64.atomic.rmw32.add_u': [0x24, 2],
+  'i64.atomic.rmw.and': [0x2d, 3],
+  'i64.atomic.rmw32.and_u': [0x32, 2],
+  'i64.atomic.rmw.or': [0x34, 3],
+  'i64.atomic.rmw32.or_u': [0x39, 2],
+  'i64.atomic.rmw.xor': [0x3b, 3],
+  'i64.atomic.rmw32.xor_u': [0x40, 2],
+  'i64.atomic.rmw.xchg': [0x42, 3],
+  'i64.atomic.rmw32.xchg_u': [0x47, 2],
+  'i64.atomic.rmw.cmpxchg': [0x49, 3],
+  'i64.atomic.rmw32.cmpxchg_u': [0x4e, 2],
+} as const;
+
+export const VALUE_TYPES = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c } as const;
+
+export type Plain = keyof typeof PLAIN;
+export type MemoryAccess = keyof typeof MEMORY;
+export type AtomicAccess = keyof typeof ATOMIC;
+export type ValueType = keyof typeof VALUE_TYPES;
+
+export const BLOCK = 0x02;
+export const LOOP = 0x03;
+export const IF = 0x04;
+export const ELSE = 0x05;
+export const END = 0x0b;
+export const BR = 0x0c;
+export const BR_IF = 0x0d;
+export const CALL = 0x10;
+export const LOCAL_GET = 0x20;
+export const LOCAL_SET = 0x21;
+export const LOCAL_TEE = 0x22;
+export const I32_CONST = 0x41;
+export const I64_CONST = 0x42;
+export const ATOMIC_PREFIX = 0xfe;
+export const ATOMIC_FENCE = 0x03;
+/** Block type: no parameters, no result. */
+export const NO_RESULT = 0x40;
