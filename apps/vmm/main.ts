@@ -6,11 +6,13 @@ import { Worker } from 'node:worker_threads';
 import { listenQmp, QmpServer } from '#qmp';
 import { Machine, type HartThread } from '#vmm';
 import { bootFrom } from './boot-files.js';
+import { registerBlockCommands, tellOfDiskErrors } from './block-commands.js';
 import { registerCommands } from './commands.js';
 import { registerBalloonCommands } from './devices/balloon.js';
 import { Migration } from './migration.js';
 import { registerNicCommands } from './devices/net.js';
 import { Netdevs } from './devices/netdev.js';
+import { openDrives } from './devices/drives.js';
 import { plugDevices } from './devices/plug.js';
 import { HELP, parseCommandLine, type Options } from './options.js';
 import { registerObjects } from './qom.js';
@@ -72,12 +74,15 @@ async function run(options: Options): Promise<void> {
   closers.push(() => serial.close());
 
   const log = (line: string) => process.stderr.write(`drover-vmm: ${line}\n`);
-  const netdevs = new Netdevs(options.netdevs);
   const event = (name: string, data: Readonly<Record<string, unknown>>) => qmp.emit(name, data);
-  const { plugged, objects } = await plugDevices(options, { event, log, netdevs });
+  const drives = await openDrives(options.drives, tellOfDiskErrors({ event, log }));
+  closers.push(() => drives.close());
+  const netdevs = new Netdevs(options.netdevs);
+  const { plugged, objects } = await plugDevices(options, { event, log, drives, netdevs });
   for (const id of netdevs.left) log(`netdev ${id} is plugged into no NIC: add -device virtio-net-device,netdev=${id}`);
   registerObjects(qmp, objects);
   registerBalloonCommands(qmp, plugged);
+  registerBlockCommands(qmp, drives);
   registerNicCommands(qmp, plugged);
   for (const { close } of plugged) if (close) closers.push(close);
 
@@ -113,8 +118,9 @@ async function run(options: Options): Promise<void> {
       },
     );
   });
+  if (incoming === undefined) await open('-drive', () => drives.lock());
   const begin = { incoming: incoming !== undefined, startStopped, epoch };
-  const vm = new Vm(machine, qmp, options, begin, (status) => void exit(status));
+  const vm = new Vm(machine, qmp, options, begin, { exit: (status) => void exit(status), log, disks: drives });
   vm.watchdogAction = options.watchdogAction;
   const threadIds = startHarts(machine, hartModule);
   registerCommands(qmp, vm, { threadId: (hart) => threadIds[hart]!, consoleBytes: () => consoleBytes });

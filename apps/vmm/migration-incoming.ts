@@ -46,6 +46,7 @@ export class Arrival {
       saveState: () => this.refuse(),
       restoreState: (state) => {
         vm.machine.restoreState(state);
+        vm.checkDisks();
         return null;
       },
       start: (running) => this.start(running),
@@ -71,8 +72,7 @@ export class Arrival {
 
   private start(running: boolean): null {
     this.vm.epoch = this.figures.epoch;
-    if (running && this.vm.autostart) this.vm.resume();
-    else this.vm.setRunState('paused');
+    this.vm.takeOver(running && this.vm.autostart ? 'running' : 'paused');
     return null;
   }
 

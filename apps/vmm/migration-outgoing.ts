@@ -67,8 +67,7 @@ export class OutgoingMigration {
   private resume(): null {
     const { vm, runStateBefore } = this;
     if (vm.runState !== 'finish-migrate') return null; // it never stopped, or has ended
-    if (runStateBefore === 'running') vm.resume();
-    else vm.setRunState(runStateBefore);
+    vm.takeOver(runStateBefore);
     return null;
   }
 

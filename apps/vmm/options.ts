@@ -35,6 +35,8 @@ export interface Options {
   /** Each -netdev. */
   readonly netdevs: readonly string[];
   readonly watchdogAction: WatchdogAction;
+  /** Each -drive, in order. */
+  readonly drives: readonly string[];
 }
 
 export type CommandLine = { readonly kind: 'help' } | { readonly kind: 'version' } | ({ kind: 'run' } & Options);
@@ -46,11 +48,11 @@ const MAX_HARTS = 16;
 const FLAGS = ['S', 'nographic', 'help', 'version'] as const;
 const VALUES = [
   ...['m', 'smp', 'M', 'machine', 'kernel', 'initrd', 'append', 'bios'],
-  ...['serial', 'qmp', 'device', 'netdev', 'watchdog-action'],
+  ...['serial', 'qmp', 'drive', 'device', 'netdev', 'watchdog-action'],
   ...['incoming', 'x-drover-epoch', 'name', 'uuid', 'pidfile'],
 ];
 /** Options that may be given more than once. */
-const LISTS = ['qmp', 'device', 'netdev'];
+const LISTS = ['qmp', 'drive', 'device', 'netdev'];
 
 export const HELP = `usage: drover-vmm -kernel FILE [options]
 
@@ -62,6 +64,9 @@ export const HELP = `usage: drover-vmm -kernel FILE [options]
   -append TEXT        kernel command line (bootargs in the device tree)
   -bios none          no SBI: the kernel starts in M-mode, a flat image at 0x80000000
   -serial WHERE       stdio, unix:PATH (a socket for any number of clients), file:PATH or null
+  -drive file=PATH,format=raw[,if=virtio][,readonly=on][,cache=writethrough][,discard=unmap]
+                      a disk in a raw file; with if=none,id=ID it needs a device:
+  -device virtio-blk-device,drive=ID[,serial=TEXT][,num-queues=N]
   -device virtio-rng-device
                       random numbers of the host
   -device virtio-balloon-device[,deflate-on-oom=on][,free-page-reporting=on]
@@ -121,6 +126,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     devices: given.get('device') ?? [],
     netdevs: given.get('netdev') ?? [],
     watchdogAction: parseWatchdogAction(one('watchdog-action') ?? 'reset'),
+    drives: given.get('drive') ?? [],
     ...(one('pidfile') !== undefined && { pidfile: one('pidfile')! }),
   };
 }

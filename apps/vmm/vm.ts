@@ -18,6 +18,23 @@ export interface VmIdentity {
   readonly uuid?: string;
 }
 
+/** What this process has of the host for its VM. */
+export interface VmHost {
+  /** Ends this process. */
+  exit(status: number): void;
+  /** One line for whoever reads this process's complaints. */
+  log(line: string): void;
+  /** Files that only one process may use: this one while the VM is here. */
+  readonly disks: {
+    /** Nothing if they are locked. Throws an Error that says which disk is used by another process. */
+    lock(): void;
+    /** Throws an Error as `lock`, but leaves them as they are. */
+    check(): void;
+    /** Stores what was written and lets another process have them. Throws an Error if that fails; then they stay locked. */
+    release(): Promise<void>;
+  };
+}
+
 export class Vm {
   /** In `inmigrate`: whether the VM runs once it has arrived. */
   autostart: boolean;
@@ -31,7 +48,7 @@ export class Vm {
     readonly qmp: QmpServer,
     readonly identity: VmIdentity,
     begin: { readonly incoming: boolean; readonly startStopped: boolean; readonly epoch: number },
-    private readonly exit: (status: number) => void,
+    private readonly host: VmHost,
   ) {
     this.state = begin.incoming ? 'inmigrate' : 'prelaunch';
     this.epoch = begin.epoch;
@@ -48,16 +65,44 @@ export class Vm {
     this.state = to;
   }
 
-  /** Stops the VM; the new state tells why. Resolves when nothing in it runs. */
+  /**
+   * Stops the VM; the new state tells why. Resolves when nothing in it runs, and for `finish-migrate` its disks are there
+   * for the destination.
+   */
   async stop(to: 'paused' | 'watchdog' | 'finish-migrate' = 'paused'): Promise<void> {
     const wasRunning = this.state === 'running';
     this.setRunState(to);
     await this.machine.stop(); // a VM that is paused already may still be parking its harts
     if (wasRunning) this.qmp.emit('STOP');
+    if (to === 'finish-migrate') await this.host.disks.release();
   }
 
-  /** Lets the VM run, for the first time or again. */
+  /** Throws an Error if the VM that is about to arrive could not have its disks: its source has let go of them. */
+  checkDisks(): void {
+    this.host.disks.check();
+  }
+
+  /** The VM is this process's again, after a migration that failed, or from now on. Without its disks it is paused. */
+  takeOver(state: RunState): void {
+    try {
+      this.host.disks.lock();
+    } catch (error) {
+      this.host.log(`the VM is paused, and not ${state}: ${(error as Error).message}`);
+      this.setRunState('paused');
+      return;
+    }
+    if (state === 'running') this.resume();
+    else this.setRunState(state);
+  }
+
+  /** Lets the VM run, for the first time or again. Throws a QmpError if another process uses one of its disks. */
   resume(): void {
+    checkTransition(this.state, 'running');
+    try {
+      this.host.disks.lock();
+    } catch (error) {
+      throw new QmpError((error as Error).message);
+    }
     this.setRunState('running'); // before `cont`, which says at once if the guest still waits for a reset
     this.machine.cont();
     this.qmp.emit('RESUME');
@@ -104,6 +149,6 @@ export class Vm {
     this.setRunState('shutdown');
     await this.machine.stop();
     this.qmp.emit('SHUTDOWN', { guest: cause.startsWith('guest'), reason: cause });
-    this.exit(status);
+    this.host.exit(status);
   }
 }

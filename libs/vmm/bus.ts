@@ -26,15 +26,20 @@ export class Bus {
     return size === 8 ? word(offset, 4) | (word(offset + 4, 4) << 32n) : word(offset, size);
   }
 
-  /** Writes the low 1, 2, 4 or 8 bytes of `value`; false if no device answers there. */
-  write(address: number, size: number, value: bigint): boolean {
+  /**
+   * Writes the low 1, 2, 4 or 8 bytes of `value`; false if no device answers there. A promise, if the device takes
+   * its time.
+   */
+  write(address: number, size: number, value: bigint): boolean | Promise<true> {
     const region = this.find(address, size);
     if (!region) return false;
     const offset = address - region.base;
     const low = Number(BigInt.asUintN(Math.min(size, 4) * 8, value));
-    region.device.write(offset, Math.min(size, 4), low);
-    if (size === 8) region.device.write(offset + 4, 4, Number(BigInt.asUintN(32, value >> 32n)));
-    return true;
+    const high = Number(BigInt.asUintN(32, value >> 32n));
+    const writeHigh = () => (size === 8 ? region.device.write(offset + 4, 4, high) : undefined);
+    const first = region.device.write(offset, Math.min(size, 4), low);
+    const last = first ? first.then(writeHigh) : writeHigh();
+    return last ? last.then(() => true as const) : true;
   }
 
   private find(address: number, size: number): Region | undefined {

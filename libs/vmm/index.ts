@@ -2,6 +2,8 @@ export * as layout from './layout.js';
 export type { BootRequest } from './boot.js';
 export type { MachineControl } from './control.js';
 export { bitmapWords, countDirtiedPages, syncDirtyLog } from './dirty-log.js';
+export { VirtioBlk } from './devices/virtio/blk.js';
+export { BlockError, SECTOR_SIZE, type BlockBackend } from './devices/virtio/block-backend.js';
 export type { VirtioDevice } from './devices/virtio/device.js';
 export { VirtioBalloon } from './devices/virtio/balloon.js';
 export { VirtioNet } from './devices/virtio/net.js';

@@ -114,6 +114,8 @@ export const MAIL_POSTED = 1;
 export const MAIL_ANSWERED = 2;
 /** Nothing is at that address: the hart raises an access fault. */
 export const MAIL_FAULT = 3;
+/** The main thread has read it and answers later. */
+export const MAIL_TAKEN = 4;
 export const MAIL_READ = 0;
 export const MAIL_WRITE = 1;
 export const MAIL_CONSOLE_WRITE = 2;

@@ -183,12 +183,14 @@ export class Machine implements MachineControl {
     }
   }
 
-  private answer({ kind, address, size, value }: Mail): MailAnswer {
+  private answer({ kind, address, size, value }: Mail): MailAnswer | Promise<MailAnswer> {
     switch (kind) {
       case 'read':
         return this.board.bus.read(address, size);
-      case 'write':
-        return this.board.bus.write(address, size, value) ? 0n : undefined;
+      case 'write': {
+        const done = this.board.bus.write(address, size, value);
+        return done instanceof Promise ? done.then(() => 0n) : done ? 0n : undefined;
+      }
       case 'consoleWrite': {
         const bytes = this.memory.readBytes(address, Math.min(size, CONSOLE_CHUNK));
         this.ports.consoleOutput(bytes);

@@ -20,6 +20,7 @@ import {
   MAIL_FREE,
   MAIL_POSTED,
   MAIL_READ,
+  MAIL_TAKEN,
   MAIL_WRITE,
   M_DOORBELL,
 } from './layout.js';
@@ -59,7 +60,8 @@ export function postMail(memory: GuestMemory, hart: number, mail: Mail): MailAns
   notify(memory, MACHINE + M_DOORBELL);
   for (;;) {
     const seen = load32(memory, block + H_WAKE);
-    if (load32(memory, block + H_MAIL_STATE) !== MAIL_POSTED) break;
+    const state = load32(memory, block + H_MAIL_STATE);
+    if (state !== MAIL_POSTED && state !== MAIL_TAKEN) break;
     wait(memory, block + H_WAKE, seen);
   }
   store32(memory, block + H_QUIET, 0);
@@ -68,20 +70,30 @@ export function postMail(memory: GuestMemory, hart: number, mail: Mail): MailAns
   return answered ? loadU64(memory, block + H_MAIL_VALUE) : undefined;
 }
 
-/** The main thread's side: answers every request that has been posted. */
-export function serveMail(memory: GuestMemory, answer: (mail: Mail) => MailAnswer): void {
+/** The main thread's side: takes every request that has been posted; one may be answered later. */
+export function serveMail(memory: GuestMemory, answer: (mail: Mail) => MailAnswer | Promise<MailAnswer>): void {
   for (let hart = 0; hart < memory.harts; hart++) {
     const block = hartBlock(hart);
     if (load32(memory, block + H_MAIL_STATE) !== MAIL_POSTED) continue;
     const asked = load32(memory, block + H_MAIL_WRITE);
-    const value = answer({
+    const answered = answer({
       kind: (Object.keys(KINDS) as MailKind[]).find((kind) => KINDS[kind] === asked)!,
       address: Number(loadU64(memory, block + H_MAIL_ADDR)),
       size: load32(memory, block + H_MAIL_SIZE),
       value: loadU64(memory, block + H_MAIL_VALUE),
     });
-    if (value !== undefined) store64(memory, block + H_MAIL_VALUE, value);
-    store32(memory, block + H_MAIL_STATE, value === undefined ? MAIL_FAULT : MAIL_ANSWERED);
-    wakeHart(memory, hart);
+    if (!(answered instanceof Promise)) {
+      reply(memory, hart, answered);
+      continue;
+    }
+    store32(memory, block + H_MAIL_STATE, MAIL_TAKEN);
+    void answered.then((value) => reply(memory, hart, value));
   }
+}
+
+function reply(memory: GuestMemory, hart: number, value: MailAnswer): void {
+  const block = hartBlock(hart);
+  if (value !== undefined) store64(memory, block + H_MAIL_VALUE, value);
+  store32(memory, block + H_MAIL_STATE, value === undefined ? MAIL_FAULT : MAIL_ANSWERED);
+  wakeHart(memory, hart);
 }

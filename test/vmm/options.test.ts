@@ -17,6 +17,7 @@ test('the line of QEMU that agents use is understood', () => {
     devices: [],
     netdevs: [],
     watchdogAction: 'reset',
+    drives: [],
     serial: { kind: 'unix', path: '/run/vm/serial' },
     qmp: [{ path: '/run/vm/qmp' }],
     incoming: 'defer',

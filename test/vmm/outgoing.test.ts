@@ -5,6 +5,13 @@ import type { MigrationTask } from '../../apps/vmm/migration-messages.js';
 import { OutgoingMigration } from '../../apps/vmm/migration-outgoing.js';
 import { Vm } from '../../apps/vmm/vm.js';
 
+const nothing = () => undefined;
+const NO_HOST = {
+  exit: nothing,
+  log: nothing,
+  disks: { lock: nothing, check: nothing, release: async () => undefined },
+};
+
 /** A running VM whose harts park when the test says so. */
 function slowVm() {
   let park!: () => void;
@@ -16,7 +23,7 @@ function slowVm() {
     now: Date.now,
     onInternalError: () => undefined,
   });
-  const vm = new Vm(machine, qmp, {}, { incoming: false, startStopped: true, epoch: 1 }, () => undefined);
+  const vm = new Vm(machine, qmp, {}, { incoming: false, startStopped: true, epoch: 1 }, NO_HOST);
   vm.resume();
   return { vm, qmp, park };
 }

@@ -1,9 +1,10 @@
 /** What -device is given, and what QMP then finds. */
 import { expect, test } from 'vitest';
+import { Drives } from '../../apps/vmm/devices/drives.js';
 import { Netdevs } from '../../apps/vmm/devices/netdev.js';
 import { plugDevices } from '../../apps/vmm/devices/plug.js';
 
-const host = { event: () => undefined, log: () => undefined, netdevs: new Netdevs([]) };
+const host = { event: () => undefined, log: () => undefined, drives: new Drives([]), netdevs: new Netdevs([]) };
 const plug = (...devices: string[]) => plugDevices({ devices }, host);
 
 test('devices are found by their id, or by their number', async () => {

@@ -3,6 +3,13 @@ import { QmpServer } from '#qmp';
 import type { Machine } from '#vmm';
 import { Vm } from '../../apps/vmm/vm.js';
 
+const nothing = () => undefined;
+const NO_HOST = {
+  exit: nothing,
+  log: nothing,
+  disks: { lock: nothing, check: nothing, release: async () => undefined },
+};
+
 /** A VM whose guest asked for a reset that has not come yet: the machine says so again at `cont`. */
 function interrupted(incoming: boolean) {
   const reset = vi.fn<() => void>();
@@ -23,7 +30,7 @@ function interrupted(incoming: boolean) {
     now: Date.now,
     onInternalError: () => undefined,
   });
-  const vm: Vm = new Vm(machine, qmp, {}, { incoming, startStopped: true, epoch: 1 }, () => undefined);
+  const vm: Vm = new Vm(machine, qmp, {}, { incoming, startStopped: true, epoch: 1 }, NO_HOST);
   let asked = Promise.resolve();
   return { vm, reset, asked: () => asked };
 }

@@ -1,6 +1,7 @@
 /** From the command line to the devices of the machine: which drivers `-device` knows, and the backends they take. */
 import { NAMED, UNNAMED, type ObjectProperties } from '../qom.js';
 import { plugBalloon } from './balloon.js';
+import { plugBlk } from './blk.js';
 import type { Host, Plugged } from './plugged.js';
 import { parseProperties, type Properties } from './properties.js';
 import { plugNic } from './net.js';
@@ -11,6 +12,7 @@ type Driver = (properties: Properties, host: Host) => Promise<Plugged> | Plugged
 /** QEMU's names for virtio devices on the mmio transport. */
 const DRIVERS: Readonly<Record<string, Driver>> = {
   'virtio-balloon-device': plugBalloon,
+  'virtio-blk-device': plugBlk,
   'virtio-net-device': plugNic,
   'virtio-rng-device': plugRng,
 };
@@ -26,13 +28,17 @@ export interface PluggedDevices {
   readonly objects: ReadonlyMap<string, ObjectProperties>;
 }
 
-/** Makes every device that was asked for. Throws a UsageError that names the option; nothing stays open then. */
+/**
+ * Makes every device that was asked for, and those of drives that need no asking, behind the others. Throws a UsageError
+ * that names the option; nothing stays open then.
+ */
 export async function plugDevices({ devices }: DeviceOptions, host: Host): Promise<PluggedDevices> {
   const plugged: Plugged[] = [];
   const objects = new Map<string, ObjectProperties>();
   let unnamed = 0;
+  const unasked = host.drives.list.filter(({ needsDevice }) => needsDevice);
   try {
-    for (const text of devices) {
+    for (const text of [...devices, ...unasked.map(({ id }) => `virtio-blk-device,drive=${id}`)]) {
       const { first, properties } = parseProperties('device', text);
       const id = properties.optional('id');
       const path = id === undefined ? `${UNNAMED}/device[${unnamed++}]` : `${NAMED}/${id}`;

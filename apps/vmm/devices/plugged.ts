@@ -2,14 +2,16 @@ import type { VirtioDevice } from '#vmm';
 import type { ObjectProperties } from '../qom.js';
 import type { Netdevs } from './netdev.js';
 import type { Nic } from './nic.js';
+import type { Drives } from './drives.js';
 
-/** What a device may use of the process that it is in. */
+/** What a device may use of the process that it is in, and by which ids it finds what is on the host's side. */
 export interface Host {
   /** Sends a QMP event. */
   event(name: string, data: Readonly<Record<string, unknown>>): void;
   /** One line for whoever reads this process's complaints. */
   log(line: string): void;
   readonly netdevs: Netdevs;
+  readonly drives: Drives;
 }
 
 /** A device with what it holds of the host. */

@@ -2,7 +2,8 @@
 export interface Device<State = unknown> {
   /** Reads `size` bytes at `offset` from the start of the device; a register that does not exist reads as 0. */
   read(offset: number, size: number): number;
-  write(offset: number, size: number, value: number): void;
+  /** The hart that writes waits for a promise that is returned. */
+  write(offset: number, size: number, value: number): void | Promise<void>;
   /** The state after power-on. */
   reset(): void;
   /** State as JSON, for a snapshot. */

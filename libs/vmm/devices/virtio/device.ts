@@ -33,8 +33,10 @@ export interface VirtioDevice<State = unknown> {
    * is quiet or not driven. May throw a VirtioError.
    */
   notified(queue: number): void;
-  /** Back to power-on; what is under way must not touch guest memory any more. */
+  /** Back to power-on; what is under way must not touch guest memory any more, unless there is a `drain`. */
   reset(): void;
+  /** Resolves when no request that was begun touches guest memory any more; undefined if none does now. */
+  drain?(): Promise<void> | undefined;
   /** Begins nothing new; resolves when nothing that is under way touches guest memory or its backend any more. */
   quiesce?(): Promise<void>;
   /** The guest goes on, after a stop or at the other end of a migration; `notified` follows for every queue. */

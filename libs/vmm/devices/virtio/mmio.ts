@@ -79,6 +79,7 @@ export class VirtioMmio implements Device<VirtioMmioState>, VirtioSlot {
   private interruptStatus = 0;
   private configGeneration = 0;
   private quiet = false;
+  private resetting: Promise<void> | undefined;
 
   constructor(
     readonly device: VirtioDevice,
@@ -93,7 +94,7 @@ export class VirtioMmio implements Device<VirtioMmioState>, VirtioSlot {
   }
 
   get driven(): boolean {
-    return !this.quiet && (this.status & (DRIVER_OK | NEEDS_RESET)) === DRIVER_OK;
+    return !this.quiet && !this.resetting && (this.status & (DRIVER_OK | NEEDS_RESET)) === DRIVER_OK;
   }
 
   read(offset: number, size: number): number {
@@ -125,7 +126,8 @@ export class VirtioMmio implements Device<VirtioMmioState>, VirtioSlot {
     }
   }
 
-  write(offset: number, size: number, value: number): void {
+  write(offset: number, size: number, value: number): void | Promise<void> {
+    if (this.resetting) return offset === STATUS ? this.resetting : undefined;
     if (offset >= CONFIG) {
       this.run(() => this.device.writeConfig(offset - CONFIG, size, value));
       return;
@@ -152,6 +154,7 @@ export class VirtioMmio implements Device<VirtioMmioState>, VirtioSlot {
         this.updateLine();
         break;
       case STATUS:
+        if ((value & 0xff) === 0) return this.drainAndReset();
         this.setStatus(value & 0xff);
         break;
       default:
@@ -278,11 +281,27 @@ export class VirtioMmio implements Device<VirtioMmioState>, VirtioSlot {
     this.features = others | (BigInt(value >>> 0) << shift);
   }
 
-  private setStatus(value: number): void {
-    if (value === 0) {
+  /**
+   * A driver that has reset the device may use its buffers for something else at once (Linux does not look whether the
+   * status has become 0), so requests under way have to end first (section 2.4.1).
+   */
+  private drainAndReset(): Promise<void> | undefined {
+    const drained = this.device.drain?.();
+    if (!drained) {
       this.reset();
-      return;
+      return undefined;
     }
+    this.resetting = this.resetAfter(drained);
+    return this.resetting;
+  }
+
+  private async resetAfter(drained: Promise<void>): Promise<void> {
+    await drained;
+    this.resetting = undefined;
+    this.reset();
+  }
+
+  private setStatus(value: number): void {
     let next = value | (this.status & NEEDS_RESET);
     if (next & ~this.status & FEATURES_OK && !this.featuresFit()) next &= ~FEATURES_OK; // the driver reads it back
     this.status = next;
