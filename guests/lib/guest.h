@@ -23,6 +23,7 @@ void finish(u32 status) __attribute__((noreturn));
 u64 now_ms(void); /* guest time since the machine began */
 u64 now_us(void);
 void sleep_until_ms(u64 time_ms); /* waits in WFI */
+void wait_until_ms(u64 time_ms);  /* the same, or until an interrupt is pending that sie enables */
 int start_hart(u64 hart, void (*function)(u64), u64 argument);
 static inline u64 this_hart(void) { u64 id; __asm__ volatile("mv %0, tp" : "=r"(id)); return id; }
 

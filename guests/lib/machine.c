@@ -27,6 +27,13 @@ u64 now_us(void) {
   return now / facts.timebase_hz * 1000000 + now % facts.timebase_hz * 1000000 / facts.timebase_hz;
 }
 
+void wait_until_ms(u64 time_ms) {
+  __asm__ volatile("csrs sie, %0" ::"r"(SIE_STIE));
+  sbi(SBI_TIME, 0, time_ms * (facts.timebase_hz / 1000), 0, 0);
+  __asm__ volatile("wfi");
+  sbi(SBI_TIME, 0, ~0UL, 0, 0);
+}
+
 void sleep_until_ms(u64 time_ms) {
   u64 wake = time_ms * (facts.timebase_hz / 1000);
   /* Interrupts stay disabled in sstatus: a pending one that sie enables ends WFI without being taken. */

@@ -1,4 +1,5 @@
 export { ANNOUNCE_DEFAULTS, announcePausesMs, rarpAnnouncement, type AnnounceParameters } from './announcement.js';
 export { FramingError, MAX_FRAME_BYTES, PacketReader, PREFIX_BYTES, prefixOf } from './framing.js';
 export { formatMac, isGroup, macBytes, parseMac, type Mac } from './mac.js';
-export { LearningSwitch, type Forwarding } from './switch.js';
+export { LearningSwitch } from './switch.js';
+export { MAX_TUNNEL_BYTES, readTunnelMessage, tunnelFrameHeader, tunnelNetworks } from './tunnel.js';

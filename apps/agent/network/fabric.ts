@@ -1,0 +1,110 @@
+/** A host's part of its VMs' networks: the switch, with a port for each NIC here and a link to each other host. */
+import { LearningSwitch, type Mac } from '#network';
+import { Port } from './port.js';
+import { type Peer, TunnelLink, TunnelListener, type TunnelIdentity } from './tunnel.js';
+
+export interface PortSpec {
+  readonly id: string;
+  /** The Unix socket to which the NIC's VMM connects. */
+  readonly path: string;
+  readonly network: string;
+  /** The address that the NIC may send from. */
+  readonly mac: Mac;
+}
+
+export interface FabricPorts {
+  nowMs(): number;
+  log(message: string): void;
+}
+
+export class Fabric {
+  private readonly bridge = new LearningSwitch();
+  private readonly ports = new Map<string, Port>();
+  private readonly links = new Map<string, TunnelLink>();
+  private readonly listener: TunnelListener;
+  /** Ports that were seen sending from addresses that are not theirs: each is told once. */
+  private readonly spoofers = new Set<string>();
+
+  constructor(
+    private readonly identity: TunnelIdentity,
+    private readonly host: FabricPorts,
+  ) {
+    this.listener = new TunnelListener(identity, {
+      isPeer: (hostId) => this.links.has(hostId),
+      onFrame: (from, network, frame) => this.fromLink(from, network, frame),
+      log: host.log,
+    });
+  }
+
+  /** Waits for the tunnels of other hosts; resolves with the port. */
+  listen(host: string, port: number): Promise<number> {
+    return this.listener.listen(host, port);
+  }
+
+  /** Resolves when the NIC's VMM can connect. Rejects if the path cannot be used. */
+  async plug({ id, path, network, mac }: PortSpec): Promise<void> {
+    this.unplug(id);
+    const port = new Port({
+      path,
+      onFrame: (frame) => this.fromPort(id, frame),
+      onGarbage: (message) => this.host.log(`port ${id}: ${message}`),
+    });
+    this.ports.set(id, port);
+    this.bridge.addPort(id, { network, mac });
+    this.tellNetworks();
+    await port.listen();
+  }
+
+  unplug(id: string): void {
+    const port = this.ports.get(id);
+    if (!port) return;
+    port.close();
+    this.ports.delete(id);
+    this.spoofers.delete(id);
+    this.bridge.removePort(id);
+    this.tellNetworks();
+  }
+
+  /** The other hosts whose VMs may be on the same networks. */
+  setPeers(peers: readonly Peer[]): void {
+    for (const [hostId, link] of this.links) {
+      const peer = peers.find((candidate) => candidate.hostId === hostId);
+      if (peer && peer.address === link.peer.address && peer.key === link.peer.key) continue;
+      link.close();
+      this.links.delete(hostId);
+      this.bridge.setLink(hostId, []);
+    }
+    for (const peer of peers) {
+      const { hostId } = peer;
+      if (this.links.has(hostId)) continue;
+      const onNetworks = (networks: readonly string[]) => this.bridge.setLink(hostId, networks);
+      this.links.set(hostId, new TunnelLink(this.identity.hostId, peer, { onNetworks, log: this.host.log }));
+    }
+    this.listener.review();
+  }
+
+  close(): void {
+    for (const id of this.ports.keys()) this.unplug(id);
+    this.setPeers([]);
+    this.listener.close();
+  }
+
+  private fromPort(id: string, frame: Uint8Array): void {
+    const { network, ports, links, dropped } = this.bridge.fromPort(id, frame, this.host.nowMs());
+    if (dropped === 'spoofed' && !this.spoofers.has(id)) {
+      this.spoofers.add(id);
+      this.host.log(`port ${id}: its guest sends from addresses that are not its NIC's; such frames are dropped`);
+    }
+    for (const to of ports) this.ports.get(to)?.send(frame);
+    for (const to of links) this.links.get(to)?.send(network, frame);
+  }
+
+  private fromLink(from: string, network: string, frame: Uint8Array): void {
+    const { ports } = this.bridge.fromLink(from, network, frame, this.host.nowMs());
+    for (const to of ports) this.ports.get(to)?.send(frame);
+  }
+
+  private tellNetworks(): void {
+    this.listener.want(this.bridge.ownNetworks());
+  }
+}

@@ -1,0 +1,31 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { FramingError, PacketReader, PREFIX_BYTES } from './framing.js';
+import { MAX_TUNNEL_BYTES, readTunnelMessage, tunnelFrameHeader, tunnelNetworks } from './tunnel.js';
+
+const unpack = (packet: Uint8Array) => {
+  const [only, ...more] = new PacketReader(MAX_TUNNEL_BYTES).read(packet);
+  expect(more).toEqual([]);
+  return readTunnelMessage(only!.subarray(PREFIX_BYTES));
+};
+
+test('frames and lists of networks arrive as they were sent', () => {
+  const name = fc.string({ unit: 'grapheme', maxLength: 20 });
+  fc.assert(
+    fc.property(name, fc.uint8Array({ maxLength: 100 }), (network, frame) => {
+      const message = unpack(Buffer.concat([tunnelFrameHeader(network, frame.length), frame]));
+      expect(message).toMatchObject({ kind: 'frame', network });
+      expect(message.kind === 'frame' && [...message.frame]).toEqual([...frame]);
+    }),
+  );
+  fc.assert(
+    fc.property(fc.array(name), (networks) => {
+      expect(unpack(tunnelNetworks(networks))).toEqual({ kind: 'networks', networks });
+    }),
+  );
+});
+
+test('what makes no sense is refused', () => {
+  const refused = [[], [3], [1, 5, 65], [1, 1, 0xff], [2, ...Buffer.from('{}')], [2, ...Buffer.from('[1]')], [2]];
+  for (const bytes of refused) expect(() => readTunnelMessage(Uint8Array.from(bytes))).toThrow(FramingError);
+});
