@@ -5,15 +5,22 @@ import { FAR, Op, encode } from './operations.as';
 
 // Major opcodes: bits 2 to 6.
 const LOAD: u32 = 0x00;
+const LOAD_FP: u32 = 0x01;
 const MISC_MEM: u32 = 0x03;
 const OP_IMM: u32 = 0x04;
 const AUIPC: u32 = 0x05;
 const OP_IMM_32: u32 = 0x06;
 const STORE: u32 = 0x08;
+const STORE_FP: u32 = 0x09;
 const AMO: u32 = 0x0b;
 const OP: u32 = 0x0c;
 const LUI: u32 = 0x0d;
 const OP_32: u32 = 0x0e;
+const MADD: u32 = 0x10;
+const MSUB: u32 = 0x11;
+const NMSUB: u32 = 0x12;
+const NMADD: u32 = 0x13;
+const OP_FP: u32 = 0x14;
 const BRANCH: u32 = 0x18;
 const JALR: u32 = 0x19;
 const JAL: u32 = 0x1b;
@@ -77,6 +84,14 @@ export function decode(raw: u32, offset: u32): u64 {
       if (funct3 == 0) return encode(Op.FENCE, 0, 0, 0, length, 0);
       if (funct3 == 1) return encode(Op.FENCE_I, 0, 0, 0, length, 0);
       break;
+    case LOAD_FP:
+      if (funct3 == 2 || funct3 == 3) return encode(Op.FLW + (funct3 - 2), rd, rs1, 0, length, immI(insn));
+      break;
+    case STORE_FP:
+      if (funct3 == 2 || funct3 == 3) return encode(Op.FSW + (funct3 - 2), 0, rs1, rs2, length, immS(insn));
+      break;
+    case OP_FP: return encode(Op.FLOAT, 0, 0, 0, length, raw);
+    case MADD: case MSUB: case NMSUB: case NMADD: return encode(Op.FLOAT_FUSED, 0, 0, 0, length, raw);
     case AMO: return encode(Op.AMO, 0, 0, 0, length, raw);
     case SYSTEM: return encode(Op.SYSTEM, 0, 0, 0, length, insn); // C.EBREAK is one
   }

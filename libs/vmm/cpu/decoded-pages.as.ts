@@ -181,6 +181,12 @@ export function decodeCrossing(decoded: u32, pc: u64): bool {
   return true;
 }
 
+/** The instruction at `pc` as it is in memory, 16 or 32 bits, while it is being executed. */
+export function fetchAgain(pc: u64): u32 {
+  const low: u32 = load<u16>(readableRam(executable(pc)));
+  return (low & 3) == 3 ? low | ((load<u16>(readableRam(executable(pc + 2))) as u32) << 16) : low;
+}
+
 /** Where the guest page lies in memory. */
 @inline
 export function hostPage(decoded: u32): u32 {

@@ -2,16 +2,18 @@
  * The run loop: executes decoded instructions by one switch. What is rare or slow are calls into the other parts, so
  * that the loop itself stays small.
  */
-import { H_ATTENTION, H_INSTRET, H_PC, H_TLB_READ, H_TLB_WRITE } from '../layout';
+import { H_ATTENTION, H_F, H_INSTRET, H_PC, H_TLB_READ, H_TLB_WRITE } from '../layout';
 import { div, divu, mulh, mulhsu, mulhu, rem, remu } from './arithmetic.as';
 import { executeAtomic } from './atomic.as';
 import { fenceCode } from './code-pages.as';
 import { expanded } from './decode.as';
-import { CROSSING_SHIFT, decodeAt, decodeCrossing, enterPage } from './decoded-pages.as';
+import { CROSSING_SHIFT, decodeAt, decodeCrossing, enterPage, fetchAgain } from './decoded-pages.as';
 import { executeExtension } from './extensions.as';
+import { floatIsDirty, floatIsOn } from './fcsr.as';
+import { BOX, executeFloat, executeFloatFused, loadFloat, storeFloat } from './float.as';
 import { read, write } from './memory.as';
 import { PAGE_MASK, tlbEntry } from './mmu.as';
-import { Op, immediate, immediateWord, lengthOf, rs1, rs2, setRd, setWord } from './operations.as';
+import { Op, offsetOfRd, offsetOfRs2, immediate, immediateWord, lengthOf, rs1, rs2, setRd, setWord } from './operations.as';
 import { dataContext } from './privilege.as';
 import { diverted, hart, setDiverted } from './registers.as';
 import { EXIT_ATTENTION, EXIT_BUDGET } from './slots';
@@ -65,6 +67,41 @@ function stores<T>(base: u32, low: u32, at: u32, context: u64, here: u64): bool 
 function storesSlowly(low: u32, va: u64, value: u64, here: u64): bool {
   store<u64>(hart, here, H_PC);
   write(va, 1 << ((low & 0xff) - Op.SB), value);
+  return !diverted && goesOn(low, here);
+}
+
+/** FLW (T is u32) and FLD (u64), likewise. */
+@inline
+function loadsFloat<T>(base: u32, low: u32, at: u32, context: u64, here: u64): bool {
+  const va = rs1(base, low) + immediate(at);
+  const entry = base + tlbEntry(va);
+  const hits = load<u64>(entry, H_TLB_READ) == (((va + (sizeof<T>() - 1)) & PAGE_MASK) | context);
+  if (!hits || !floatIsDirty()) return loadsFloatSlowly(low, va, here);
+  const value: u64 = load<T>((va as u32) + load<u32>(entry, H_TLB_READ + 8));
+  store<u64>(base + offsetOfRd(low), sizeof<T>() == 8 ? value : value | BOX, H_F);
+  return true;
+}
+
+function loadsFloatSlowly(low: u32, va: u64, here: u64): bool {
+  store<u64>(hart, here, H_PC);
+  if (!loadFloat(offsetOfRd(low) >> 3, va, (low & 0xff) == Op.FLW ? 4 : 8)) raise(ILLEGAL_INSTRUCTION, fetchAgain(here));
+  return !diverted && goesOn(low, here);
+}
+
+/** FSW (T is u32) and FSD (u64). */
+@inline
+function storesFloat<T>(base: u32, low: u32, at: u32, context: u64, here: u64): bool {
+  const va = rs1(base, low) + immediate(at);
+  const entry = base + tlbEntry(va);
+  const hits = load<u64>(entry, H_TLB_WRITE) == (((va + (sizeof<T>() - 1)) & PAGE_MASK) | context);
+  if (!hits || !floatIsOn()) return storesFloatSlowly(low, va, here);
+  store<T>((va as u32) + load<u32>(entry, H_TLB_WRITE + 8), load<u64>(base + offsetOfRs2(low), H_F) as T);
+  return true;
+}
+
+function storesFloatSlowly(low: u32, va: u64, here: u64): bool {
+  store<u64>(hart, here, H_PC);
+  if (!storeFloat(offsetOfRs2(low) >> 3, va, (low & 0xff) == Op.FSW ? 4 : 8)) raise(ILLEGAL_INSTRUCTION, fetchAgain(here));
   return !diverted && goesOn(low, here);
 }
 
@@ -267,6 +304,19 @@ export function run(budget: i32): i32 {
           decoded += CROSSING_SHIFT;
           next += CROSSING_SHIFT;
           continue;
+        }
+
+        case Op.FLW: if (loadsFloat<u32>(base, low, at, context, pcOf(page, decoded, at))) continue; break;
+        case Op.FLD: if (loadsFloat<u64>(base, low, at, context, pcOf(page, decoded, at))) continue; break;
+        case Op.FSW: if (storesFloat<u32>(base, low, at, context, pcOf(page, decoded, at))) continue; break;
+        case Op.FSD: if (storesFloat<u64>(base, low, at, context, pcOf(page, decoded, at))) continue; break;
+        case Op.FLOAT: {
+          if (executeFloat(load<u32>(at, 4)) || executesGeneric(low, at, pcOf(page, decoded, at))) continue;
+          break;
+        }
+        case Op.FLOAT_FUSED: {
+          if (executeFloatFused(load<u32>(at, 4)) || executesGeneric(low, at, pcOf(page, decoded, at))) continue;
+          break;
         }
 
         case Op.FENCE: atomic.or<u32>(base, 0, H_ATTENTION); continue; // any atomic update orders all others

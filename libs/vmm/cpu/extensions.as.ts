@@ -1,21 +1,13 @@
 /** Instructions that the switch of the run loop does not know: which extension has them. */
 import { executeBitManipulation } from './bit-manipulation.as';
 import { executeCacheBlock } from './cache-blocks.as';
-import { executeFloatFused, executeFloatLoad, executeFloatOperation, executeFloatStore } from './float.as';
 
 // Major opcodes, bits 2 to 6.
-const LOAD_FP: u32 = 0x01;
 const MISC_MEM: u32 = 0x03;
 const OP_IMM: u32 = 0x04;
 const OP_IMM_32: u32 = 0x06;
-const STORE_FP: u32 = 0x09;
 const OP: u32 = 0x0c;
 const OP_32: u32 = 0x0e;
-const MADD: u32 = 0x10;
-const MSUB: u32 = 0x11;
-const NMSUB: u32 = 0x12;
-const NMADD: u32 = 0x13;
-const OP_FP: u32 = 0x14;
 
 /**
  * Executes one such instruction; H_PC points to it. False if no extension has it: it is illegal, and nothing happened.
@@ -23,10 +15,6 @@ const OP_FP: u32 = 0x14;
  */
 export function executeExtension(insn: u32): bool {
   switch ((insn >> 2) & 0x1f) {
-    case LOAD_FP: return executeFloatLoad(insn);
-    case STORE_FP: return executeFloatStore(insn);
-    case MADD: case MSUB: case NMSUB: case NMADD: return executeFloatFused(insn);
-    case OP_FP: return executeFloatOperation(insn);
     case MISC_MEM: return executeCacheBlock(insn);
     case OP: case OP_IMM: case OP_32: case OP_IMM_32: return executeBitManipulation(insn);
   }

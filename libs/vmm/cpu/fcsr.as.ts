@@ -37,17 +37,22 @@ export function floatIsOn(): bool {
   return (mstatus() & FS) != 0;
 }
 
+/** Whether an f register may be written without another look at mstatus. */
+@inline
+export function floatIsDirty(): bool {
+  return (mstatus() & FS) == FS;
+}
+
 /** The f registers or fcsr were written, so the guest's kernel must save them. */
 @inline
-export function floatIsDirty(): void {
-  const status = mstatus();
-  if ((status & FS) != FS) setSlot(MSTATUS, status | FS | SD);
+export function markFloatDirty(): void {
+  if (!floatIsDirty()) setSlot(MSTATUS, mstatus() | FS | SD);
 }
 
 /** Adds exceptions to fflags. */
 export function accrue(exceptions: u64): void {
   setSlot(FCSR, slot(FCSR) | exceptions);
-  floatIsDirty();
+  markFloatDirty();
 }
 
 /** True if a further inexact result leaves no trace, so that nobody needs to know whether one is. */
@@ -78,5 +83,5 @@ export function writeFloatCsr(n: u32, value: u64): void {
   if (n == CSR_FFLAGS) setSlot(FCSR, (all & ~FFLAGS) | (value & FFLAGS));
   else if (n == CSR_FRM) setSlot(FCSR, (all & FFLAGS) | ((value & 7) << FRM_SHIFT));
   else setSlot(FCSR, value & 0xff);
-  floatIsDirty();
+  markFloatDirty();
 }

@@ -1,19 +1,15 @@
 /**
  * Instructions of F and D (Unprivileged spec, chapters "F" and "D"): operands from the f and x registers, what is
- * legal, where results go. Each function executes one instruction with H_PC pointing to it; false if it is illegal,
- * and then nothing happened. A trap of a load or store sets `diverted`.
+ * legal, where results go. Each function executes one instruction; false if it is illegal, and then nothing happened.
  */
-import { H_F, H_TLB_READ, H_TLB_WRITE } from '../layout';
-import { immI, immS } from './decode.as';
-import { RMM, floatIsDirty, floatIsOn, roundingMode } from './fcsr.as';
+import { H_F } from '../layout';
+import { RMM, markFloatDirty, floatIsOn, roundingMode } from './fcsr.as';
 import {
   add, classify, divide, equal, fused, less, lessOrEqual, maximum, minimum, multiply, squareRoot, subtract,
 } from './float-arithmetic.as';
 import { LU, fromInteger, narrow, toInteger, widen } from './float-convert.as';
 import { canonicalNan, fromBits, signBit } from './float-format.as';
 import { read, write } from './memory.as';
-import { PAGE_MASK, tlbEntry } from './mmu.as';
-import { dataContext } from './privilege.as';
 import { diverted, hart, setX, x } from './registers.as';
 
 /** funct5 of OP-FP. */
@@ -26,7 +22,7 @@ const enum Operation {
 const S: u32 = 0;
 const D: u32 = 1;
 /** A single in the lower half of a register has ones above it; else it counts as the canonical NaN. */
-const BOX: u64 = 0xffff_ffff_0000_0000;
+export const BOX: u64 = 0xffff_ffff_0000_0000;
 
 @inline
 function raw(i: u32): u64 {
@@ -36,7 +32,7 @@ function raw(i: u32): u64 {
 @inline
 function setRaw(i: u32, value: u64): void {
   store<u64>(hart + (i << 3), value, H_F);
-  floatIsDirty();
+  markFloatDirty();
 }
 
 @inline
@@ -61,52 +57,19 @@ function funct3(insn: u32): u32 {
   return (insn >> 12) & 7;
 }
 
-/** LOAD-FP: FLW, FLD. */
-export function executeFloatLoad(insn: u32): bool {
+/** FLW or FLD where the run loop's way is not enough. False if it is illegal; if it traps, `diverted` is set. */
+export function loadFloat(i: u32, va: u64, size: u32): bool {
   if (!floatIsOn()) return false;
-  switch (funct3(insn)) {
-    case 2: loadFloat<u32>(insn); return true;
-    case 3: loadFloat<u64>(insn); return true;
-  }
-  return false;
+  const value = read(va, size);
+  if (!diverted) setRaw(i, size == 8 ? value : value | BOX);
+  return true;
 }
 
-/** STORE-FP: FSW, FSD. */
-export function executeFloatStore(insn: u32): bool {
+/** FSW or FSD, likewise. */
+export function storeFloat(i: u32, va: u64, size: u32): bool {
   if (!floatIsOn()) return false;
-  switch (funct3(insn)) {
-    case 2: storeFloat<u32>(insn); return true;
-    case 3: storeFloat<u64>(insn); return true;
-  }
-  return false;
-}
-
-// As loads and stores of the run loop: the last byte decides the page, so an access that crosses pages misses.
-
-@inline
-function loadFloat<T>(insn: u32): void {
-  const va = x((insn >> 15) & 31) + immI(insn);
-  const entry = hart + tlbEntry(va);
-  let value: u64;
-  if (load<u64>(entry, H_TLB_READ) == (((va + (sizeof<T>() - 1)) & PAGE_MASK) | dataContext)) {
-    value = load<T>((va as u32) + load<u32>(entry, H_TLB_READ + 8)) as u64;
-  } else {
-    value = read(va, sizeof<T>() as u32);
-    if (diverted) return;
-  }
-  setRaw(rd(insn), sizeof<T>() == 8 ? value : value | BOX);
-}
-
-@inline
-function storeFloat<T>(insn: u32): void {
-  const va = x((insn >> 15) & 31) + immS(insn);
-  const entry = hart + tlbEntry(va);
-  const value = raw((insn >> 20) & 31);
-  if (load<u64>(entry, H_TLB_WRITE) == (((va + (sizeof<T>() - 1)) & PAGE_MASK) | dataContext)) {
-    store<T>((va as u32) + load<u32>(entry, H_TLB_WRITE + 8), value as T);
-  } else {
-    write(va, sizeof<T>() as u32, value);
-  }
+  write(va, size, raw(i));
+  return true;
 }
 
 /** MADD, MSUB, NMSUB and NMADD, told apart by bits 2 and 3. */
@@ -131,7 +94,7 @@ function fusedOf<F>(insn: u32): bool {
 }
 
 /** OP-FP: all others. */
-export function executeFloatOperation(insn: u32): bool {
+export function executeFloat(insn: u32): bool {
   if (!floatIsOn()) return false;
   switch ((insn >> 25) & 3) {
     case S: return operationOf<f32>(insn);

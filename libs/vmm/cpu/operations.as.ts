@@ -6,7 +6,8 @@
  *     bits 14 to 18  rs1
  *     bits 19 to 23  rs2
  *     bits 24 to 31  bytes from this decoded instruction to the next: there is one for each 2 bytes of guest code
- *     bits 32 to 63  immediate; the instruction as it is in memory (16 or 32 bits) for AMO, SYSTEM and GENERIC
+ *     bits 32 to 63  immediate; the instruction as it is in memory (16 or 32 bits) for AMO, SYSTEM, FLOAT,
+ *                    FLOAT_FUSED and GENERIC
  */
 import { H_X } from '../layout';
 
@@ -33,6 +34,9 @@ export const enum Op {
   JAL_FAR, BEQ_FAR, BNE_FAR, BLT_FAR, BGE_FAR, BLTU_FAR, BGEU_FAR,
   JALR,
   FENCE, FENCE_I, AMO, SYSTEM,
+  FLW, FLD, FSW, FSD,
+  /** OP-FP; MADD, MSUB, NMSUB and NMADD. */
+  FLOAT, FLOAT_FUSED,
   /** What an extension executes, or nobody. */
   GENERIC,
   /** Not an instruction: the first two bytes of one of four are the last of the page. */
@@ -73,6 +77,17 @@ export function setRd(base: u32, low: u32, value: u64): void {
 @inline
 export function setWord(base: u32, low: u32, value: i32): void {
   setRd(base, low, value as i64);
+}
+
+// Offsets of f registers in H_F.
+@inline
+export function offsetOfRd(low: u32): u32 {
+  return (low >> 5) & 0xf8;
+}
+
+@inline
+export function offsetOfRs2(low: u32): u32 {
+  return (low >> 16) & 0xf8;
 }
 
 /** Length of the instruction in guest code: 2 or 4 bytes. */
