@@ -60,7 +60,56 @@ export function squareRoot<F>(a: u64, rm: u32): u64 {
 /** a * b + c, rounded once. */
 @inline
 export function fused<F>(a: u64, b: u64, c: u64, rm: u32): u64 {
+  if (mayUseHost(rm)) {
+    const result = hostFused<F>(a, b, c);
+    if (isOrdinary<F>(result)) return result;
+  }
   return exactFused<F>(a, b, c, rm);
+}
+
+function hostFused<F>(a: u64, b: u64, c: u64): u64 {
+  if (sizeof<F>() == 8) return fusedDoubles(fromBits<f64>(a), fromBits<f64>(b), fromBits<f64>(c));
+  return fusedSingles(fromBits<f32>(a), fromBits<f32>(b), fromBits<f32>(c));
+}
+
+const UNKNOWN: u64 = 0;
+
+/**
+ * A double holds the product of two singles, and so many digits of the sum that rounding it again does harm only if they
+ * end in a tie, which may be one or may only look like one after the first rounding.
+ */
+function fusedSingles(a: f32, b: f32, c: f32): u64 {
+  const sum = (a as f64) * (b as f64) + (c as f64);
+  const looksLikeTie = (reinterpret<u64>(sum) & 0x1fff_ffff) == 0x1000_0000;
+  return looksLikeTie ? UNKNOWN : toBits<f32>(sum as f32);
+}
+
+/**
+ * The product as two doubles (Dekker 1971), the sum of the larger one and c as two (Knuth, TAOCP 4.2.2), and what is left
+ * of both added to it. That last addend is rounded itself: if the sum depends on how, the result is not known.
+ */
+function fusedDoubles(a: f64, b: f64, c: f64): u64 {
+  const product = a * b;
+  if (abs(product) < PRODUCT_LIMIT) return UNKNOWN; // what is left of it may be too small for a double
+  const aHigh = upperHalf(a);
+  const aLow = a - aHigh;
+  const bHigh = upperHalf(b);
+  const bLow = b - bHigh;
+  const productRest = aHigh * bHigh - product + aHigh * bLow + aLow * bHigh + aLow * bLow;
+  const sum = product + c;
+  const added = sum - product;
+  const rest = product - (sum - added) + (c - added) + productRest;
+  const result = sum + rest * (1 + f64.EPSILON);
+  return result == sum + rest * (1 - f64.EPSILON) ? toBits<f64>(result) : UNKNOWN;
+}
+
+const PRODUCT_LIMIT: f64 = 1e-288;
+
+/** The upper 26 bits of the significand, rounded (Veltkamp 1968). */
+@inline
+function upperHalf(a: f64): f64 {
+  const scaled = a * 134217729.0; // 2^27 + 1
+  return scaled - (scaled - a);
 }
 
 /** The smaller: minimumNumber of IEEE 754-2019. A NaN counts only beside another one; -0 is below +0. */

@@ -18,6 +18,10 @@ const enum Operation {
   FCVT_TO_X = 24, FCVT_FROM_X = 26, FMV_TO_X = 28, FMV_FROM_X = 30,
 }
 
+/** Operations that round, or at least have a rounding mode, as a bit mask. */
+const ROUNDED: u32 = (1 << Operation.FADD) | (1 << Operation.FSUB) | (1 << Operation.FMUL) | (1 << Operation.FDIV)
+  | (1 << Operation.FCVT_FORMAT) | (1 << Operation.FSQRT) | (1 << Operation.FCVT_TO_X) | (1 << Operation.FCVT_FROM_X);
+
 // Format field.
 const S: u32 = 0;
 const D: u32 = 1;
@@ -104,22 +108,12 @@ export function executeFloat(insn: u32): bool {
 }
 
 function operationOf<F>(insn: u32): bool {
-  switch (insn >> 27) {
-    case Operation.FSGNJ: return injectSign<F>(insn);
-    case Operation.FMINMAX: return selectOf<F>(insn);
-    case Operation.FCMP: return compareOf<F>(insn);
-    case Operation.FMV_TO_X: return toX<F>(insn);
-    case Operation.FMV_FROM_X: return fromX<F>(insn);
-  }
+  const operation = insn >> 27;
   const rm = roundingMode(insn);
-  return rm <= RMM && roundedOf<F>(insn, rm);
-}
-
-/** Operations that round, or at least have a rounding mode. */
-function roundedOf<F>(insn: u32, rm: u32): bool {
+  if (rm > RMM && (ROUNDED >> operation) & 1) return false;
   const from = (insn >> 15) & 31;
   const other = (insn >> 20) & 31;
-  switch (insn >> 27) {
+  switch (operation) {
     case Operation.FADD: setF<F>(rd(insn), add<F>(f<F>(from), f<F>(other), rm)); return true;
     case Operation.FSUB: setF<F>(rd(insn), subtract<F>(f<F>(from), f<F>(other), rm)); return true;
     case Operation.FMUL: setF<F>(rd(insn), multiply<F>(f<F>(from), f<F>(other), rm)); return true;
@@ -128,6 +122,9 @@ function roundedOf<F>(insn: u32, rm: u32): bool {
       if (other) return false;
       setF<F>(rd(insn), squareRoot<F>(f<F>(from), rm));
       return true;
+    case Operation.FSGNJ: return injectSign<F>(insn);
+    case Operation.FMINMAX: return selectOf<F>(insn);
+    case Operation.FCMP: return compareOf<F>(insn);
     case Operation.FCVT_FORMAT: // from the other format, which `other` names
       if (other != (sizeof<F>() == 8 ? S : D)) return false;
       if (sizeof<F>() == 8) setF<f64>(rd(insn), widen(f<f32>(from)));
@@ -141,6 +138,8 @@ function roundedOf<F>(insn: u32, rm: u32): bool {
       if (other > LU) return false;
       setF<F>(rd(insn), fromInteger<F>(x(from), other, rm));
       return true;
+    case Operation.FMV_TO_X: return toX<F>(insn);
+    case Operation.FMV_FROM_X: return fromX<F>(insn);
   }
   return false;
 }
