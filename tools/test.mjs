@@ -3,7 +3,7 @@
  * The last line counts: N passed, N failed, N skipped.
  */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { root, setUp } from './set-up.mjs';
@@ -14,6 +14,14 @@ const PROGRAMS = {
   'redis-server': 'redis-server',
   chromium: 'chromium',
   'riscv64-linux-gnu-gcc': 'gcc-riscv64-linux-gnu',
+};
+
+/** Files that only some tests need, by package: any one of them will do. */
+const FILES = {
+  opensbi: [
+    '/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin',
+    '/usr/share/qemu/opensbi-riscv64-generic-fw_dynamic.bin',
+  ],
 };
 
 function isInstalled(program) {
@@ -27,25 +35,32 @@ function isInstalled(program) {
   });
 }
 
-function installPrograms() {
-  const missing = Object.keys(PROGRAMS).filter((program) => !isInstalled(program));
+/** What is not there, by Debian package. */
+function missingPackages() {
+  const programs = Object.entries(PROGRAMS).filter(([program]) => !isInstalled(program));
+  const files = Object.entries(FILES).filter(([, places]) => !places.some((place) => existsSync(place)));
+  return [
+    ...programs.map(([program, name]) => ({ name, what: program })),
+    ...files.map(([name, [place]]) => ({ name, what: place })),
+  ];
+}
+
+function installPackages() {
+  const missing = missingPackages().map(({ name }) => name);
   if (missing.length === 0) return;
   if (process.getuid?.() === 0 && isInstalled('apt-get')) {
-    console.error(`drover: installing ${missing.map((program) => PROGRAMS[program]).join(', ')} (apt-get) ...`);
+    console.error(`drover: installing ${missing.join(', ')} (apt-get) ...`);
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
     const options = { stdio: ['ignore', 'ignore', 'inherit'], env };
     spawnSync('apt-get', ['update', '-qq'], options);
-    const packages = missing.map((program) => PROGRAMS[program]);
-    spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], options);
+    spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...missing], options);
   }
-  for (const program of missing.filter((name) => !isInstalled(name)))
-    console.error(
-      `drover: ${program} is not installed (Debian package ${PROGRAMS[program]}); the tests that need it are skipped.`,
-    );
+  for (const { name, what } of missingPackages())
+    console.error(`drover: ${what} is not installed (Debian package ${name}); the tests that need it are skipped.`);
 }
 
 setUp();
-installPrograms();
+installPackages();
 
 const soak = process.argv.includes('--soak');
 const folder = mkdtempSync(join(tmpdir(), 'drover-test-'));

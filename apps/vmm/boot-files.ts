@@ -8,13 +8,15 @@ import { UsageError } from './usage-error.js';
 
 const RNG_SEED_BYTES = 32;
 
-/** Reads them anew at each call; undefined without -kernel. The call throws a UsageError for a file that is of no use. */
+/** Reads them anew at each call; undefined without -kernel and -bios FILE. The call throws a UsageError for a file that is of no use. */
 export function bootFrom({ kernel, initrd, bios, append }: Options): (() => BootRequest) | undefined {
-  if (kernel === undefined) return undefined;
+  const firmware = typeof bios === 'string' ? undefined : bios.file;
+  if (kernel === undefined && firmware === undefined) return undefined;
   return () => ({
-    kernel: inOption('kernel', kernel, () => unpackKernel(readFileSync(kernel))),
+    ...(kernel !== undefined && { kernel: inOption('kernel', kernel, () => unpackKernel(readFileSync(kernel))) }),
+    ...(firmware !== undefined && { firmware: inOption('bios', firmware, () => readFileSync(firmware)) }),
     ...(initrd !== undefined && { initrd: inOption('initrd', initrd, () => readFileSync(initrd)) }),
-    bios,
+    bios: bios === 'none' ? bios : 'sbi',
     bootargs: append,
     rngSeed: randomBytes(RNG_SEED_BYTES),
   });

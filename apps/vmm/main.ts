@@ -41,11 +41,12 @@ function version(): string {
   return (JSON.parse(readFileSync(PACKAGE, 'utf8')) as { version: string }).version;
 }
 
-/** What an option opens, or a UsageError that names the option. */
+/** What an option opens, or a UsageError that names the option, or another one that is to blame. */
 async function open<T>(option: string, opening: () => Promise<T> | T): Promise<T> {
   try {
     return await opening();
   } catch (error) {
+    if (error instanceof UsageError) throw error;
     throw new UsageError(`${option}: ${(error as Error).message}`);
   }
 }
@@ -89,7 +90,7 @@ async function run(options: Options): Promise<void> {
   let consoleBytes = 0;
   const { ramBytes, harts, incoming, startStopped, epoch } = options;
   const boot = bootFrom(options);
-  const machine = await open(`-kernel ${options.kernel}`, () => {
+  const machine = await open(options.kernel === undefined ? '-bios' : `-kernel ${options.kernel}`, () => {
     return new Machine(
       {
         ramBytes,

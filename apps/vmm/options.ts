@@ -18,7 +18,7 @@ export interface Options {
   readonly kernel?: string;
   readonly initrd?: string;
   readonly append: string;
-  readonly bios: 'none' | 'sbi';
+  readonly bios: 'none' | 'sbi' | { readonly file: string };
   readonly serial: SerialOption;
   readonly qmp: readonly SocketAddress[];
   readonly incoming?: 'defer' | MigrationAddress;
@@ -63,6 +63,8 @@ export const HELP = `usage: drover-vmm -kernel FILE [options]
   -initrd FILE        initial RAM disk for a Linux kernel
   -append TEXT        kernel command line (bootargs in the device tree)
   -bios none          no SBI: the kernel starts in M-mode, a flat image at 0x80000000
+  -bios FILE          firmware (ELF or flat, at 0x80000000) that starts in M-mode on every hart, such as OpenSBI's
+                      fw_dynamic; a flat kernel then lies behind it, at the next 2 MiB
   -serial WHERE       stdio, unix:PATH (a socket for any number of clients), file:PATH or null
   -drive file=PATH,format=raw[,if=virtio][,readonly=on][,cache=writethrough][,discard=unmap]
                       a disk in a raw file; with if=none,id=ID it needs a device:
@@ -99,7 +101,8 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   if (machine !== undefined && machine !== 'virt') throw bad('M', machine, 'the only machine is virt');
   const kernel = one('kernel');
   const incoming = one('incoming');
-  if (kernel === undefined && incoming === undefined)
+  const bios = parseBios(one('bios'));
+  if (kernel === undefined && incoming === undefined && typeof bios === 'string')
     throw new UsageError('-kernel is missing: name an ELF file or image');
   for (const option of ['initrd', 'append']) {
     if (kernel === undefined && given.has(option))
@@ -115,7 +118,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     ...(kernel !== undefined && { kernel }),
     ...(initrd !== undefined && { initrd }),
     append: one('append') ?? '',
-    bios: parseBios(one('bios')),
+    bios,
     serial: parseSerial(serial),
     qmp: (given.get('qmp') ?? []).map(parseQmp),
     ...(incoming !== undefined && { incoming: parseIncoming(incoming) }),
@@ -171,10 +174,9 @@ function parseHarts(text: string): number {
   return harts;
 }
 
-function parseBios(text: string | undefined): 'none' | 'sbi' {
+function parseBios(text: string | undefined): Options['bios'] {
   if (text === undefined || text === 'default') return 'sbi';
-  if (text === 'none') return 'none';
-  throw bad('bios', text, 'firmware is built in (default) or absent (none); to run your own, give it as -kernel');
+  return text === 'none' ? text : { file: text };
 }
 
 function parseSerial(text: string): SerialOption {

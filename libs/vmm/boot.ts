@@ -1,17 +1,18 @@
 /**
- * Where kernel, initial RAM disk and device tree go and how the kernel starts, as on QEMU's `virt` board: an image at the
- * start of RAM takes the firmware's place and starts in M-mode on every hart; any other is a supervisor that finds the
- * SBI, and starts on hart 0.
+ * Where firmware, kernel, initial RAM disk and device tree go and what starts, as on QEMU's `virt` board. Firmware, or a
+ * kernel in its place at the start of RAM, starts in M-mode on every hart. Without firmware, any other kernel is a
+ * supervisor that finds the SBI, and starts on hart 0.
  */
 import { buildDeviceTree, type DeviceTreeFacts } from './device-tree.js';
 import { isElf, readElf, type Executable, type Segment } from './elf.js';
+import { DEVICE_TREE_ROOM, FIRMWARE_INFO_SIZE, firmwareInfo } from './firmware.js';
 import { PAGE_SIZE, RAM_BASE } from './layout.js';
 import { readLinuxImage } from './linux-image.js';
 import type { GuestMemory } from './memory.js';
 
 const MIB = 2 ** 20;
-/** Where QEMU puts a 64-bit supervisor: behind 2 MiB for the firmware. */
-const SUPERVISOR_BASE = RAM_BASE + 2 * MIB;
+/** QEMU puts a 64-bit supervisor behind the firmware, or behind so much where there is none. */
+const SUPERVISOR_ALIGNMENT = 2 * MIB;
 const DEVICE_TREE_ALIGNMENT = 2 * MIB;
 /** How far behind the kernel's entry QEMU puts the initial RAM disk, if half the RAM is not less. */
 const INITRD_DISTANCE = 128 * MIB;
@@ -21,14 +22,18 @@ export interface BootPlan {
   readonly entry: number;
   readonly segments: readonly Segment[];
   readonly deviceTree: { readonly address: number; readonly content: Uint8Array };
+  /** Address of struct fw_dynamic_info, for a2; 0 without firmware. */
+  readonly firmwareInfo: number;
 }
 
 export interface BootRequest {
-  /** An ELF executable, a Linux image or a flat image. */
-  readonly kernel: Uint8Array;
+  /** An ELF executable, a Linux image or a flat image. May be absent if there is firmware. */
+  readonly kernel?: Uint8Array;
+  /** An ELF executable or a flat image, for M-mode. */
+  readonly firmware?: Uint8Array;
   /** Initial RAM disk, which the device tree tells the kernel of. */
   readonly initrd?: Uint8Array;
-  /** `none`: there is no firmware, the kernel starts in M-mode wherever it lies. */
+  /** Without `firmware`: the SBI is built in, or absent (`none`): then the kernel starts in M-mode wherever it lies. */
   readonly bios: 'none' | 'sbi';
   readonly bootargs: string;
   /** Randomness for the guest's first use, new at each start. */
@@ -41,49 +46,82 @@ export type BoardFacts = Pick<DeviceTreeFacts, 'virtioDevices'>;
 /** Decides; throws an Error with the reason if what is to be loaded does not fit into RAM. */
 export function planBoot(request: BootRequest, memory: GuestMemory, board: BoardFacts): BootPlan {
   const { bios, bootargs, rngSeed } = request;
-  const kernel = readKernel(request);
   const ram = { from: RAM_BASE, to: RAM_BASE + memory.ramBytes };
-  const outside = kernel.segments.find(({ address, size }) => !memory.isRam(address, size));
-  if (outside) {
-    const where = range({ from: outside.address, to: outside.address + outside.size });
-    throw new Error(
-      `segment ${where} lies outside RAM, which is ${range(ram)}: give the VM more memory or link it elsewhere`,
-    );
-  }
-  const kernelEnd = Math.max(...kernel.segments.map(({ address, size }) => address + size));
-  const initrd = request.initrd && placeInitrd(request.initrd, kernel.entry, kernelEnd, ram);
+  const firmware = request.firmware && readImage(request.firmware, RAM_BASE);
+  const kernel = request.kernel && readKernel(request.kernel, bios, firmware);
+  const started = firmware ?? kernel;
+  if (!started) throw new Error('there is neither kernel nor firmware: name one');
+  const images = [...(firmware?.segments ?? []), ...(kernel?.segments ?? [])];
+  checkPlaces(images, ram);
+  const imagesEnd = endOf(images);
+  const initrd = request.initrd && placeInitrd(request.initrd, (kernel ?? started).entry, imagesEnd, ram);
 
   const facts = { ramBytes: memory.ramBytes, harts: memory.harts, bootargs, ...(rngSeed && { rngSeed }), ...board };
   const content = buildDeviceTree({ ...facts, ...(initrd && { initrd: { from: initrd.address, size: initrd.size } }) });
-  const loadedEnd = initrd ? Math.max(kernelEnd, initrd.address + initrd.size) : kernelEnd;
-  const aligned = alignDown(ram.to - content.length, DEVICE_TREE_ALIGNMENT);
-  const address = aligned >= loadedEnd ? aligned : alignDown(ram.to - content.length, 8);
-  if (address < loadedEnd) {
+  const taken = firmware ? content.length + DEVICE_TREE_ROOM : content.length;
+  const loadedEnd = initrd ? Math.max(imagesEnd, initrd.address + initrd.size) : imagesEnd;
+  const needed = firmware ? loadedEnd + FIRMWARE_INFO_SIZE : loadedEnd;
+  const aligned = alignDown(ram.to - taken, DEVICE_TREE_ALIGNMENT);
+  const address = aligned >= needed ? aligned : alignDown(ram.to - taken, 8);
+  if (address < needed) {
     throw new Error(`kernel${initrd ? ', initrd' : ''} and device tree do not fit into RAM: give the VM more memory`);
   }
 
-  const atStart = kernel.segments.some((segment) => segment.address === RAM_BASE);
-  const mode = bios === 'none' || atStart ? 'M' : 'S';
-  const segments = initrd ? [...kernel.segments, initrd] : kernel.segments;
-  return { mode, entry: kernel.entry, segments, deviceTree: { address, content } };
+  const atStart = images.some((segment) => segment.address === RAM_BASE);
+  const info = firmware && dataSegment(address - FIRMWARE_INFO_SIZE, firmwareInfo(kernel?.entry ?? 0));
+  return {
+    mode: bios === 'none' || atStart ? 'M' : 'S',
+    entry: started.entry,
+    segments: [...images, ...(initrd ? [initrd] : []), ...(info ? [info] : [])],
+    deviceTree: { address, content },
+    firmwareInfo: info?.address ?? 0,
+  };
 }
 
-function readKernel({ kernel, bios }: BootRequest): Executable {
-  if (isElf(kernel)) return readElf(kernel);
-  const linux = bios === 'none' ? undefined : readLinuxImage(kernel);
-  const entry = linux ? RAM_BASE + linux.textOffset : bios === 'none' ? RAM_BASE : SUPERVISOR_BASE;
-  return { entry, segments: [{ address: entry, content: kernel, size: linux?.imageSize ?? kernel.length }] };
+/** An ELF executable, or a flat image for `base`. */
+function readImage(file: Uint8Array, base: number): Executable {
+  return isElf(file) ? readElf(file) : { entry: base, segments: [dataSegment(base, file)] };
+}
+
+function readKernel(file: Uint8Array, bios: BootRequest['bios'], firmware: Executable | undefined): Executable {
+  const behind = firmware ? endOf(firmware.segments) : RAM_BASE + 1;
+  if (firmware || isElf(file)) return readImage(file, alignUp(behind, SUPERVISOR_ALIGNMENT));
+  if (bios === 'none') return readImage(file, RAM_BASE);
+  const linux = readLinuxImage(file);
+  const entry = linux ? RAM_BASE + linux.textOffset : alignUp(behind, SUPERVISOR_ALIGNMENT);
+  return { entry, segments: [{ address: entry, content: file, size: linux?.imageSize ?? file.length }] };
+}
+
+const dataSegment = (address: number, content: Uint8Array): Segment => ({ address, content, size: content.length });
+
+const endOf = (segments: readonly Segment[]): number =>
+  Math.max(...segments.map(({ address, size }) => address + size));
+
+/** Throws unless all segments lie in RAM and none over another. */
+function checkPlaces(segments: readonly Segment[], ram: Range): void {
+  const places = segments.map(({ address, size }) => ({ from: address, to: address + size }));
+  const outside = places.find(({ from, to }) => from < ram.from || to > ram.to);
+  if (outside) {
+    throw new Error(
+      `segment ${range(outside)} lies outside RAM, which is ${range(ram)}: give the VM more memory or link it elsewhere`,
+    );
+  }
+  const sorted = places.toSorted((a, b) => a.from - b.from);
+  const over = sorted.findIndex(({ to }, index) => to > (sorted[index + 1]?.from ?? to));
+  if (over >= 0) {
+    throw new Error(`segments ${range(sorted[over]!)} and ${range(sorted[over + 1]!)} overlap: link one elsewhere`);
+  }
 }
 
 /** Where QEMU puts it (hw/riscv/boot.c, riscv_load_initrd), or right behind a kernel that reaches further than that. */
 function placeInitrd(content: Uint8Array, entry: number, kernelEnd: number, ram: Range): Segment {
   const usual = entry + Math.min((ram.to - ram.from) / 2, INITRD_DISTANCE);
-  const address = usual >= kernelEnd ? usual : Math.ceil(kernelEnd / PAGE_SIZE) * PAGE_SIZE;
+  const address = usual >= kernelEnd ? usual : alignUp(kernelEnd, PAGE_SIZE);
   if (address + content.length > ram.to) {
     const where = range({ from: address, to: address + content.length });
     throw new Error(`initrd ${where} lies outside RAM, which is ${range(ram)}: give the VM more memory`);
   }
-  return { address, content, size: content.length };
+  return dataSegment(address, content);
 }
 
 /** Writes what was planned into RAM. */
@@ -103,3 +141,5 @@ interface Range {
 const range = ({ from, to }: Range): string => `0x${from.toString(16)}..0x${to.toString(16)}`;
 
 const alignDown = (address: number, alignment: number): number => Math.floor(address / alignment) * alignment;
+
+const alignUp = (address: number, alignment: number): number => Math.ceil(address / alignment) * alignment;

@@ -65,6 +65,7 @@ export interface HartStart {
   readonly pc: bigint;
   readonly a0: bigint;
   readonly a1: bigint;
+  readonly a2?: bigint;
 }
 
 /** All of a hart that a migration or a snapshot carries; 64-bit values as hexadecimal strings, to survive JSON. */
@@ -172,11 +173,12 @@ export class Hart {
    * Puts the hart's own state to its reset values and sets where it begins. Leaves alone what others write: H_MIP,
    * H_ATTENTION, the timers (H_MTIMECMP, H_STIMECMP: all ones = never) and H_HSM.
    */
-  reset({ mode, pc, a0, a1 }: HartStart): void {
+  reset({ mode, pc, a0, a1, a2 = 0n }: HartStart): void {
     this.cpu.reset();
     this.pc = pc;
     this.setX(10, a0);
     this.setX(11, a1);
+    this.setX(12, a2);
     if (mode === 'S') {
       this.setSlot(SBI, 1n);
       this.setSlot(MSTATUS, this.slot(MSTATUS) | SBI_FS);

@@ -114,14 +114,14 @@ export class Machine implements MachineControl {
   reset(): void {
     this.requireStopped('reset');
     if (!this.boot)
-      throw new Error('this machine came by migration without -kernel: there is nothing to start it from');
+      throw new Error('this machine came by migration without -kernel or -bios: there is nothing to start it from');
     const plan = planBoot(this.boot(), this.memory, { virtioDevices: this.board.virtio.length });
     loadImages(plan, this.memory);
     this.board.reset();
     for (const hart of this.harts) {
       const block = hartBlock(hart.hartId);
-      const a1 = BigInt(plan.deviceTree.address);
-      hart.reset({ mode: plan.mode, pc: BigInt(plan.entry), a0: BigInt(hart.hartId), a1 });
+      const [a1, a2] = [BigInt(plan.deviceTree.address), BigInt(plan.firmwareInfo)];
+      hart.reset({ mode: plan.mode, pc: BigInt(plan.entry), a0: BigInt(hart.hartId), a1, a2 });
       store32(this.memory, block + H_MIP, 0);
       store64(this.memory, block + H_MTIMECMP, NEVER);
       store64(this.memory, block + H_STIMECMP, NEVER);

@@ -220,7 +220,7 @@ describe('the process', () => {
   test.each([
     [['-m', '5G'], /-m 5G: .*3584M/],
     [['-smp', '17'], /-smp 17: .*16/],
-    [['-bios', 'seabios'], /-bios seabios: /],
+    [['-bios', 'seabios'], /: -bios seabios: .*no such file/],
     [['-frobnicate'], /-frobnicate: unknown option/],
     [['-serial', 'unix:/nonexistent/socket'], /-serial: .*\/nonexistent\/socket/],
     [['-m', '1M'], /-kernel .*: .*RAM/],

@@ -89,6 +89,39 @@ test('what does not fit into RAM is refused with the reason', () => {
   );
 });
 
+const withFirmware = (firmware: Uint8Array, kernel?: Uint8Array) =>
+  planBoot({ firmware, ...(kernel && { kernel }), bios: 'sbi', bootargs: '' }, memory, { virtioDevices: 0 });
+
+test('firmware starts in M-mode at the start of RAM, a flat kernel lies behind it, and a struct tells where', () => {
+  const firmware = new Uint8Array(3 * MIB).fill(1);
+  const { mode, entry, segments, firmwareInfo, deviceTree } = withFirmware(firmware, new Uint8Array(8).fill(2));
+  expect({ mode, entry }).toEqual({ mode: 'M', entry: 0x80000000 });
+  expect(segments.map(({ address, size }) => [address, size])).toEqual([
+    [0x80000000, 3 * MIB],
+    [0x80400000, 8],
+    [firmwareInfo, 48],
+  ]);
+  expect(firmwareInfo + 48).toBeLessThanOrEqual(deviceTree.address);
+  const info = new BigUint64Array(segments[2]!.content.buffer);
+  expect([...info]).toEqual([0x4942534fn, 2n, 0x80400000n, 1n, 0n, 0n]);
+});
+
+test('firmware may come as ELF, without a kernel, and has room to make the device tree larger', () => {
+  const { mode, entry, segments, deviceTree } = withFirmware(elf());
+  expect({ mode, entry }).toEqual({ mode: 'M', entry: 0x80000004 });
+  expect(new BigUint64Array(segments[1]!.content.buffer)[2]).toBe(0n);
+  const full = withFirmware(elf(), new Uint8Array(13.5 * MIB));
+  for (const tree of [deviceTree, full.deviceTree]) {
+    expect(tree.address + tree.content.length + 32 * 1024).toBeLessThan(0x80000000 + 16 * MIB);
+  }
+});
+
+test('a kernel in the place of the firmware is refused', () => {
+  expect(() => withFirmware(new Uint8Array(64), elf())).toThrow(
+    /segments 0x80000000..0x80000040 and 0x80000000..0x80000020 overlap/,
+  );
+});
+
 /** The header of a RISC-V Linux image, and 4 KiB in all. */
 function linuxImage({ textOffset = 0x20_0000n, imageSize = 0x40_0000n, flags = 0n } = {}) {
   const file = new Uint8Array(4096).fill(0xcd, 64);

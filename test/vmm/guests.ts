@@ -128,25 +128,31 @@ const SPI = 0x735049n;
 const sbi = (extension: bigint, fid: bigint): Item[] => [li(17, extension), li(16, fid), ECALL];
 const sbiPrint = (character: string): Item[] => [li(10, BigInt(character.charCodeAt(0))), ...sbi(DBCN, 2n)];
 
+/** Older firmware has no SBI console. */
+const shown = (character: string, by: 'SBI' | 'UART') => (by === 'SBI' ? sbiPrint(character) : print(character));
+
 /**
- * In S-mode: hart 0 prints S, starts harts 1 to `harts` - 1 by HSM, which each count themselves and stop; sleeps 10 ms by
- * the timer, set through SBI or Sstc; sends itself an IPI; prints E and shuts down when all have counted.
+ * In S-mode: one hart prints S, starts the others by HSM, which each count themselves and stop; sleeps 10 ms by the
+ * timer, set through SBI or Sstc; sends itself an IPI; prints E and shuts down when all have counted.
  */
-export const supervisor = (harts: number, timer: 'SBI' | 'Sstc' = 'SBI') =>
+export const supervisor = (harts: number, timer: 'SBI' | 'Sstc' = 'SBI', console: 'SBI' | 'UART' = 'SBI') =>
   program(
-    ...sbiPrint('S'),
+    i('addi', 24, 10, 0), // its own number: firmware may start any of them
+    ...shown('S', console),
     li(20, 0x8030_0000n), // the count
-    li(21, 1n),
+    li(21, 0n),
     li(22, BigInt(harts)),
     { to: 'started', make: (offset) => auipcOf(23, offset) },
     { to: 'started', make: (offset) => i('addi', 23, 23, offset + 4) },
     label('start'),
     branch('bge', 21, 22, 'sleep'),
+    branch('beq', 21, 24, 'next'),
     i('addi', 10, 21, 0),
     i('addi', 11, 23, 0),
     i('addi', 12, 20, 0),
     ...sbi(HSM, 0n),
     branch('bne', 10, 0, 'wrong'),
+    label('next'),
     i('addi', 21, 21, 1),
     jump('start'),
     label('sleep'),
@@ -162,7 +168,7 @@ export const supervisor = (harts: number, timer: 'SBI' | 'Sstc' = 'SBI') =>
     i('andi', 5, 5, 1 << 5),
     branch('beq', 5, 0, 'timer'),
     li(10, 1n),
-    li(11, 0n),
+    i('addi', 11, 24, 0),
     ...sbi(SPI, 0n),
     csrr(5, 'sip'),
     i('andi', 5, 5, 2),
@@ -172,12 +178,12 @@ export const supervisor = (harts: number, timer: 'SBI' | 'Sstc' = 'SBI') =>
     label('count'),
     i('ld', 6, 20, 0),
     branch('bne', 6, 5, 'count'),
-    ...sbiPrint('E'),
+    ...shown('E', console),
     li(10, 0n),
     li(11, 0n),
     ...sbi(SRST, 0n),
     label('wrong'),
-    ...sbiPrint('X'),
+    ...shown('X', console),
     li(10, 0n),
     li(11, 1n),
     ...sbi(SRST, 0n),

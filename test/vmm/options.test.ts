@@ -41,6 +41,11 @@ test('what is not said is as on QEMU, with the SBI built in', () => {
   expect(parse('-version')).toEqual({ kind: 'version' });
 });
 
+test("firmware of one's own needs no kernel", () => {
+  expect(parse('-bios fw.bin')).toMatchObject({ bios: { file: 'fw.bin' } });
+  expect(parse('-kernel k -bios default')).toMatchObject({ bios: 'sbi' });
+});
+
 test.each([
   ['512', 512],
   ['1G', 1024],
@@ -62,7 +67,6 @@ test.each([
   ['-kernel k -smp 2.5', /-smp 2.5: /],
   ['-kernel k -kernel l', /-kernel is given twice/],
   ['-kernel', /-kernel needs a value/],
-  ['-kernel k -bios x', /-bios x: /],
   ['-kernel k -watchdog-action debug', /-watchdog-action debug: choose reset, shutdown, poweroff, pause, none/],
   ['-kernel k -M q35', /-M q35: .*virt/],
   ['-kernel k -serial tty', /-serial tty: give stdio/],
