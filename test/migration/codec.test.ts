@@ -1,7 +1,7 @@
 /** The codec against published values and against plain TypeScript. */
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { GuestMemory, layout } from '#vmm';
+import { GuestMemory, layout, MAX_RAM_BYTES } from '#vmm';
 import { codecOf } from './support.js';
 
 const RAM_PAGES = 256;
@@ -162,4 +162,15 @@ test('a sealed frame is intact; a flipped bit or another number in the stream sh
       expect(codec.isIntact(BATCH, bytes.length, sequence)).toBe(0);
     }),
   );
+});
+
+test('the last page of the largest RAM is not taken for zero, wherever its content is', () => {
+  const largest = GuestMemory.create(MAX_RAM_BYTES, 1);
+  const [last, at] = [largest.ramPages - 1, layout.RAM_BASE + MAX_RAM_BYTES];
+  const itsCodec = codecOf(largest);
+  largest.view.setUint32(LIST, last, true);
+  const packed = () => itsCodec.packPages(RAM, LIST, 1, 1, BATCH);
+  expect(packed()).toBe(8 + 4);
+  largest.write8(at - 1, 1);
+  expect(packed()).toBe(8 + 4 + PAGE_SIZE);
 });

@@ -64,10 +64,11 @@ export const sleeper = () => program(...print('z'), ...idle);
 export const counter = () =>
   program(li(9, 0x8020_0000n), label('again'), i('addi', 8, 8, 1), s('sd', 8, 9, 0), jump('again'));
 
-/** Prints a dot every 10 ms of guest time, by timer interrupt and WFI. */
-export const ticker = () =>
+/** Prints a dot every 10 ms of guest time, by timer interrupt and WFI; `first` comes before all of them, `each` before each. */
+export const ticker = (first: readonly Item[] = [], each: readonly Item[] = []) =>
   program(
     ...onlyHartZero,
+    ...first,
     li(5, MTIE),
     csrw('mie', 5),
     li(8, CLINT_MTIME),
@@ -82,10 +83,20 @@ export const ticker = () =>
     csrr(11, 'mip'),
     i('andi', 11, 11, Number(MTIE)),
     branch('beq', 11, 0, 'wait'),
+    ...each,
     ...print('.'),
     jump('again'),
     ...idle,
   );
+
+/** A ticker that has written the last bytes of so much RAM, and ends if they change. */
+export const lastBytes = (ramMiB: number) => {
+  const at = li(20, 0x8000_0000n + BigInt(ramMiB) * 0x10_0000n - 8n);
+  return ticker(
+    [at, li(21, 0x1234_5678n), s('sd', 21, 20, 0)],
+    [i('ld', 22, 20, 0), branch('beq', 21, 22, 'right'), ...finish(0x3333), label('right')],
+  );
+};
 
 /** Sends back what it receives, by UART interrupt through the PLIC and WFI. */
 export const echo = () =>

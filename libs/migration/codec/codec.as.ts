@@ -18,7 +18,7 @@ const BATCH_HEADER: usize = 8;
 /** True if all bytes of a page are zero; most pages that are not show it in their first 16 bytes. */
 function isZero(page: usize): bool {
   if (v128.any_true(v128.load(page))) return false;
-  for (const end = page + PAGE_SIZE; page < end; page += 64) {
+  for (let left: usize = PAGE_SIZE; left > 0; left -= 64, page += 64) { // the end of the last page may be 2^32: no address
     const upper = v128.or(v128.load(page), v128.load(page, 16));
     const lower = v128.or(v128.load(page, 32), v128.load(page, 48));
     if (v128.any_true(v128.or(upper, lower))) return false;

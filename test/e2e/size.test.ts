@@ -1,0 +1,42 @@
+/** The smallest and the largest VM: memory is taken from the host when the guest uses it, and not before. */
+import { readFileSync } from 'node:fs';
+import { expect, test, vi } from 'vitest';
+import { lastBytes } from '../vmm/guests.js';
+import { VmmProcess } from '../vmm/process.js';
+
+const LARGEST_MIB = 3584;
+const SMALLEST_MIB = 16;
+/** What a VM may take beside the memory that its guest uses. */
+const OVERHEAD_MIB = 100;
+const EVENTUALLY = { timeout: 60_000, interval: 20 };
+
+const residentMiB = ({ pid }: VmmProcess) =>
+  Number(/^VmRSS:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
+
+test.each([SMALLEST_MIB, LARGEST_MIB])(
+  'a VM of %i MiB takes no memory that it does not use, nor does a move of it',
+  async (mebibytes) => {
+    const size = ['-m', `${mebibytes}M`, '-bios', 'none'];
+    const source = new VmmProcess(lastBytes(mebibytes), size);
+    await source.waitForPrinted('...');
+    expect(residentMiB(source)).toBeLessThan(OVERHEAD_MIB);
+
+    const destination = new VmmProcess(undefined, ['-m', `${mebibytes}M`, '-incoming', 'tcp:127.0.0.1:0', '-S']);
+    const [from, to] = [await source.connect(), await destination.connect()];
+    const port = await vi.waitFor(async () => {
+      const { 'socket-address': listening } = await to.execute<{ 'socket-address'?: { port: string }[] }>(
+        'query-migrate',
+      );
+      return listening![0]!.port;
+    }, EVENTUALLY);
+    await from.execute('migrate', { uri: `tcp:127.0.0.1:${port}` });
+    await vi.waitFor(
+      async () => expect(await from.execute('query-migrate')).toMatchObject({ status: 'completed' }),
+      EVENTUALLY,
+    );
+    expect(Math.max(residentMiB(source), residentMiB(destination))).toBeLessThan(OVERHEAD_MIB);
+    expect(await to.execute('x-drover-ram-hash')).toEqual(await from.execute('x-drover-ram-hash'));
+    await to.execute('cont');
+    await destination.waitForPrinted('...');
+  },
+);
