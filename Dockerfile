@@ -15,6 +15,7 @@ COPY --from=build /drover/package.json /drover/LICENSE ./
 COPY --from=build /drover/node_modules node_modules
 COPY --from=build /drover/dist dist
 COPY --from=build /drover/guests/*.elf guests/
+COPY --from=build /drover/guests/linux guests/linux
 # A new named volume takes over owner and mode of the folder in the image.
 RUN mkdir -p /data /enrolment && chown node:node /data /enrolment
 USER node

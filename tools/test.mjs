@@ -24,6 +24,9 @@ const FILES = {
   ],
 };
 
+/** With a slow network the first run goes on without the Linux guest. */
+const GUEST_TIMEOUT_MS = 90_000;
+
 function isInstalled(program) {
   return (process.env.PATH ?? '').split(delimiter).some((folder) => {
     try {
@@ -59,8 +62,17 @@ function installPackages() {
     console.error(`drover: ${what} is not installed (Debian package ${name}); the tests that need it are skipped.`);
 }
 
+/** Fetches the Linux guest, where that is possible in reasonable time; without it the tests of Linux are skipped. */
+function fetchGuest() {
+  const drover = [join(root, 'dist/apps/cli/main.js'), 'guest', 'fetch'];
+  const options = { cwd: root, stdio: ['ignore', 'ignore', 'inherit'], timeout: GUEST_TIMEOUT_MS };
+  const { status } = spawnSync(process.execPath, drover, options);
+  if (status !== 0) console.error('drover: there is no Linux guest (drover guest fetch); its tests are skipped.');
+}
+
 setUp();
 installPackages();
+fetchGuest();
 
 const soak = process.argv.includes('--soak');
 const folder = mkdtempSync(join(tmpdir(), 'drover-test-'));

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
+import { existsSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -24,8 +24,29 @@ async function drover(...args: string[]) {
 test('--help names the commands and the exit codes', async () => {
   const { stdout, code } = await drover('--help');
   expect(code).toBe(0);
-  for (const word of ['hosts', 'vms', 'migrations', 'policies', 'plan', 'events', 'Exit codes', '--json', '--watch'])
+  for (const word of [
+    'hosts',
+    'guest',
+    'vms',
+    'migrations',
+    'policies',
+    'plan',
+    'events',
+    'Exit codes',
+    '--json',
+    '--watch',
+  ])
     expect(stdout).toContain(word);
+});
+
+test('guest fetch without apt says what is missing and what can be done instead', async () => {
+  const { PATH } = process.env;
+  process.env.PATH = cwd; // no program is there
+  const { stdout, stderr, code } = await drover('guest', 'fetch').finally(() => (process.env.PATH = PATH));
+  expect({ stdout, code }).toEqual({ stdout: '', code: 1 });
+  expect(stderr).toMatch(/apt-get was not found|apt has no mirror|keys of the Debian archive/);
+  expect(stderr).toContain('-kernel and an -initrd of your own');
+  expect(existsSync(join(cwd, '.drover', 'images', 'linux'))).toBe(false);
 });
 
 test('wrong usage is 2 and says what is right', async () => {

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { seconds } from './arguments.js';
 import { clusterCommands } from './commands/clusters.js';
 import { eventCommands } from './commands/events.js';
+import { guestCommands } from './commands/guest.js';
 import { hostCommands } from './commands/hosts.js';
 import { migrationCommands } from './commands/migrations.js';
 import { policyCommands } from './commands/policies.js';
@@ -23,8 +24,8 @@ export function buildProgram(): Command {
     )
     .addHelpText('after', `\n${EXIT_CODES}`)
     .showHelpAfterError('(--help shows the usage)');
-  for (const add of [clusterCommands, hostCommands, vmCommands, migrationCommands, policyCommands, eventCommands])
-    add(program);
+  const groups = [clusterCommands, hostCommands, vmCommands, migrationCommands, policyCommands, eventCommands];
+  for (const add of [...groups, guestCommands]) add(program);
   const quiet = (command: Command): void => {
     command.exitOverride();
     command.commands.forEach(quiet);

@@ -24,7 +24,8 @@ export class VmmProcess {
     if (image) writeFileSync(kernel, image);
     const files = [...(image ? ['-kernel', kernel] : []), '-qmp', `unix:${this.qmp},server=on,wait=off`];
     const serial = args.includes('-serial') ? [] : ['-serial', `file:${this.console}`];
-    this.child = spawn(process.execPath, [MAIN, ...files, ...serial, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const all = [MAIN, ...files, ...serial, ...args];
+    this.child = spawn(process.execPath, all, { cwd: this.folder, stdio: ['ignore', 'ignore', 'pipe'] });
     this.child.stderr!.on('data', (chunk) => (this.stderr += String(chunk)));
     this.ended = new Promise((resolve) => this.child.once('close', (code, signal) => resolve(code ?? signal!)));
     onTestFinished(async () => {

@@ -1,0 +1,67 @@
+import { join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { FetchError } from '../guest/apt.js';
+import { fetchGuest, type FetchedGuest } from '../guest/fetch.js';
+import { Progress } from '../guest/progress.js';
+import { refuseWatch } from '../output.js';
+import { mib, record } from '../table.js';
+
+/** Where the demo's hosts look for images, each in a folder of its name. */
+const DEFAULT_FOLDER = '.drover/images/linux';
+const OWN_FILES = new URL('../../../../guests/linux', import.meta.url); // seen from dist/apps/cli/commands
+const REMEDY = 'On any system, a -kernel and an -initrd of your own can be given to drover-vmm.';
+
+interface FetchCommandOptions {
+  readonly folder: string;
+  readonly suite: string;
+  readonly force?: boolean;
+}
+
+const describe = ({ folder, isNew, manifest }: FetchedGuest) =>
+  [
+    record({
+      kernel: `${join(folder, manifest.kernel.file)} (${mib(manifest.kernel.bytes)})`,
+      initrd: `${join(folder, manifest.initrd.file)} (${mib(manifest.initrd.bytes)})`,
+      debian: `${manifest.suite}, ${manifest.packages[0]!.name} ${manifest.packages[0]!.version}`,
+      state: isNew ? 'fetched' : 'there already; --force fetches it anew',
+    }),
+    '',
+    `drover-vmm -m 256M -kernel ${join(folder, 'kernel')} -initrd ${join(folder, 'initrd')} -nographic`,
+  ].join('\n');
+
+export function guestCommands(program: Command): void {
+  const guest = program.command('guest').description('guests for this machine; needs no controller');
+  guest
+    .command('fetch')
+    .description("makes a Linux guest of Debian's riscv64 packages, from the mirror that this machine's apt uses")
+    .option('--folder <folder>', 'where kernel, initrd and manifest.json go', DEFAULT_FOLDER)
+    .option('--suite <suite>', 'release of Debian; trixie is the first with riscv64', 'trixie')
+    .option('--force', 'also if it is there: for newer packages')
+    .addHelpText('after', `\nNeeds apt, dpkg and xz, as on Debian and systems made of it, but no root. ${REMEDY}`)
+    .action(async (options: FetchCommandOptions, command: Command) => {
+      refuseWatch(command);
+      const interrupt = new AbortController();
+      const onSignal = () => interrupt.abort(new FetchError('interrupted; nothing was changed'));
+      process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+      try {
+        const fetched = await fetchGuest({
+          folder: resolve(options.folder),
+          suite: options.suite,
+          force: options.force ?? false,
+          overlay: OWN_FILES.pathname,
+          progress: new Progress(),
+          signal: interrupt.signal,
+        });
+        console.log(command.optsWithGlobals<{ json?: boolean }>().json ? json(fetched) : describe(fetched));
+      } catch (error) {
+        if (error instanceof FetchError && !interrupt.signal.aborted)
+          throw new FetchError(`${error.message}. ${REMEDY}`);
+        throw error;
+      } finally {
+        process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+      }
+    });
+}
+
+const json = ({ folder, isNew, manifest }: FetchedGuest): string =>
+  JSON.stringify({ folder, isNew, ...manifest }, null, 2);
