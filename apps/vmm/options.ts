@@ -88,7 +88,8 @@ export const HELP = `usage: drover-vmm -kernel FILE [options]
   -pidfile FILE       write the process id there once the VM is ready
   -help, -version
 
-The exit status is what the guest writes into the test finisher; 1 for an error of this program.`;
+The exit status is what the guest writes into the test finisher, or at the symbol tohost of an ELF kernel as RISC-V test
+suites do; 1 for an error of this program.`;
 
 /** Reads argv (without node and script). Throws a UsageError that names the option and what to do. */
 export function parseCommandLine(argv: readonly string[]): CommandLine {

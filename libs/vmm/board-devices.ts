@@ -4,6 +4,7 @@ import { Bus } from './bus.js';
 import type { GuestClock } from './clock.js';
 import type { CallAfter } from './devices/deadline.js';
 import { Finisher, type FinisherState } from './devices/finisher.js';
+import { Htif, type HtifState } from './devices/htif.js';
 import { Plic, type PlicState } from './devices/plic.js';
 import { Rtc, type RtcState } from './devices/rtc.js';
 import { Uart, type UartState } from './devices/uart.js';
@@ -33,6 +34,7 @@ export interface BoardState {
   readonly uart: UartState;
   readonly plic: PlicState;
   readonly finisher: FinisherState;
+  readonly htif: HtifState;
   readonly rtc: RtcState;
   readonly watchdog: WatchdogState;
   /** One for each virtio device, in the order of their slots. */
@@ -43,6 +45,7 @@ export class BoardDevices {
   readonly bus = new Bus();
   readonly uart: Uart;
   readonly virtio: readonly VirtioMmio[];
+  readonly htif: Htif;
   private readonly plic: Plic;
   private readonly finisher: Finisher;
   private readonly rtc: Rtc;
@@ -70,6 +73,10 @@ export class BoardDevices {
       shutdown: (status) => ports.guestShutdown(status),
       reset: () => ports.guestReset(),
     });
+    this.htif = new Htif(memory, {
+      consoleOutput: (bytes) => ports.consoleOutput(bytes),
+      shutdown: (status) => ports.guestShutdown(status),
+    });
     this.rtc = new Rtc({
       wallNs: () => ports.wallNs(),
       callAfter: ports.callAfter,
@@ -88,6 +95,13 @@ export class BoardDevices {
 
   reset(): void {
     for (const device of this.all()) device.reset();
+  }
+
+  /** A hart's write: to a device, or to the one place in RAM that is heard. False if nothing is there. */
+  write(address: number, size: number, value: bigint): ReturnType<Bus['write']> {
+    if (!this.htif.hears(address)) return this.bus.write(address, size, value);
+    this.htif.serve();
+    return true;
   }
 
   /** The guest is about to be stopped: no time that a device waits for comes any more, until `resume`. */
@@ -113,6 +127,7 @@ export class BoardDevices {
       uart: this.uart.save(),
       plic: this.plic.save(),
       finisher: this.finisher.save(),
+      htif: this.htif.save(),
       rtc: this.rtc.save(),
       watchdog: this.watchdog.save(),
       virtio: this.virtio.map((device) => device.save()),
@@ -128,6 +143,7 @@ export class BoardDevices {
     }
     this.uart.restore(state.uart);
     this.finisher.restore(state.finisher);
+    this.htif.restore(state.htif);
     this.rtc.restore(state.rtc);
     this.watchdog.restore(state.watchdog);
     this.virtio.forEach((device, slot) => device.restore(state.virtio[slot]!));

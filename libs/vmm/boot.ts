@@ -4,6 +4,8 @@
  * supervisor that finds the SBI, and starts on hart 0.
  */
 import { buildDeviceTree, type DeviceTreeFacts } from './device-tree.js';
+import { findSymbols } from './elf-symbols.js';
+import type { HtifState } from './devices/htif.js';
 import { isElf, readElf, type Executable, type Segment } from './elf.js';
 import { DEVICE_TREE_ROOM, FIRMWARE_INFO_SIZE, firmwareInfo } from './firmware.js';
 import { PAGE_SIZE, RAM_BASE } from './layout.js';
@@ -24,6 +26,8 @@ export interface BootPlan {
   readonly deviceTree: { readonly address: number; readonly content: Uint8Array };
   /** Address of struct fw_dynamic_info, for a2; 0 without firmware. */
   readonly firmwareInfo: number;
+  /** Where a program of a test suite speaks to its host: its symbols, 0 for those that it does not have. */
+  readonly htif: HtifState;
 }
 
 export interface BootRequest {
@@ -75,6 +79,7 @@ export function planBoot(request: BootRequest, memory: GuestMemory, board: Board
     segments: [...images, ...(initrd ? [initrd] : []), ...(info ? [info] : [])],
     deviceTree: { address, content },
     firmwareInfo: info?.address ?? 0,
+    htif: { tohost: 0, fromhost: 0, ...findSymbols(request.kernel ?? request.firmware!, ['tohost', 'fromhost']) },
   };
 }
 

@@ -22,11 +22,16 @@ export interface Executable {
   readonly segments: readonly Segment[];
 }
 
+/** As a file has it: its segments have virtual addresses too, where they are used once translation is on. */
+export interface ElfFile extends Executable {
+  readonly segments: readonly (Segment & { readonly virtual: bigint })[];
+}
+
 export const isElf = (file: Uint8Array): boolean =>
   file[0] === 0x7f && file[1] === 0x45 && file[2] === 0x4c && file[3] === 0x46;
 
 /** The loadable segments at their physical addresses. Throws an Error that says what is wrong with the file. */
-export function readElf(file: Uint8Array): Executable {
+export function readElf(file: Uint8Array): ElfFile {
   if (!isElf(file)) throw new Error('not an ELF file');
   if (file.length < HEADER_SIZE) throw new Error(`ELF header is cut off after ${file.length} bytes`);
   const view = new DataView(file.buffer, file.byteOffset, file.length);
@@ -47,9 +52,17 @@ export function readElf(file: Uint8Array): Executable {
   const segments = loads.filter((load) => load !== undefined).filter(({ size }) => size > 0);
   if (segments.length === 0) throw new Error('ELF file has no segment to load');
   const entry = view.getBigUint64(24, true); // a virtual address: a number would round it
-  const home = segments.find(({ virtual, size }) => entry >= virtual && entry < virtual + BigInt(size));
-  if (!home) throw new Error(`ELF entry 0x${entry.toString(16)} lies in no segment`);
-  return { entry: home.address + Number(entry - home.virtual), segments };
+  const physical = physicalAddress(segments, entry);
+  if (physical === undefined) throw new Error(`ELF entry 0x${entry.toString(16)} lies in no segment`);
+  return { entry: physical, segments };
+}
+
+/** Where a virtual address lies once the segments are loaded; undefined if in none of them. */
+export function physicalAddress(segments: ElfFile['segments'], virtual: bigint): number | undefined {
+  const home = segments.find(
+    (segment) => virtual >= segment.virtual && virtual < segment.virtual + BigInt(segment.size),
+  );
+  return home && home.address + Number(virtual - home.virtual);
 }
 
 function readSegment(file: Uint8Array, view: DataView, at: number, index: number) {

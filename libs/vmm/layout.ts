@@ -67,6 +67,8 @@ export const M_DIRTIED_PAGES = 0x30;
 export const M_CODE_CHANGES = 0x38;
 /** i32, atomic: 1 while somebody moves bits out of DIRTY; see dirty-log.ts. */
 export const M_DIRTY_LOCK = 0x4c;
+/** u64: guest-physical address of 8 bytes of RAM whose stores the main thread is told of (devices/htif.ts); 0 if none. */
+export const M_TOHOST = 0x50;
 
 // Fields of a hart's block (offsets from HARTS + hart * HART_SIZE).
 /** 33 x u64: x0..x31 and, at index 32, the sink for writes to x0. */

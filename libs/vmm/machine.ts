@@ -118,6 +118,7 @@ export class Machine implements MachineControl {
     const plan = planBoot(this.boot(), this.memory, { virtioDevices: this.board.virtio.length });
     loadImages(plan, this.memory);
     this.board.reset();
+    this.board.htif.attach(plan.htif);
     for (const hart of this.harts) {
       const block = hartBlock(hart.hartId);
       const [a1, a2] = [BigInt(plan.deviceTree.address), BigInt(plan.firmwareInfo)];
@@ -188,7 +189,7 @@ export class Machine implements MachineControl {
       case 'read':
         return this.board.bus.read(address, size);
       case 'write': {
-        const done = this.board.bus.write(address, size, value);
+        const done = this.board.write(address, size, value);
         return done instanceof Promise ? done.then(() => 0n) : done ? 0n : undefined;
       }
       case 'consoleWrite': {

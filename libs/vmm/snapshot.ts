@@ -23,13 +23,13 @@ export function decodeSnapshot(bytes: Uint8Array): MachineSnapshot {
   if (read.version !== VERSION) {
     throw new RangeError(`machine state: version ${String(read.version)}, this build reads ${VERSION}`);
   }
-  const { guestNs, ramBytes, harts, uart, plic, finisher, rtc, watchdog, virtio } = read;
+  const { guestNs, ramBytes, harts, uart, plic, finisher, htif, rtc, watchdog, virtio } = read;
   if (!/^\d{1,19}$/.test(String(guestNs))) throw new RangeError(`machine state: guestNs is ${String(guestNs)}`);
   if (!Array.isArray(harts)) throw new RangeError('machine state: harts is not a list');
   if (!Array.isArray(virtio) || !virtio.every(isObject)) throw new RangeError('machine state: virtio is not a list');
-  const absent = Object.entries({ uart, plic, finisher, rtc, watchdog }).find(([, state]) => !isObject(state));
+  const absent = Object.entries({ uart, plic, finisher, htif, rtc, watchdog }).find(([, state]) => !isObject(state));
   if (absent) throw new RangeError(`machine state: ${absent[0]} is missing`);
-  return { guestNs, ramBytes, harts, uart, plic, finisher, rtc, watchdog, virtio } as unknown as MachineSnapshot;
+  return { guestNs, ramBytes, harts, uart, plic, finisher, htif, rtc, watchdog, virtio } as unknown as MachineSnapshot;
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;

@@ -3,7 +3,7 @@ import {
   NO_ADDRESS, PAGE, PAGE_MASK, READ, WRITE, accessFault, cacheRead, cacheWrite, inRam, readableRam, translate,
   writableRam,
 } from './mmu.as';
-import { diverted } from './registers.as';
+import { diverted, tohost } from './registers.as';
 
 @external('env', 'mmio_read')
 declare function mmioRead(pa: u64, size: u32): u64;
@@ -43,6 +43,7 @@ export function write(va: u64, size: u32, value: u64): void {
   else if (size == 2) store<u16>(host, value as u16);
   else if (size == 4) store<u32>(host, value as u32);
   else store<u64>(host, value);
+  if ((pa & ~7) == tohost) mmioWrite(pa, size, value);
 }
 
 /** Both pages are translated before a byte moves, so that the access happens wholly or not at all. */

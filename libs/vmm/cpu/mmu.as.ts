@@ -14,7 +14,7 @@ import { PMP_R, PMP_W, PMP_X, pmpCoversPage, pmpPermits } from './pmp.as';
 import {
   ADUE, CONTEXT_MXR, CONTEXT_SUM, MACHINE_MODE, PBMTE, SUPERVISOR, USER, codeContext, dataContext, environmentHas,
 } from './privilege.as';
-import { hart, ramSize, slot } from './registers.as';
+import { hart, ramSize, slot, tohost } from './registers.as';
 import { SATP } from './slots';
 import {
   FETCH_ACCESS_FAULT, FETCH_PAGE_FAULT, LOAD_ACCESS_FAULT, LOAD_PAGE_FAULT, STORE_ACCESS_FAULT, STORE_PAGE_FAULT, raise,
@@ -132,8 +132,9 @@ export function cacheRead(va: u64, pa: u64): u32 {
   return cache(hart + tlbEntry(va) + H_TLB_READ, va, pa, dataContext, readableRam(pa));
 }
 
-/** Enters a page of RAM into the write TLB, and so into the dirty log. */
+/** Enters a page of RAM into the write TLB, and so into the dirty log. Stores near `tohost` must all come by here. */
 export function cacheWrite(va: u64, pa: u64): u32 {
+  if ((pa & PAGE_MASK) == (tohost & PAGE_MASK)) return writableRam(pa);
   return cache(hart + tlbEntry(va) + H_TLB_WRITE, va, pa, dataContext, writableRam(pa));
 }
 

@@ -1,11 +1,14 @@
 /** The hart's block in shared memory: integer registers, pc, stored CSRs. Everything else here builds on these. */
-import { HARTS, HART_SIZE, H_CSR, H_PC, H_X, MACHINE, M_RAM_SIZE } from '../layout';
+import { HARTS, HART_SIZE, H_CSR, H_PC, H_X, MACHINE, M_RAM_SIZE, M_TOHOST } from '../layout';
 
 /** Start of this hart's block. */
 export let hart: u32 = 0;
 export let hartId: u32 = 0;
 /** Guest RAM in bytes. */
 export let ramSize: u64 = 0;
+
+/** Physical address of the 8 bytes whose stores the host is told of, 0 if there are none. */
+export let tohost: u64 = 0;
 
 /**
  * True when pc, privilege or translation in memory are newer than what `run` holds in its locals: a trap was taken or
@@ -17,6 +20,7 @@ export function bind(id: i32): void {
   hartId = id;
   hart = HARTS + id * HART_SIZE;
   ramSize = load<u64>(MACHINE, M_RAM_SIZE);
+  tohost = load<u64>(MACHINE, M_TOHOST);
 }
 
 export function setDiverted(value: bool): void {
