@@ -16,12 +16,15 @@ import { openDrives } from './devices/drives.js';
 import { plugDevices } from './devices/plug.js';
 import { HELP, parseCommandLine, type Options } from './options.js';
 import { registerObjects } from './qom.js';
+import { become } from './sandbox/run-with.js';
+import { prepareSandbox } from './sandbox/sandbox.js';
 import { openSerial } from './serial.js';
 import { UsageError } from './usage-error.js';
 import { EVENTS, Vm } from './vm.js';
 
 const PACKAGE = new URL('../../../package.json', import.meta.url);
 const CODEC_MODULE = new URL('../../libs/migration/codec/codec.wasm', import.meta.url);
+const MIGRATION_WORKER = new URL('./migration-worker.js', import.meta.url);
 const HART_MODULE = new URL('../../libs/vmm/cpu/cpu.wasm', import.meta.url);
 
 process.stderr.on('error', () => {}); // whoever started this process may be gone: the guest goes on
@@ -133,6 +136,7 @@ async function run(options: Options): Promise<void> {
     await open('-incoming', () => migration.listen(incoming, epoch, () => void exit(1)));
   }
 
+  const enterSandbox = options.sandbox ? await open('-sandbox on', prepareSandbox) : undefined;
   for (const address of options.qmp) {
     const where = 'path' in address ? `unix:${address.path}` : `tcp:${address.host}:${address.port}`;
     const listener = await open(`-qmp ${where}`, () => listenQmp(qmp, address));
@@ -141,11 +145,29 @@ async function run(options: Options): Promise<void> {
   if (options.pidfile !== undefined) {
     const { pidfile } = options;
     await open(`-pidfile ${pidfile}`, () => writeFileSync(pidfile, `${process.pid}\n`));
-    closers.push(() => rmSync(pidfile, { force: true }));
+    closers.push(() => removePidfile(pidfile, log));
   }
+  // Everything is open: from here on this process is who it shall be, and no guest has run yet.
+  if (options.runWith) become(options.runWith, filesOpenedLater(options));
+  if (enterSandbox) await open('-sandbox on', enterSandbox);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void vm.shutdown('host-signal'));
 
   if (!begin.incoming && !startStopped) vm.resume();
+}
+
+/** What a reset or a migration reads again. */
+function filesOpenedLater({ kernel, initrd, bios }: Options): string[] {
+  const firmware = typeof bios === 'string' ? undefined : bios.file;
+  return [kernel, initrd, firmware, fileURLToPath(MIGRATION_WORKER)].filter((file) => file !== undefined);
+}
+
+/** Whoever this process has become may not be allowed to. */
+function removePidfile(pidfile: string, log: (line: string) => void): void {
+  try {
+    rmSync(pidfile, { force: true });
+  } catch (error) {
+    log(`-pidfile ${pidfile} stays: ${(error as Error).message}`);
+  }
 }
 
 /** Starts the harts' threads; their host thread ids arrive in the list that is returned. */

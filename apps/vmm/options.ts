@@ -1,6 +1,7 @@
 /** The command line of drover-vmm, in QEMU's style: one dash, a value in the next word. */
 import { MAX_RAM_BYTES } from '#vmm';
 import { parseMigrationUri, type MigrationAddress } from './migration-address.js';
+import { parseRunWith, type RunWith } from './sandbox/run-with.js';
 import { UsageError } from './usage-error.js';
 import { WATCHDOG_ACTIONS, type WatchdogAction } from './watchdog-action.js';
 
@@ -35,6 +36,9 @@ export interface Options {
   /** Each -netdev. */
   readonly netdevs: readonly string[];
   readonly watchdogAction: WatchdogAction;
+  /** The user to become when everything is open. */
+  readonly runWith?: RunWith;
+  readonly sandbox: boolean;
   /** Each -drive, in order. */
   readonly drives: readonly string[];
 }
@@ -49,7 +53,7 @@ const FLAGS = ['S', 'nographic', 'help', 'version'] as const;
 const VALUES = [
   ...['m', 'smp', 'M', 'machine', 'kernel', 'initrd', 'append', 'bios'],
   ...['serial', 'qmp', 'drive', 'device', 'netdev', 'watchdog-action'],
-  ...['incoming', 'x-drover-epoch', 'name', 'uuid', 'pidfile'],
+  ...['incoming', 'x-drover-epoch', 'name', 'uuid', 'pidfile', 'run-with', 'sandbox'],
 ];
 /** Options that may be given more than once. */
 const LISTS = ['qmp', 'drive', 'device', 'netdev'];
@@ -85,6 +89,9 @@ export const HELP = `usage: drover-vmm -kernel FILE [options]
   -x-drover-epoch N   the VM's newest owner so far; only a newer one may come in (default 1)
   -S                  do not start the harts before the QMP command cont
   -name NAME, -uuid UUID
+  -run-with user=NAME|UID:GID
+                      started by root: become that user once everything is open
+  -sandbox on         from then on, no new privileges and no system calls that a VMM has no use for (seccomp)
   -pidfile FILE       write the process id there once the VM is ready
   -help, -version
 
@@ -110,6 +117,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
       throw new UsageError(`-${option} needs -kernel: it is for the kernel`);
   }
   const initrd = one('initrd');
+  const runWith = one('run-with');
   const nographic = given.has('nographic');
   const serial = one('serial') ?? (nographic ? 'stdio' : 'null');
   return {
@@ -129,6 +137,8 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     ...parseIdentity(one('name'), one('uuid')),
     devices: given.get('device') ?? [],
     netdevs: given.get('netdev') ?? [],
+    ...(runWith !== undefined && { runWith: parseRunWith(runWith) }),
+    sandbox: parseSwitch('sandbox', one('sandbox') ?? 'off'),
     watchdogAction: parseWatchdogAction(one('watchdog-action') ?? 'reset'),
     drives: given.get('drive') ?? [],
     ...(one('pidfile') !== undefined && { pidfile: one('pidfile')! }),
@@ -216,6 +226,11 @@ function parseTcp(option: string, text: string, remedy: string): { host: string;
   const [, host, port] = /^tcp:(.*):(\d+)$/.exec(text) ?? [];
   if (port === undefined || Number(port) > 65_535) throw bad(option, text, remedy);
   return { host: host!.replace(/^\[(.*)\]$/, '$1') || '127.0.0.1', port: Number(port) };
+}
+
+function parseSwitch(option: string, text: string): boolean {
+  if (text !== 'on' && text !== 'off') throw bad(option, text, 'give on or off');
+  return text === 'on';
 }
 
 function parseWatchdogAction(text: string): WatchdogAction {
