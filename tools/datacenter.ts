@@ -4,7 +4,7 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { basename, dirname, join } from 'node:path';
+import { basename, delimiter, dirname, join } from 'node:path';
 import { DroverClient } from '#client';
 import { ManagedProcess } from './managed-process.js';
 import { type EmbeddedPostgres, startPostgres } from './postgres.js';
@@ -146,12 +146,19 @@ export class Datacenter {
       DROVER_AGENT_DIR: dir,
       DROVER_CPU_CORES: String(settings.cpuCores),
       DROVER_MEMORY_MIB: String(settings.memoryMiB),
-      DROVER_IMAGES_DIR: join(root, 'guests'),
+      DROVER_IMAGES_DIR: this.imageFolders().join(delimiter),
       DROVER_STOP_VMS_ON_EXIT: '1',
     });
     await agent.endLeftover();
     agent.start();
     this.agents.set(settings.name, agent);
+  }
+
+  /** The guest programs of the project, and what has been fetched. */
+  private imageFolders(): string[] {
+    const fetched = join(this.options.dir, 'images');
+    mkdirSync(fetched, { recursive: true });
+    return [join(root, 'guests'), fetched];
   }
 
   hostDir(name: string): string {

@@ -4,22 +4,14 @@ import { join } from 'node:path';
 import type { DroverClient } from '#client';
 import type { ClusterView, HostView, VmView } from '#contracts';
 import { Datacenter, type HostSettings } from './datacenter.js';
+import { demoGuests, isPagerOfDemo } from './demo-guests.js';
 import { readPidFile, writePidFile } from './pid-file.js';
 
 export const HOSTS: readonly HostSettings[] = ['host-1', 'host-2', 'host-3'].map((name) => ({
   name,
   cpuCores: 2,
-  memoryMiB: 1024,
+  memoryMiB: 2048,
 }));
-/** MiB/s that each VM writes, and percent of a CPU that it burns beside. */
-const VMS = [
-  { rate: 1, cpu: 2 },
-  { rate: 2, cpu: 10 },
-  { rate: 4, cpu: 2 },
-  { rate: 1, cpu: 8 },
-  { rate: 2, cpu: 2 },
-  { rate: 4, cpu: 5 },
-];
 const CLUSTER = 'demo';
 
 const say = (line: string) => console.error(`drover: ${line}`);
@@ -39,35 +31,40 @@ const upHosts = async (client: DroverClient): Promise<HostView[] | undefined> =>
   return items.filter((host) => host.status !== 'installing').length >= HOSTS.length ? items : undefined;
 };
 
-/** Six VMs on the first host, then the policy: what the first start of the demo makes. */
-export async function populate(client: DroverClient, cluster: ClusterView): Promise<void> {
+/** Six VMs on the first host, then the policy: what the first start of the demo in `dir` makes. */
+export async function populate(client: DroverClient, cluster: ClusterView, dir: string): Promise<void> {
   const hosts = await waitFor('the enrolment of the hosts', () => upHosts(client));
   const first = hosts.find((host) => host.name === HOSTS[0]!.name)!;
-  say(`starting ${VMS.length} VMs on ${first.name} ...`);
-  for (const [index, { rate, cpu }] of VMS.entries()) {
-    await client.vms.create({
-      name: `vm-${index + 1}`,
-      clusterId: cluster.id,
-      vcpus: 1,
-      memoryMiB: 128,
-      image: 'pager',
-      append: `region=64 rate=${rate} cpu=${cpu}`,
-      hostId: first.id,
-    });
-  }
+  const guests = demoGuests(dir);
+  say(`starting ${guests.length} VMs (${guests[0]!.image}) on ${first.name} ...`);
+  for (const [index, guest] of guests.entries())
+    await client.vms.create({ name: nameOf(index), clusterId: cluster.id, vcpus: 1, ...guest, hostId: first.id });
   await waitFor('the start of the VMs', async () => {
     const { items } = await client.vms.list({ status: 'up' });
-    return items.length >= VMS.length ? items : undefined;
+    return items.length >= guests.length ? items : undefined;
   });
   await client.clusters.update(cluster.id, {
     schedulingPolicy: { name: 'evenly_distributed' },
   });
 }
 
+const nameOf = (index: number) => `vm-${index + 1}`;
+
+/** The demo's VMs become Linux guests when that has been fetched since; what people have changed stays. */
+async function changeToLinux(client: DroverClient, dir: string): Promise<void> {
+  for (const [index, guest] of demoGuests(dir).entries()) {
+    const vm = (await client.vms.list({ name: nameOf(index) })).items[0];
+    if (guest.image !== 'linux' || vm?.status !== 'down' || !isPagerOfDemo(vm, index)) continue;
+    await client.vms.remove(vm.id);
+    await client.vms.create({ name: nameOf(index), clusterId: vm.clusterId, vcpus: 1, ...guest, start: false });
+  }
+}
+
 /** Starts again the VMs that ran when the demo was stopped. */
-async function resume(client: DroverClient, file: string): Promise<void> {
-  if (!existsSync(file)) return;
+async function resume(client: DroverClient, dir: string, file: string): Promise<void> {
   await waitFor('the return of the hosts', () => upHosts(client));
+  await changeToLinux(client, dir);
+  if (!existsSync(file)) return;
   const names = JSON.parse(readFileSync(file, 'utf8')) as string[];
   for (const name of names) {
     const vm = (await client.vms.list({ name })).items[0];
@@ -133,7 +130,9 @@ export async function runDemo(): Promise<void> {
     writeFileSync(join(dir, 'url'), url);
     console.log(`Drover runs at ${url}/#token=${token}  (admin token ${token}, also in .drover/admin-token)`);
     const { items } = await client.vms.list({});
-    await (items.length === 0 ? populate(client, cluster) : resume(client, runningFile));
+    if (items.length === 0) await populate(client, cluster, dir);
+    else await resume(client, dir, runningFile);
+    if (demoGuests(dir)[0]!.image !== 'linux') say('for Linux guests: drover guest fetch, then start this again');
   } catch (error) {
     await datacenter?.stop();
     endWith(error);

@@ -56,7 +56,7 @@ async function main(): Promise<void> {
     const slow = await client.migrationPolicies.create({ name: 'slow', bandwidthMiBps: 8 });
     const cluster = await client.clusters.create({ name: 'demo', migrationPolicyId: slow.id });
     for (const host of HOSTS) await datacenter.startHost(host, cluster.id);
-    await populate(client, cluster);
+    await populate(client, cluster, dir);
     await takePictures(datacenter, await browser.newPage({ viewport: { width: 1440, height: 900 } }));
   } finally {
     await browser.close();

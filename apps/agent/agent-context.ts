@@ -36,7 +36,7 @@ export class AgentContext {
     readonly version: string,
     readonly log: Log,
   ) {
-    const { dir, imagesDir, vmmProgram, controllerUrl, memoryMiB, migrationBind } = config;
+    const { dir, imageFolders, vmmProgram, controllerUrl, memoryMiB, migrationBind } = config;
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     lockFolder(dir);
     this.identity = Identity.open(dir);
@@ -45,7 +45,7 @@ export class AgentContext {
       log.error({ file, reason }, 'a record cannot be read and was set aside');
     const vmStore = JsonStore.open(join(dir, 'vms'), VmRecord, onDamage);
     const migrationStore = JsonStore.open(join(dir, 'migrations'), MigrationRecord, onDamage);
-    const folders = { images: imagesDir, vms: join(dir, 'vms'), runtime: runtimeFolderFor(dir, LONGEST_SOCKET) };
+    const folders = { images: imageFolders, vms: join(dir, 'vms'), runtime: runtimeFolderFor(dir, LONGEST_SOCKET) };
 
     this.controller = new ControllerLink(controllerUrl);
     this.vms = new VmTable(vmStore, new VmmDriver(vmmProgram), folders, log);

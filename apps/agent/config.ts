@@ -1,7 +1,7 @@
 /** Settings of the agent, from environment variables. A wrong one is refused with a sentence that says what to do. */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
-import { join, resolve } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 
 export interface AgentConfig {
   readonly controllerUrl: string;
@@ -17,8 +17,8 @@ export interface AgentConfig {
   /** What may be used, declared or measured. */
   readonly cpuCores: number;
   readonly memoryMiB: number;
-  /** Guest images, IMAGE.elf each. */
-  readonly imagesDir: string;
+  /** Folders with guest images: IMAGE.elf, or a folder IMAGE with kernel and initrd. */
+  readonly imageFolders: readonly string[];
   /** The program that runs a VM. */
   readonly vmmProgram: string;
   /** Address at which arriving VMs are waited for. */
@@ -82,7 +82,7 @@ export function readConfig(env: Environment, projectDir: string): AgentConfig {
   const logLevel = env.DROVER_LOG_LEVEL || 'info';
   if (!LOG_LEVELS.includes(logLevel))
     throw new ConfigError(`DROVER_LOG_LEVEL=${logLevel} is none of ${LOG_LEVELS.join(', ')}.`);
-  const imagesDir = resolve(env.DROVER_IMAGES_DIR || join(projectDir, 'guests'));
+  const imagesDir = env.DROVER_IMAGES_DIR || join(projectDir, 'guests');
   const vmmProgram = resolve(env.DROVER_VMM || join(projectDir, 'dist', 'apps', 'vmm', 'main.js'));
   return {
     controllerUrl: httpUrl(
@@ -108,7 +108,7 @@ export function readConfig(env: Environment, projectDir: string): AgentConfig {
       (n) => Number.isInteger(n) && n > 0,
       'a whole number of MiB above 0',
     ),
-    imagesDir: existing('DROVER_IMAGES_DIR', imagesDir, 'folder'),
+    imageFolders: imagesDir.split(delimiter).map((folder) => existing('DROVER_IMAGES_DIR', resolve(folder), 'folder')),
     vmmProgram: existing('DROVER_VMM', vmmProgram, 'file'),
     migrationBind: env.DROVER_MIGRATION_BIND || '127.0.0.1',
     stopVmsOnExit: flag(env, 'DROVER_STOP_VMS_ON_EXIT'),

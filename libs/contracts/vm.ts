@@ -4,10 +4,10 @@ import { Id, Name, PageQuery, Timestamp } from './common.js';
 export const VmStatus = z.enum(['down', 'starting', 'up', 'paused', 'migrating', 'stopping', 'unknown']);
 export type VmStatus = z.infer<typeof VmStatus>;
 
-/** Name of a guest image in the hosts' image folder, without extension. */
+/** Name of a guest image in the hosts' image folders: a file NAME.elf, or a folder NAME with kernel and initrd. */
 const Image = z
   .string()
-  .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, "name an image in the hosts' image folder, such as pager or hello");
+  .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, "name an image in the hosts' image folders, such as linux or pager");
 
 /** What an agent needs to build the machine. */
 export const VmSpec = z.object({

@@ -1,18 +1,24 @@
 /** What an agent asks of the program that runs its VMs. One process for each VM, which outlives the agent. */
 
-/** What a process is started with. */
-export interface LaunchSpec {
-  readonly vmId: string;
-  readonly vcpus: number;
-  readonly memoryMiB: number;
-  /** ELF file that the guest starts with. */
-  readonly kernel: string;
-  /** Kernel command line. */
-  readonly append: string;
+/** Where the files of a VM's process are. */
+export interface VmPlace {
   /** Where console and log of the process are kept; created if missing. */
   readonly folder: string;
   /** Where its sockets are; short, for a socket's path has at most 107 bytes; created if missing, closed to others. */
   readonly runtimeFolder: string;
+}
+
+/** What a process is started with. */
+export interface LaunchSpec extends VmPlace {
+  readonly vmId: string;
+  readonly vcpus: number;
+  readonly memoryMiB: number;
+  /** File that the guest starts with: ELF or a Linux image. */
+  readonly kernel: string;
+  /** File of the initial RAM disk. */
+  readonly initrd?: string;
+  /** Kernel command line. */
+  readonly append: string;
   /** Starts without a guest, to be filled by a migration. */
   readonly incoming: boolean;
 }
@@ -150,7 +156,7 @@ export interface Hypervisor {
   /** Connects to a process and waits until it answers. Rejects if it has ended, or does not answer in time. */
   connect(handle: VmHandle, timeoutMs: number): Promise<VmProcess>;
   /** The process that was launched with `spec` and still runs, if any. */
-  find(spec: LaunchSpec): Promise<VmHandle | null>;
+  find(place: VmPlace): Promise<VmHandle | null>;
   isAlive(handle: VmHandle): boolean;
   /** Ends a process at once, connected or not; does nothing if it has ended. */
   kill(handle: VmHandle): void;

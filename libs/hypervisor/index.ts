@@ -3,12 +3,12 @@ export { type ConsoleOutput, readConsole, readConsoleTail, writeConsole } from '
 export type {
   Hypervisor,
   IncomingFigures,
-  LaunchSpec,
   MigrationLimits,
   OutgoingFigures,
   RunState,
   VmEnd,
   VmHandle,
+  VmPlace,
   VmProcess,
 } from './hypervisor.js';
 export { runtimeFolderFor } from './runtime-folder.js';

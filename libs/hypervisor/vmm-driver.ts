@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QmpClient } from '#qmp';
 import { openFifo } from './console.js';
-import type { Hypervisor, LaunchSpec, VmHandle, VmProcess } from './hypervisor.js';
+import type { Hypervisor, LaunchSpec, VmHandle, VmPlace, VmProcess } from './hypervisor.js';
 import { isAlive, pidsWithArgument, startTimeOf } from './process-table.js';
 import { lastLine } from './process-log.js';
 import { type Exit, QmpVmProcess } from './qmp-process.js';
@@ -23,6 +23,7 @@ export function vmmArguments(spec: LaunchSpec, qmpSocket: string): string[] {
     '-m': `${spec.memoryMiB}M`,
     '-smp': String(spec.vcpus),
     '-kernel': spec.kernel,
+    ...(spec.initrd !== undefined && { '-initrd': spec.initrd }),
     '-append': spec.append,
     '-uuid': spec.vmId,
     '-serial': 'stdio',
@@ -75,8 +76,8 @@ export class VmmDriver implements Hypervisor {
     }
   }
 
-  async find(spec: LaunchSpec): Promise<VmHandle | null> {
-    const files = this.filesOf(spec);
+  async find(place: VmPlace): Promise<VmHandle | null> {
+    const files = this.filesOf(place);
     const [pid] = pidsWithArgument(qmpOption(files.qmpSocket));
     const startTime = pid === undefined ? null : startTimeOf(pid);
     return pid === undefined || startTime === null ? null : { pid, startTime, ...files };
@@ -94,7 +95,7 @@ export class VmmDriver implements Hypervisor {
     return lastLine(handle.log);
   }
 
-  private filesOf({ folder, runtimeFolder }: LaunchSpec) {
+  private filesOf({ folder, runtimeFolder }: VmPlace) {
     return {
       qmpSocket: checkSocketPath(join(runtimeFolder, 'qmp.sock')),
       consoleLog: join(folder, 'console.log'),

@@ -23,7 +23,7 @@ function host() {
   const log = createLog('silent');
   const kill = vi.fn<Hypervisor['kill']>();
   const hypervisor = { isAlive: () => true, kill } as unknown as Hypervisor;
-  const folders = { images: dir, vms: dir, runtime: dir };
+  const folders = { images: [dir], vms: dir, runtime: dir };
   const onDamage = (file: string, reason: string) => expect.fail(`${file}: ${reason}`);
   const vms = new VmTable(JsonStore.open(join(dir, 'vms'), VmRecord, onDamage), hypervisor, folders, log);
   const transfers = new VmTransfers(vms, 1024, log);

@@ -1,11 +1,11 @@
 /** The VMs of this host: their records on disk and the processes that belong to them. */
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { VmSpec } from '#contracts';
-import type { Hypervisor, LaunchSpec, VmEnd, VmHandle, VmProcess } from '#hypervisor';
+import type { Hypervisor, VmEnd, VmHandle, VmPlace, VmProcess } from '#hypervisor';
 import type { Log } from '../log.js';
 import type { JsonStore } from '../state/json-store.js';
+import { findImage } from './images.js';
 import { Locks } from './locks.js';
 import { describeEnd } from './report.js';
 import type { VmRecord } from './vm-record.js';
@@ -19,7 +19,8 @@ const ADOPT_TIMEOUT_MS = 3_000;
 const ADOPT_RETRY_MS = 2_000;
 
 interface Folders {
-  readonly images: string;
+  /** Where images are looked for, in this order. */
+  readonly images: readonly string[];
   /** Console and log of each VM are in a folder below it. */
   readonly vms: string;
   /** Sockets of each VM are in a folder below it. */
@@ -115,11 +116,16 @@ export class VmTable {
 
   /** Starts the process of a VM and connects to it; its guest does not run yet. */
   async launch(vmId: string): Promise<VmProcess> {
-    const record = this.store.get(vmId)!;
-    const spec = this.launchSpec(record);
-    if (!existsSync(spec.kernel))
-      throw new VmRefusal('image_missing', `there is no image ${record.spec.image} on this host (${spec.kernel})`);
-    const handle = await this.hypervisor.launch(spec);
+    const { spec, phase } = this.store.get(vmId)!;
+    const image = findImage(this.folders.images, spec.image);
+    if (!image) {
+      const places = this.folders.images.join(', ');
+      throw new VmRefusal('image_missing', `there is no image ${spec.image} on this host (looked in ${places})`);
+    }
+    const { vcpus, memoryMiB, append } = spec;
+    const incoming = phase === 'incoming';
+    const launch = { vmId, vcpus, memoryMiB, append, incoming, ...image, ...this.placeOf(vmId) };
+    const handle = await this.hypervisor.launch(launch);
     this.update(vmId, { process: handle });
     try {
       return await this.attach(vmId, handle, LAUNCH_TIMEOUT_MS);
@@ -165,7 +171,7 @@ export class VmTable {
   private async adopt(vmId: string): Promise<void> {
     const record = this.store.get(vmId)!;
     if (this.processes.has(vmId) || !isHere(record)) return;
-    const handle = record.process ?? (await this.hypervisor.find(this.launchSpec(record)));
+    const handle = record.process ?? (await this.hypervisor.find(this.placeOf(vmId)));
     if (!handle && record.phase === 'starting') return this.bringUp(vmId);
     if (!handle || !this.hypervisor.isAlive(handle)) {
       const lastLogLine = handle ? this.hypervisor.lastLogLine(handle) : '';
@@ -214,17 +220,8 @@ export class VmTable {
     else this.update(vmId, { phase: 'ended', end: report });
   }
 
-  private launchSpec({ vmId, spec, phase }: VmRecord): LaunchSpec {
-    return {
-      vmId,
-      vcpus: spec.vcpus,
-      memoryMiB: spec.memoryMiB,
-      kernel: join(this.folders.images, `${spec.image}.elf`),
-      append: spec.append,
-      folder: join(this.folders.vms, vmId),
-      runtimeFolder: join(this.folders.runtime, vmId),
-      incoming: phase === 'incoming',
-    };
+  private placeOf(vmId: string): VmPlace {
+    return { folder: join(this.folders.vms, vmId), runtimeFolder: join(this.folders.runtime, vmId) };
   }
 }
 

@@ -71,7 +71,7 @@ export function vmCommands(program: Command): void {
   vms
     .command('create <name>')
     .description('makes a VM and starts it')
-    .requiredOption('--image <image>', "guest image in the hosts' image folder, such as pager")
+    .requiredOption('--image <image>', "guest image in the hosts' image folders, such as linux or pager")
     .option('--cluster <cluster>', 'where it belongs')
     .option('--host <host>', 'where it starts; the scheduler chooses otherwise')
     .option('--vcpus <n>', 'harts', wholeNumber, 1)

@@ -56,7 +56,7 @@ export function CreateVmDialog({ onClose }: { onClose: () => void }) {
         label="Image"
         isRequired
         isMonospace
-        help="A guest image in the hosts' image folder, such as pager or hello."
+        help="A guest image in the hosts' image folders, such as linux or pager."
       />
       <TextField
         form={form}
