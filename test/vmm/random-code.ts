@@ -32,7 +32,7 @@ const HANDLER = RAM_BASE;
 const DATA = RAM_BASE + 0x1_0000;
 /** Point to data, near the end of a page, and to nothing; never written. */
 const BASES: Readonly<Record<number, number>> = { 8: DATA + 0x800, 9: DATA + 0xffb, 2: 0x4000_0000 };
-const FREE = Array.from({ length: 30 }, (_, n) => n).filter((n) => !(n in BASES));
+export const FREE = Array.from({ length: 30 }, (_, n) => n).filter((n) => !(n in BASES));
 const VALUES = [0n, 1n, -1n, 2n ** 31n, -(2n ** 31n), 2n ** 63n, 2n ** 63n - 1n, 0xffff_ffffn];
 const LOADS = ['lb', 'lh', 'lw', 'ld', 'lbu', 'lhu', 'lwu'] as const;
 const ATOMICS = ['lr', 'sc', 'sc', 'amoswap', 'amoadd', 'amoxor', 'amoand', 'amoor', 'amomin', 'amomaxu'] as const;
@@ -63,8 +63,9 @@ export interface RandomProgram {
   load(machine: TestMachine): void;
 }
 
-export function randomProgram(random: Random): RandomProgram {
-  const blocks = Array.from({ length: random.below(9) + 2 }, () => body(random));
+/** `instruction` gives one instruction, or a few that belong together; they may write the registers of FREE. */
+export function randomProgram(random: Random, instruction = integerInstruction): RandomProgram {
+  const blocks = Array.from({ length: random.below(9) + 2 }, () => body(random, instruction));
   const ends = blocks.map(() => random.below(8));
   // The places of the blocks must be known before the jumps between them can be written: each end takes 8 bytes.
   const places: number[] = [];
@@ -98,12 +99,12 @@ export function randomProgram(random: Random): RandomProgram {
   };
 }
 
-function body(random: Random): number[] {
+function body(random: Random, instruction: typeof integerInstruction): number[] {
   const instructions = Array.from({ length: random.below(7) }, () => instruction(random)).flat();
   return sizeOf(instructions) % 4 === 0 ? instructions : [...instructions, 0x0001]; // C.NOP
 }
 
-function instruction(random: Random): number | number[] {
+export function integerInstruction(random: Random): number | number[] {
   const [rd, rs1, rs2] = [random.pick(FREE), random.below(32), random.below(32)];
   const base = random.pick([8, 8, 8, 8, 9, 2]);
   const offset = random.pick([0, 8, -8, 16, random.below(64) - 32]);

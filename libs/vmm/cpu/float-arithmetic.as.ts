@@ -90,7 +90,7 @@ function fusedSingles(a: f32, b: f32, c: f32): u64 {
  */
 function fusedDoubles(a: f64, b: f64, c: f64): u64 {
   const product = a * b;
-  if (abs(product) < PRODUCT_LIMIT) return UNKNOWN; // what is left of it may be too small for a double
+  if (abs(product) < PRODUCT_LIMIT && a != 0 && b != 0) return UNKNOWN; // its rest may be too small for a double
   const aHigh = upperHalf(a);
   const aLow = a - aHigh;
   const bHigh = upperHalf(b);

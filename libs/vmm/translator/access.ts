@@ -116,7 +116,14 @@ function pushReservation({ code }: Frame, host: number, width: 4 | 8): void {
 }
 
 /** Pushes the host address (i32) of an access of `width` bytes, or leaves the region. */
-function pushHostAddress(frame: Frame, tlb: number, rs1: number, immediate: number, width: Width, place: Place): void {
+export function pushHostAddress(
+  frame: Frame,
+  tlb: number,
+  rs1: number,
+  immediate: number,
+  width: Width,
+  place: Place,
+): void {
   const { code } = frame;
   const [va, entry] = [frame.scratch('va', 'i64'), frame.scratch('entry', 'i32')];
   frame.get(rs1);

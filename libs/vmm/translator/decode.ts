@@ -1,4 +1,5 @@
 /** From the bits of 32-bit instructions (compressed ones are expanded before) to actions. Unprivileged spec, chapter 34. */
+import { FLOAT_OPCODE, decodeFloat } from './float-decode.js';
 import type { Action, AtomicOperation, Condition, Operation, Width } from './instruction.js';
 
 /** Major opcodes: bits 2 to 6. */
@@ -93,6 +94,14 @@ export function decode(insn: number): Action {
       return funct3 === 0 ? { kind: 'fence' } : INTERPRET;
     case OPCODE.amo:
       return decodeAtomic(insn >>> 27, funct3, rd, rs1, rs2);
+    case FLOAT_OPCODE.load:
+    case FLOAT_OPCODE.store:
+    case FLOAT_OPCODE.madd:
+    case FLOAT_OPCODE.msub:
+    case FLOAT_OPCODE.nmsub:
+    case FLOAT_OPCODE.nmadd:
+    case FLOAT_OPCODE.op:
+      return decodeFloat(insn) ?? INTERPRET;
     default:
       return INTERPRET;
   }

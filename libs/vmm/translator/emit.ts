@@ -3,6 +3,8 @@ import { atomic, load, store } from './access.js';
 import { compare, compute } from './compute.js';
 import { analyse } from './control-flow.js';
 import { EXIT_CHAIN, EXIT_INTERPRET, Frame } from './frame.js';
+import { FloatCode } from './float.js';
+import { isFloat } from './float-instruction.js';
 import type { Instruction } from './instruction.js';
 import type { Region } from './region.js';
 import { analyseRegisters } from './registers.js';
@@ -23,10 +25,15 @@ class Emitter {
   /** Of each node that follows a block: that block. */
   private readonly blocks = new Map<number, Label>();
 
+  /** If there are instructions of F and D. */
+  private readonly float: FloatCode | undefined;
+
+  /** Begins to write code; `shape` writes the rest. */
   constructor(
     private readonly region: Region,
     private readonly frame: Frame,
   ) {
+    if (region.blocks.some(({ body }) => body.some(isFloat))) this.float = new FloatCode(frame);
     this.nodes = new Map(region.blocks.map(({ offset }, node) => [offset, node]));
   }
 
@@ -59,6 +66,7 @@ class Emitter {
     const { frame } = this;
     const { code } = frame;
     const { body, end, count } = this.region.blocks[node]!;
+    this.float?.beginBlock();
     if (count > 0) code.get(frame.left).i32(count).op('i32.sub').set(frame.left);
     body.forEach((instruction, index) => this.instruction(instruction, node, count - index));
     switch (end.kind) {
@@ -143,6 +151,7 @@ class Emitter {
         frame.code.fence();
         return;
       default:
+        if (this.float && isFloat(instruction)) return this.float.instruction(instruction, place);
         throw new Error(`${instruction.kind} inside of a block`);
     }
   }

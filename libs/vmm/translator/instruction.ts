@@ -1,4 +1,5 @@
 /** One guest instruction, decoded for translation: what it does, without how its bits are laid out. */
+import type { FloatAction } from './float-instruction.js';
 
 /** Operations on one or two values that cannot trap; -w ones take the low 32 bits and sign-extend their result. */
 // prettier-ignore
@@ -28,6 +29,7 @@ export type Action =
   | Readonly<{ kind: 'jump'; rd: number; immediate: number }>
   /** JALR. */
   | Readonly<{ kind: 'jumpRegister'; rd: number; rs1: number; immediate: number }>
+  | FloatAction
   /** Whatever is left to the interpreter: SYSTEM, FENCE.I, rare and illegal instructions. */
   | Readonly<{ kind: 'interpret' }>;
 
@@ -37,7 +39,7 @@ export type Instruction = Action & {
   readonly length: 2 | 4;
 };
 
-/** Registers that it reads, as a bit mask; x0 is never one. */
+/** The x registers that it reads, as a bit mask; x0 is never one. */
 export function registersRead(action: Action): number {
   switch (action.kind) {
     case 'compute':
@@ -48,13 +50,17 @@ export function registersRead(action: Action): number {
     case 'computeImmediate':
     case 'load':
     case 'jumpRegister':
+    case 'floatLoad':
+    case 'floatStore':
+    case 'floatFromInteger':
+    case 'floatFromX':
       return bit(action.rs1) & ~1;
     default:
       return 0;
   }
 }
 
-/** Registers that it writes, as a bit mask; x0 is never one. */
+/** The x registers that it writes, as a bit mask; x0 is never one. */
 export function registersWritten(action: Action): number {
   return 'rd' in action ? bit(action.rd) & ~1 : 0;
 }

@@ -3,6 +3,7 @@
  * masks; x0 is never in one.
  */
 import type { FlowGraph } from './control-flow.js';
+import { isFloat } from './float-instruction.js';
 import { registersRead, registersWritten, type Instruction } from './instruction.js';
 import type { Block, BlockEnd } from './region.js';
 
@@ -13,9 +14,10 @@ export interface RegisterUse {
   readonly written: readonly number[];
 }
 
-/** True for what leaves the region in the middle of a block when memory does not answer at once. */
-export function mayLeave({ kind }: Instruction): boolean {
-  return kind === 'load' || kind === 'store' || kind === 'atomic';
+/** True for what may leave the region in the middle of a block: when memory or the host's arithmetic has no answer. */
+export function mayLeave(instruction: Instruction): boolean {
+  const { kind } = instruction;
+  return kind === 'load' || kind === 'store' || kind === 'atomic' || isFloat(instruction);
 }
 
 export function analyseRegisters(blocks: readonly Block[], flow: FlowGraph): RegisterUse {

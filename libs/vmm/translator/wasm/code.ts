@@ -10,6 +10,7 @@ import {
   CALL,
   ELSE,
   END,
+  F64_CONST,
   I32_CONST,
   I64_CONST,
   IF,
@@ -73,6 +74,13 @@ export class Code {
     this.instructions.u8(I64_CONST);
     if (typeof value === 'number' && (value | 0) === value) this.instructions.s32(value);
     else this.instructions.s64(BigInt(value));
+    return this;
+  }
+
+  f64(value: number): this {
+    const bits = new DataView(new ArrayBuffer(8));
+    bits.setFloat64(0, value, true);
+    this.instructions.u8(F64_CONST).raw(new Uint8Array(bits.buffer));
     return this;
   }
 
