@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { benchLinux } from './linux.bench.js';
 import { benchMachine } from './machine.bench.js';
 import { measuredOn } from './measured-on.js';
 import { benchMigration } from './migration.bench.js';
@@ -21,6 +22,7 @@ const BENCHES: Readonly<Record<string, (repeats: number) => Promise<Section>>> =
   migration: (repeats) => benchMigration(repeats, say),
   machine: (repeats) => benchMachine(repeats, say),
   speed: (repeats) => benchSpeed(repeats, say),
+  linux: (repeats) => benchLinux(repeats, say),
   policy: (repeats) => benchPolicy(repeats, say),
   planner: async () => ({
     columns: ['Figure', 'Value', 'Unit'],
