@@ -12,8 +12,10 @@ import { registerBalloonCommands } from './devices/balloon.js';
 import { Migration } from './migration.js';
 import { registerNicCommands } from './devices/net.js';
 import { Netdevs } from './devices/netdev.js';
+import { openChardevs, registerChardevCommands } from './devices/chardevs.js';
 import { openDrives } from './devices/drives.js';
 import { plugDevices } from './devices/plug.js';
+import { SerialBuses } from './devices/serial-buses.js';
 import { HELP, parseCommandLine, type Options } from './options.js';
 import { registerObjects } from './qom.js';
 import { become } from './sandbox/run-with.js';
@@ -82,11 +84,15 @@ async function run(options: Options): Promise<void> {
   const drives = await openDrives(options.drives, tellOfDiskErrors({ event, log }));
   closers.push(() => drives.close());
   const netdevs = new Netdevs(options.netdevs);
-  const { plugged, objects } = await plugDevices(options, { event, log, drives, netdevs });
+  const chardevs = await openChardevs(options.chardevs, log);
+  closers.push(() => chardevs.close());
+  const host = { event, log, drives, chardevs, netdevs, serialBuses: new SerialBuses() };
+  const { plugged, objects } = await plugDevices(options, host);
   for (const id of netdevs.left) log(`netdev ${id} is plugged into no NIC: add -device virtio-net-device,netdev=${id}`);
   registerObjects(qmp, objects);
   registerBalloonCommands(qmp, plugged);
   registerBlockCommands(qmp, drives);
+  registerChardevCommands(qmp, chardevs);
   registerNicCommands(qmp, plugged);
   for (const { close } of plugged) if (close) closers.push(close);
 
@@ -100,7 +106,7 @@ async function run(options: Options): Promise<void> {
         harts,
         ...(boot && { boot }),
         incoming: incoming !== undefined,
-        virtio: plugged.map(({ device }) => device),
+        virtio: plugged.flatMap(({ device }) => device ?? []),
       },
       {
         hartModule,

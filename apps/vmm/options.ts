@@ -39,6 +39,8 @@ export interface Options {
   /** The user to become when everything is open. */
   readonly runWith?: RunWith;
   readonly sandbox: boolean;
+  /** Each -chardev, in order. */
+  readonly chardevs: readonly string[];
   /** Each -drive, in order. */
   readonly drives: readonly string[];
 }
@@ -52,11 +54,11 @@ const MAX_HARTS = 16;
 const FLAGS = ['S', 'nographic', 'help', 'version'] as const;
 const VALUES = [
   ...['m', 'smp', 'M', 'machine', 'kernel', 'initrd', 'append', 'bios'],
-  ...['serial', 'qmp', 'drive', 'device', 'netdev', 'watchdog-action'],
+  ...['serial', 'qmp', 'drive', 'chardev', 'device', 'netdev', 'watchdog-action'],
   ...['incoming', 'x-drover-epoch', 'name', 'uuid', 'pidfile', 'run-with', 'sandbox'],
 ];
 /** Options that may be given more than once. */
-const LISTS = ['qmp', 'drive', 'device', 'netdev'];
+const LISTS = ['qmp', 'drive', 'chardev', 'device', 'netdev'];
 
 export const HELP = `usage: drover-vmm -kernel FILE [options]
 
@@ -73,6 +75,14 @@ export const HELP = `usage: drover-vmm -kernel FILE [options]
   -drive file=PATH,format=raw[,if=virtio][,readonly=on][,cache=writethrough][,discard=unmap]
                       a disk in a raw file; with if=none,id=ID it needs a device:
   -device virtio-blk-device,drive=ID[,serial=TEXT][,num-queues=N]
+  -chardev socket,path=PATH,server=on,wait=off,id=ID, -chardev file,path=PATH,id=ID or -chardev null,id=ID
+                      what a port speaks to
+  -device virtio-serial-device
+                      a device with ports, which follow it:
+  -device virtconsole,chardev=ID
+                      the guest's console hvc0
+  -device virtserialport,chardev=ID,name=NAME
+                      a channel, such as org.qemu.guest_agent.0
   -device virtio-rng-device
                       random numbers of the host
   -device virtio-balloon-device[,deflate-on-oom=on][,free-page-reporting=on]
@@ -140,6 +150,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     ...(runWith !== undefined && { runWith: parseRunWith(runWith) }),
     sandbox: parseSwitch('sandbox', one('sandbox') ?? 'off'),
     watchdogAction: parseWatchdogAction(one('watchdog-action') ?? 'reset'),
+    chardevs: given.get('chardev') ?? [],
     drives: given.get('drive') ?? [],
     ...(one('pidfile') !== undefined && { pidfile: one('pidfile')! }),
   };

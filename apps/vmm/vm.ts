@@ -10,7 +10,7 @@ type Cause = 'host-qmp-quit' | 'host-qmp-system-reset' | 'host-signal' | 'host-u
 /** Events that this VMM sends. */
 export const EVENTS = [
   ...['STOP', 'RESUME', 'SHUTDOWN', 'RESET', 'POWERDOWN', 'MIGRATION', 'MIGRATION_PASS'],
-  ...['BALLOON_CHANGE', 'WATCHDOG'],
+  ...['BALLOON_CHANGE', 'BLOCK_IO_ERROR', 'VSERPORT_CHANGE', 'WATCHDOG'],
 ] as const;
 
 export interface VmIdentity {

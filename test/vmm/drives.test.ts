@@ -1,8 +1,8 @@
 /** What -drive and virtio-blk-device are given, and who may have a file. */
 import { expect, onTestFinished, test } from 'vitest';
 import { Drives, openDrives } from '../../apps/vmm/devices/drives.js';
-import { Netdevs } from '../../apps/vmm/devices/netdev.js';
 import { plugDevices } from '../../apps/vmm/devices/plug.js';
+import { bareHost } from './bare-host.js';
 import { imageFile } from './blk-driver.js';
 
 const nothing = () => undefined;
@@ -14,13 +14,12 @@ async function open(...texts: string[]): Promise<Drives> {
 }
 
 const disk = () => imageFile(new Uint8Array(8192));
-const plug = (drives: Drives, ...devices: string[]) =>
-  plugDevices({ devices }, { event: nothing, log: nothing, drives, netdevs: new Netdevs([]) });
+const plug = (drives: Drives, ...devices: string[]) => plugDevices({ devices }, { ...bareHost(), drives });
 
 test('a drive gets the device that names it, or one of its own behind the others', async () => {
   const drives = await open(`file=${disk()}`, `file=${disk()},format=raw,if=none,id=d0,readonly=on,cache=writethrough`);
   const { plugged } = await plug(drives, 'virtio-blk-device,drive=d0,serial=s,num-queues=3', 'virtio-rng-device');
-  expect(plugged.map(({ device }) => [device.deviceId, device.queueSizes.length])).toEqual([
+  expect(plugged.map(({ device }) => [device!.deviceId, device!.queueSizes.length])).toEqual([
     [2, 3],
     [4, 1],
     [2, 1],

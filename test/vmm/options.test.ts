@@ -18,6 +18,7 @@ test('the line of QEMU that agents use is understood', () => {
     netdevs: [],
     watchdogAction: 'reset',
     sandbox: false,
+    chardevs: [],
     drives: [],
     serial: { kind: 'unix', path: '/run/vm/serial' },
     qmp: [{ path: '/run/vm/qmp' }],

@@ -1,11 +1,9 @@
 /** What -device is given, and what QMP then finds. */
 import { expect, test } from 'vitest';
-import { Drives } from '../../apps/vmm/devices/drives.js';
-import { Netdevs } from '../../apps/vmm/devices/netdev.js';
 import { plugDevices } from '../../apps/vmm/devices/plug.js';
+import { bareHost } from './bare-host.js';
 
-const host = { event: () => undefined, log: () => undefined, drives: new Drives([]), netdevs: new Netdevs([]) };
-const plug = (...devices: string[]) => plugDevices({ devices }, host);
+const plug = (...devices: string[]) => plugDevices({ devices }, bareHost());
 
 test('devices are found by their id, or by their number', async () => {
   const { plugged, objects } = await plug(
@@ -13,7 +11,7 @@ test('devices are found by their id, or by their number', async () => {
     'virtio-balloon-device,id=balloon0,free-page-reporting=on,deflate-on-oom=on',
     'virtio-rng-device',
   );
-  expect(plugged.map(({ device }) => device.deviceId)).toEqual([4, 5, 4]);
+  expect(plugged.map(({ device }) => device!.deviceId)).toEqual([4, 5, 4]);
   expect([...objects.keys()]).toEqual([
     '/machine/peripheral-anon/device[0]',
     '/machine/peripheral/balloon0',

@@ -6,8 +6,10 @@ import type { Host, Plugged } from './plugged.js';
 import { parseProperties, type Properties } from './properties.js';
 import { plugNic } from './net.js';
 import { plugRng } from './rng.js';
+import { plugConsole, plugSerialBus, plugSerialPort } from './serial-port.js';
 
-type Driver = (properties: Properties, host: Host) => Promise<Plugged> | Plugged;
+/** Makes a device; `id`: what the command line calls it. Throws a UsageError that names the property. */
+type Driver = (properties: Properties, host: Host, id: string | undefined) => Promise<Plugged> | Plugged;
 
 /** QEMU's names for virtio devices on the mmio transport. */
 const DRIVERS: Readonly<Record<string, Driver>> = {
@@ -15,6 +17,9 @@ const DRIVERS: Readonly<Record<string, Driver>> = {
   'virtio-blk-device': plugBlk,
   'virtio-net-device': plugNic,
   'virtio-rng-device': plugRng,
+  'virtio-serial-device': plugSerialBus,
+  virtconsole: plugConsole,
+  virtserialport: plugSerialPort,
 };
 
 /** The text of each `-device`, in the order of the command line, which is the order of the slots. */
@@ -43,7 +48,7 @@ export async function plugDevices({ devices }: DeviceOptions, host: Host): Promi
       const id = properties.optional('id');
       const path = id === undefined ? `${UNNAMED}/device[${unnamed++}]` : `${NAMED}/${id}`;
       if (objects.has(path)) throw properties.error(`id=${id}: another device has this id`);
-      const device = await plug(first, properties, host);
+      const device = await plug(first, properties, host, id);
       plugged.push({ ...device, id });
       objects.set(path, device.properties ?? {});
     }
@@ -54,10 +59,10 @@ export async function plugDevices({ devices }: DeviceOptions, host: Host): Promi
   }
 }
 
-async function plug(name: string, properties: Properties, host: Host): Promise<Plugged> {
+async function plug(name: string, properties: Properties, host: Host, id?: string): Promise<Plugged> {
   const driver = DRIVERS[name];
   if (!driver) throw properties.error(`unknown device; there are ${Object.keys(DRIVERS).join(', ')}`);
-  const plugged = await driver(properties, host);
+  const plugged = await driver(properties, host, id);
   try {
     properties.end();
     return plugged;
