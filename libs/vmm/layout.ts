@@ -39,7 +39,7 @@ export const HART_CACHES = 0x200_0000;
 export const HART_CACHE_SIZE = 0x1e0_0000;
 /** A hart's cache area: first what it has decoded (cpu/decoded-pages), then what the translator keeps for it. */
 export const CACHE_DECODED_SIZE = 0x120_0000;
-export const CACHE_TRANSLATED = CACHE_DECODED_SIZE;
+export const CACHE_TRANSLATED = 0x120_0000;
 export const RAM = 0x2000_0000;
 /** Bytes of the DIRTY, PRESENT, COUNTED and CODE bitmaps: enough for 4 GiB of guest RAM. */
 export const BITMAP_SIZE = 0x2_0000;

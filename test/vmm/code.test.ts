@@ -278,7 +278,7 @@ describe('whoever stores, and whenever harts forget their write TLBs', () => {
 
   it('a call after FENCE.I executes what is in memory', () => {
     fc.assert(
-      fc.property(fc.array(step, { minLength: 5, maxLength: 60 }), (steps) => {
+      fc.property(fc.array(step, { minLength: 5, maxLength: 100, size: 'max' }), (steps) => {
         const two = new TwoHarts();
         const values = [0, 0, 0, 0, 0, 0];
         values.forEach((_, n) => two.machines[0].load([returns(0), RET], addressOf(n)));
@@ -298,7 +298,7 @@ describe('whoever stores, and whenever harts forget their write TLBs', () => {
           }
         }
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 });

@@ -1,7 +1,6 @@
 /** From an instruction as it is in memory to the decoded one (operations). */
 import { EXPANSIONS } from '../layout';
-import { PAGE } from './mmu.as';
-import { FAR, Op, encode } from './operations.as';
+import { Op, narrow, wide } from './operations.as';
 
 // Major opcodes: bits 2 to 6.
 const LOAD: u32 = 0x00;
@@ -12,19 +11,12 @@ const AUIPC: u32 = 0x05;
 const OP_IMM_32: u32 = 0x06;
 const STORE: u32 = 0x08;
 const STORE_FP: u32 = 0x09;
-const AMO: u32 = 0x0b;
 const OP: u32 = 0x0c;
 const LUI: u32 = 0x0d;
 const OP_32: u32 = 0x0e;
-const MADD: u32 = 0x10;
-const MSUB: u32 = 0x11;
-const NMSUB: u32 = 0x12;
-const NMADD: u32 = 0x13;
-const OP_FP: u32 = 0x14;
 const BRANCH: u32 = 0x18;
 const JALR: u32 = 0x19;
 const JAL: u32 = 0x1b;
-const SYSTEM: u32 = 0x1c;
 
 // funct7 of operations on two registers and of shifts.
 const BASE: u32 = 0;
@@ -37,83 +29,89 @@ export function expanded(raw: u32): u32 {
   return (raw & 3) == 3 ? raw : load<u32>(EXPANSIONS + (raw << 2));
 }
 
-/** `raw` is the instruction in memory, `offset` its place in its page. */
-export function decode(raw: u32, offset: u32): u64 {
+/** `raw` is the instruction in memory, `place` where it lies in its page, in bytes. */
+export function decode(raw: u32, place: u32): u64 {
   const insn = expanded(raw);
-  const length: u32 = (raw & 3) == 3 ? 4 : 2;
   const rd = (insn >> 7) & 31;
   const rs1 = (insn >> 15) & 31;
   const rs2 = (insn >> 20) & 31;
   const funct3 = (insn >> 12) & 7;
   switch ((insn >> 2) & 31) {
-    case LOAD: if (funct3 < 7) return encode(Op.LB + funct3, rd, rs1, 0, length, immI(insn)); break;
-    case STORE: if (funct3 < 4) return encode(Op.SB + funct3, 0, rs1, rs2, length, immS(insn)); break;
-    case LUI: return encode(Op.LI, rd, 0, 0, length, immU(insn));
-    case AUIPC: return encode(Op.AUIPC, rd, 0, 0, length, immU(insn));
+    case LOAD: if (funct3 < 7 && rd) return narrow(Op.LB + funct3, rd, rs1, 0, place, immI(insn)); break;
+    case STORE: if (funct3 < 4) return narrow(Op.SB + funct3, 0, rs1, rs2, place, immS(insn)); break;
+    case LUI: return rd ? wide(Op.LUI, rd, place, immU(insn)) : nop(place);
+    case AUIPC: return rd ? wide(Op.AUIPC, rd, place, place + immU(insn)) : nop(place);
     case OP_IMM: {
       const op = immediateOperation(insn, funct3);
-      if (op == Op.ADDI && rs1 == 0) return encode(Op.LI, rd, 0, 0, length, immI(insn));
-      if (op == Op.ADDI && immI(insn) == 0) return encode(Op.MV, rd, rs1, 0, length, 0);
-      if (op != Op.GENERIC) return encode(op, rd, rs1, 0, length, immI(insn));
+      if (op == Op.ADDI && rs1 == 0) return operation(Op.LI, rd, 0, 0, place, immI(insn));
+      if (op == Op.ADDI && immI(insn) == 0) return operation(Op.MV, rd, rs1, 0, place, 0);
+      if (op != Op.OTHER) return operation(op, rd, rs1, 0, place, immI(insn));
       break;
     }
     case OP_IMM_32: {
       const op = immediateWordOperation(insn, funct3);
-      if (op != Op.GENERIC) return encode(op, rd, rs1, 0, length, immI(insn));
+      if (op != Op.OTHER) return operation(op, rd, rs1, 0, place, immI(insn));
       break;
     }
     case OP: {
       const op = registerOperation(insn >> 25, funct3);
-      if (op == Op.ADD && rs1 == 0) return encode(Op.MV, rd, rs2, 0, length, 0);
-      if (op != Op.GENERIC) return encode(op, rd, rs1, rs2, length, 0);
+      if (op == Op.ADD && rs1 == 0) return operation(Op.MV, rd, rs2, 0, place, 0);
+      if (op != Op.OTHER) return operation(op, rd, rs1, rs2, place, 0);
       break;
     }
     case OP_32: {
       const op = registerWordOperation(insn >> 25, funct3);
-      if (op != Op.GENERIC) return encode(op, rd, rs1, rs2, length, 0);
+      if (op != Op.OTHER) return operation(op, rd, rs1, rs2, place, 0);
       break;
     }
-    case JAL: return jump(Op.JAL, rd, 0, 0, length, offset, immJ(insn));
-    case JALR: if (funct3 == 0) return encode(Op.JALR, rd, rs1, 0, length, immI(insn)); break;
+    case JAL: return wide(rd ? Op.JAL : Op.J, rd, place, place + immJ(insn));
+    case JALR: {
+      if (funct3 != 0) break;
+      return narrow(rd ? Op.JALR : Op.JR, rd, rs1, 0, place, immI(insn)) | (((raw & 3) == 3 ? 4 : 2) << 24);
+    }
     case BRANCH: {
       const op = branch(funct3);
-      if (op != Op.GENERIC) return jump(op, 0, rs1, rs2, length, offset, immB(insn));
+      if (op != Op.OTHER) return narrow(op, 0, rs1, rs2, place, place + immB(insn));
       break;
     }
-    case MISC_MEM:
-      if (funct3 == 0) return encode(Op.FENCE, 0, 0, 0, length, 0);
-      if (funct3 == 1) return encode(Op.FENCE_I, 0, 0, 0, length, 0);
-      break;
     case LOAD_FP:
-      if (funct3 == 2 || funct3 == 3) return encode(Op.FLW + (funct3 - 2), rd, rs1, 0, length, immI(insn));
+      if (funct3 == 2 || funct3 == 3) return narrow(Op.FLW + (funct3 - 2), rd, rs1, 0, place, immI(insn));
       break;
     case STORE_FP:
-      if (funct3 == 2 || funct3 == 3) return encode(Op.FSW + (funct3 - 2), 0, rs1, rs2, length, immS(insn));
+      if (funct3 == 2 || funct3 == 3) return narrow(Op.FSW + (funct3 - 2), 0, rs1, rs2, place, immS(insn));
       break;
-    case OP_FP: return encode(Op.FLOAT, 0, 0, 0, length, raw);
-    case MADD: case MSUB: case NMSUB: case NMADD: return encode(Op.FLOAT_FUSED, 0, 0, 0, length, raw);
-    case AMO: return encode(Op.AMO, 0, 0, 0, length, raw);
-    case SYSTEM: return encode(Op.SYSTEM, 0, 0, 0, length, insn); // C.EBREAK is one
+    case MISC_MEM: if (funct3 == 0) return narrow(Op.FENCE, 0, 0, 0, place, 0); break;
   }
-  return encode(Op.GENERIC, 0, 0, 0, length, raw);
+  return wide(Op.OTHER, 0, place, raw);
 }
 
-/** Ahead within the page a jump stays in decoded code. Back, it goes by the place where the run loop looks around. */
-function jump(op: u32, rd: u32, rs1: u32, rs2: u32, length: u32, offset: u32, distance: u64): u64 {
-  const isNear = (distance as i64) > 0 && offset + distance < PAGE;
-  return encode(isNear ? op : op + FAR, rd, rs1, rs2, length, isNear ? distance << 2 : distance);
+/** True if what follows the instruction in memory is not what is executed next. */
+export function endsLine(decoded: u64): bool {
+  switch ((decoded as u32) & 0xff) {
+    case Op.JAL: case Op.J: case Op.JALR: case Op.JR: return true;
+  }
+  return false;
+}
+
+/** One that does nothing but write rd. */
+function operation(op: u32, rd: u32, rs1: u32, rs2: u32, place: u32, immediate: u64): u64 {
+  return rd ? narrow(op, rd, rs1, rs2, place, immediate) : nop(place);
+}
+
+function nop(place: u32): u64 {
+  return narrow(Op.NOP, 0, 0, 0, place, 0);
 }
 
 function branch(funct3: u32): u32 {
   if (funct3 < 2) return Op.BEQ + funct3;
-  return funct3 < 4 ? (Op.GENERIC as u32) : Op.BLT + (funct3 - 4);
+  return funct3 < 4 ? (Op.OTHER as u32) : Op.BLT + (funct3 - 4);
 }
 
 function immediateOperation(insn: u32, funct3: u32): u32 {
   if (funct3 != 1 && funct3 != 5) return Op.ADDI + funct3;
   const upper = insn >> 26;
   if (upper == 0) return Op.ADDI + funct3;
-  return funct3 == 5 && upper == 0x10 ? Op.SRAI : Op.GENERIC;
+  return funct3 == 5 && upper == 0x10 ? Op.SRAI : Op.OTHER;
 }
 
 function immediateWordOperation(insn: u32, funct3: u32): u32 {
@@ -121,20 +119,20 @@ function immediateWordOperation(insn: u32, funct3: u32): u32 {
   if (funct3 == 0) return Op.ADDIW;
   if (funct3 == 1 && funct7 == BASE) return Op.SLLIW;
   if (funct3 == 5 && funct7 == BASE) return Op.SRLIW;
-  return funct3 == 5 && funct7 == ALTERNATIVE ? Op.SRAIW : Op.GENERIC;
+  return funct3 == 5 && funct7 == ALTERNATIVE ? Op.SRAIW : Op.OTHER;
 }
 
 function registerOperation(funct7: u32, funct3: u32): u32 {
   if (funct7 == BASE) return Op.ADD + funct3;
   if (funct7 == MULTIPLY) return Op.MUL + funct3;
   if (funct7 == ALTERNATIVE && funct3 == 0) return Op.SUB;
-  return funct7 == ALTERNATIVE && funct3 == 5 ? Op.SRA : Op.GENERIC;
+  return funct7 == ALTERNATIVE && funct3 == 5 ? Op.SRA : Op.OTHER;
 }
 
 function registerWordOperation(funct7: u32, funct3: u32): u32 {
   if (funct7 == MULTIPLY) {
     if (funct3 == 0) return Op.MULW;
-    return funct3 >= 4 ? Op.DIVW + (funct3 - 4) : Op.GENERIC;
+    return funct3 >= 4 ? Op.DIVW + (funct3 - 4) : Op.OTHER;
   }
   switch ((funct7 << 3) | funct3) {
     case (BASE << 3) | 0: return Op.ADDW;
@@ -143,7 +141,7 @@ function registerWordOperation(funct7: u32, funct3: u32): u32 {
     case (BASE << 3) | 5: return Op.SRLW;
     case (ALTERNATIVE << 3) | 5: return Op.SRAW;
   }
-  return Op.GENERIC;
+  return Op.OTHER;
 }
 
 // Immediates, sign-extended.

@@ -1,33 +1,33 @@
 /**
  * Where a hart keeps decoded instructions: in its own cache area (HART_CACHES), page by page of guest-physical memory,
  * so that a change of translation or privilege leaves them valid. The execute TLB leads from a virtual page to the
- * decoded one. When the area is full the page that was decoded first makes room. When a page must be read anew is in
+ * decoded one. When the area is full, the page that came first makes room. When a page must be decoded anew is in
  * code-pages.
  *
  *     0x00_0000  NEXT, USED, TICKETS
  *     0x00_1000  MAP     u16 a guest page: 1 + number of its decoded page, 0 if there is none
  *     0x20_1000  GUARDED one page, see enterGuarded
- *     0x20_5040  PAGES   decoded pages, PAGE_BYTES each
+ *     0x20_6140  PAGES   decoded pages, PAGE_BYTES each
  *
- * A decoded page has a decoded instruction (operations) for each 2 bytes of guest code and, behind the last one:
+ * In a decoded page the instructions stand in lines, in the order in which they are executed until one jumps. A line
+ * is decoded as a whole when it is first entered. It ends with a jump, or a GOTO into another line, or a PAGE_END.
  *
- *     0x4000  PAGE_END
- *     0x4008  the instruction that crosses into the next page, 16 bytes behind its CROSSING
- *     0x4018  PAGE_END again: what follows that
- *     0x4020  D_ fields
+ *     0x0000  numbers       u16 for each 2 bytes of guest code: the number of the instruction there; 0: not decoded
+ *     0x1000  instructions  (operations) by number, from 1
+ *     0x5100  D_ fields
  */
 import {
-  CACHE_DECODED_SIZE, HART_CACHES, HART_CACHE_SIZE, H_TLB_EXEC, PAGE_SHIFT, RAM, RAM_BASE,
+  CACHE_DECODED_SIZE, HART_CACHES, HART_CACHE_SIZE, H_TLB_EXEC, PAGE_SHIFT, PAGE_SIZE, RAM, RAM_BASE,
 } from '../layout';
-import { decode } from './decode.as';
+import { forget, track } from './code-pages.as';
+import { decode, endsLine } from './decode.as';
 import {
   EXECUTE, NO_ADDRESS, PAGE_MASK, accessFault, cacheExecute, forgetExecute, inRam, readableRam, tlbEntry, translate,
 } from './mmu.as';
-import { Op, encode } from './operations.as';
+import { DECODED, Op, narrow } from './operations.as';
 import { pmpCoversPage } from './pmp.as';
 import { codeContext } from './privilege.as';
-import { hart, hartId, setPc } from './registers.as';
-import { forget, track } from './code-pages.as';
+import { hart, hartId } from './registers.as';
 
 const NEXT: u32 = 0;
 const USED: u32 = 4;
@@ -35,25 +35,24 @@ const USED: u32 = 4;
 export const TICKETS: u32 = 0x40;
 const MAP: u32 = 0x1000;
 const GUARDED: u32 = 0x20_1000;
-const PAGE_BYTES: u32 = 0x4040;
+const PAGE_BYTES: u32 = 0x5140;
 const PAGES: u32 = GUARDED + PAGE_BYTES;
 const MAX_PAGES: u32 = (CACHE_DECODED_SIZE - PAGES) / PAGE_BYTES;
-const INSTRUCTIONS: u32 = 0x4000;
-/** How far behind its own place the crossing instruction is decoded. */
-export const CROSSING_SHIFT: u32 = 0x10;
-const AFTER_CROSSING: u32 = 0x4018;
 
-const END: u64 = encode(Op.PAGE_END, 0, 0, 0, 0, 0);
-
+const INSTRUCTIONS: u32 = 0x1000;
+const MAX_INSTRUCTIONS: u32 = (0x5100 - INSTRUCTIONS) / DECODED;
 // Fields of a decoded page.
 /** u32: which guest page it is, counted from RAM_BASE. */
-export const D_PAGE: u32 = 0x4020;
+export const D_PAGE: u32 = 0x5100;
 /** u32: CODE_VERSION of the guest page before anything was decoded. */
-export const D_VERSION: u32 = 0x4024;
+export const D_VERSION: u32 = 0x5104;
 /** u32: since when stores to the guest page are seen (code-pages); 0: they are not, nothing may be decoded. */
-export const D_TRACKED_SINCE: u32 = 0x4028;
-/** u32: the crossing instruction as it was when it was last decoded. */
-const D_CROSSING: u32 = 0x402c;
+export const D_TRACKED_SINCE: u32 = 0x5108;
+/** u32: instructions in use, number 0 counted. */
+const D_USED: u32 = 0x510c;
+/** u32: what the first two bytes of the next page were when the instruction that crosses into it was decoded. */
+export const D_CROSSING: u32 = 0x5110;
+const NO_CROSSING: u32 = 0xffff_ffff;
 
 @inline
 export function cache(): u32 {
@@ -79,6 +78,8 @@ export function findDecoded(page: u32): u32 {
 /** Forgets what was decoded; the page stays where it is. */
 export function erase(decoded: u32): void {
   memory.fill(decoded, 0, INSTRUCTIONS);
+  store<u32>(decoded, 1, D_USED);
+  store<u32>(decoded, NO_CROSSING, D_CROSSING);
 }
 
 /** Forgets all decoded pages. The execute TLB must be forgotten as well. */
@@ -91,40 +92,23 @@ export function forgetDecoded(): void {
   store<u32>(cache(), 0, NEXT);
 }
 
-/** The decoded page at `pc`, through the execute TLB; 0 after raising the fault. Any decoded page may have made room. */
-@inline
-export function enterPage(base: u32, pc: u64): u32 {
-  const entry = base + tlbEntry(pc);
+/** The decoded page at `pc`, 0 after raising the fault. It enters the execute TLB; another may have made room for it. */
+export function enterPage(pc: u64): u32 {
+  const entry = hart + tlbEntry(pc);
   if (load<u64>(entry, H_TLB_EXEC) == ((pc & PAGE_MASK) | codeContext)) return load<u32>(entry, H_TLB_EXEC + 8);
-  return enterSlowly(pc);
-}
-
-function enterSlowly(pc: u64): u32 {
-  setPc(pc); // for the fault
   const pa = executable(pc);
   if (pa == NO_ADDRESS) return 0;
   const page = ((pa - (RAM_BASE as u64)) >> PAGE_SHIFT) as u32;
-  if (!pmpCoversPage(pa)) return enterGuarded(pc, page);
-  let decoded = findDecoded(page);
-  if (!decoded) decoded = newPage(page);
+  let decoded: u32;
+  if (pmpCoversPage(pa)) {
+    decoded = findDecoded(page);
+    if (!decoded) decoded = newPage(page);
+  } else {
+    decoded = newGuarded(pc, page);
+    if (!decoded) return 0;
+    isGuarded = true;
+  }
   cacheExecute(pc, decoded);
-  return decoded;
-}
-
-/**
- * A decoded page that has the instruction at `pc` alone, for a page that PMP lets be executed in part: whatever comes
- * next enters the page anew, and PMP is asked again. 0 after raising the fault for its second half.
- */
-function enterGuarded(pc: u64, page: u32): u32 {
-  const decoded = cache() + GUARDED;
-  const offset = (pc as u32) & 0xfff;
-  for (let at: u32 = 0; at <= AFTER_CROSSING; at += 8) store<u64>(decoded + at, END);
-  store<u32>(decoded, page, D_PAGE);
-  store<u32>(decoded, 0, D_CROSSING);
-  const host = hostPage(decoded) + offset;
-  const isWhole = (load<u16>(host) & 3) == 3;
-  if (isWhole && offset != 0xffe && executable(pc + 2) == NO_ADDRESS) return 0;
-  store<u64>(decoded + (offset << 2), decodedFrom(host, offset));
   return decoded;
 }
 
@@ -132,6 +116,44 @@ function enterGuarded(pc: u64, page: u32): u32 {
 function executable(va: u64): u64 {
   const pa = translate(va, EXECUTE, 2);
   return pa == NO_ADDRESS || inRam(pa) ? pa : accessFault(va, EXECUTE);
+}
+
+/** True if a page is in the execute TLB that may not stay there longer than for one instruction. */
+export let isGuarded: bool = false;
+
+/**
+ * A decoded page that has the instruction at `pc` alone, for a page that PMP lets be executed in part: for whatever comes
+ * next PMP is asked again. 0 after raising the fault for its second half.
+ */
+function newGuarded(pc: u64, page: u32): u32 {
+  const decoded = cache() + GUARDED;
+  const place = (pc as u32) & 0xffe;
+  erase(decoded);
+  store<u32>(decoded, page, D_PAGE);
+  let raw: u32 = load<u16>(hostPage(decoded) + place);
+  const isLong = (raw & 3) == 3;
+  if (isLong) {
+    const second = executable(pc + 2);
+    if (second == NO_ADDRESS) return 0;
+    raw |= (load<u16>(readableRam(second)) as u32) << 16;
+  }
+  store<u16>(decoded + place, 1);
+  append(decoded, decode(raw, place));
+  const after = place + (isLong ? 4 : 2);
+  append(decoded, narrow(Op.PAGE_END, 0, 0, 0, after, after));
+  return decoded;
+}
+
+/** After the one instruction. */
+export function leaveGuarded(): void {
+  forgetExecute(cache() + GUARDED);
+  isGuarded = false;
+}
+
+/** The instruction at `pc` as it is in memory, 16 or 32 bits, while it is being executed. */
+export function fetchAgain(pc: u64): u32 {
+  const low: u32 = load<u16>(readableRam(executable(pc)));
+  return (low & 3) == 3 ? low | ((load<u16>(readableRam(executable(pc + 2))) as u32) << 16) : low;
 }
 
 function newPage(page: u32): u32 {
@@ -143,52 +165,78 @@ function newPage(page: u32): u32 {
     forget(decoded);
   } else {
     store<u32>(cache(), index + 1, USED);
+    store<u32>(decoded, 1, D_USED);
+    store<u32>(decoded, NO_CROSSING, D_CROSSING);
   }
   store<u32>(cache(), index + 1 < MAX_PAGES ? index + 1 : 0, NEXT);
   store<u16>(cache() + (page << 1), (index + 1) as u16, MAP);
   store<u32>(decoded, page, D_PAGE);
-  store<u64>(decoded, END, INSTRUCTIONS);
-  store<u64>(decoded, END, AFTER_CROSSING);
   return decoded;
-}
-
-/** Decodes the instruction for the place `at` in a decoded page. */
-export function decodeAt(decoded: u32, at: u32): void {
-  if (!load<u32>(decoded, D_TRACKED_SINCE)) track(decoded);
-  const offset = (at - decoded) >> 2;
-  store<u64>(at, decodedFrom(hostPage(decoded) + offset, offset));
-}
-
-function decodedFrom(host: u32, offset: u32): u64 {
-  const half: u32 = load<u16>(host);
-  if ((half & 3) != 3) return decode(half, offset);
-  return offset == 0xffe ? encode(Op.CROSSING, 0, 0, 0, 0, 0) : decode(load<u32>(host), offset);
-}
-
-/**
- * Decodes the instruction at the end of a page that crosses into the next, CROSSING_SHIFT behind the place for `pc`.
- * Its second half is read each time: the next page may be another one by now. False if that trapped.
- */
-export function decodeCrossing(decoded: u32, pc: u64): bool {
-  setPc(pc);
-  const second = executable(pc + 2);
-  if (second == NO_ADDRESS) return false;
-  const low: u32 = load<u16>(hostPage(decoded), 0xffe);
-  const raw = low | ((load<u16>(readableRam(second)) as u32) << 16);
-  if (raw == load<u32>(decoded, D_CROSSING)) return true;
-  store<u32>(decoded, raw, D_CROSSING);
-  store<u64>(decoded + INSTRUCTIONS - 8 + CROSSING_SHIFT, decode(raw, 0xffe));
-  return true;
-}
-
-/** The instruction at `pc` as it is in memory, 16 or 32 bits, while it is being executed. */
-export function fetchAgain(pc: u64): u32 {
-  const low: u32 = load<u16>(readableRam(executable(pc)));
-  return (low & 3) == 3 ? low | ((load<u16>(readableRam(executable(pc + 2))) as u32) << 16) : low;
 }
 
 /** Where the guest page lies in memory. */
 @inline
 export function hostPage(decoded: u32): u32 {
   return RAM + (load<u32>(decoded, D_PAGE) << PAGE_SHIFT);
+}
+
+/** The decoded instruction of that number. */
+@inline
+export function numbered(decoded: u32, number: u32): u32 {
+  return decoded + INSTRUCTIONS + number * DECODED;
+}
+
+/** The decoded instruction for a place in the page, 0 if there is none. */
+export function instructionAt(decoded: u32, place: u32): u32 {
+  const number: u32 = load<u16>(decoded + place);
+  return number ? numbered(decoded, number) : 0;
+}
+
+/** Decodes the line that begins at a place, which has not been decoded, in bytes from the start of the page. */
+export function decodeLine(decoded: u32, place: u32): void {
+  if (!load<u32>(decoded, D_TRACKED_SINCE)) track(decoded);
+  const longest = ((PAGE_SIZE - place) >> 1) + 2;
+  if (load<u32>(decoded, D_USED) + longest > MAX_INSTRUCTIONS) erase(decoded);
+  const host = hostPage(decoded);
+  while (place < (PAGE_SIZE as u32)) {
+    const before = load<u16>(decoded + place);
+    if (before) {
+      append(decoded, narrow(Op.GOTO, 0, 0, 0, place, before));
+      return;
+    }
+    store<u16>(decoded + place, load<u32>(decoded, D_USED) as u16);
+    let raw: u32 = load<u16>(host + place);
+    if ((raw & 3) == 3) {
+      if (place == (PAGE_SIZE as u32) - 2) {
+        append(decoded, narrow(Op.CROSSING, 0, 0, 0, place, 0));
+        append(decoded, 0); // that instruction: decodeCrossing
+        place += 4;
+        break;
+      }
+      raw = load<u32>(host + place);
+    }
+    const instruction = decode(raw, place);
+    append(decoded, instruction);
+    if (endsLine(instruction)) return;
+    place += (raw & 3) == 3 ? 4 : 2;
+  }
+  append(decoded, narrow(Op.PAGE_END, 0, 0, 0, place, place));
+}
+
+function append(decoded: u32, instruction: u64): void {
+  const number = load<u32>(decoded, D_USED);
+  store<u64>(numbered(decoded, number), instruction);
+  store<u32>(decoded, number + 1, D_USED);
+}
+
+/**
+ * Decodes the instruction that crosses from one page into the next, behind its CROSSING `at`. Its second half may come
+ * from another page each time, so D_CROSSING says what it was.
+ */
+export function decodeCrossing(first: u32, at: u32, second: u32): void {
+  const high: u32 = load<u16>(hostPage(second));
+  if (high == load<u32>(first, D_CROSSING)) return;
+  const low: u32 = load<u16>(hostPage(first), PAGE_SIZE - 2);
+  store<u64>(at + DECODED, decode(low | (high << 16), PAGE_SIZE - 2));
+  store<u32>(first, high, D_CROSSING);
 }

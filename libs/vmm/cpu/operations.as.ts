@@ -1,19 +1,18 @@
 /**
- * Decoded instructions: what `decode` makes and the run loop executes. Each takes 8 bytes:
+ * Decoded instructions: what `decode` makes and the inner loop executes. Each takes 8 bytes. Registers are 8 times their
+ * number, which is where they lie in H_X or H_F; rd is never x0.
  *
- *     bits 0 to 7    Op; small dense numbers, so that the switch of the run loop becomes one jump table
- *     bits 8 to 13   rd, with 32 (the sink of H_X) for x0
- *     bits 14 to 18  rs1
- *     bits 19 to 23  rs2
- *     bits 24 to 31  bytes from this decoded instruction to the next: there is one for each 2 bytes of guest code
- *     bits 32 to 63  immediate; the instruction as it is in memory (16 or 32 bits) for AMO, SYSTEM, FLOAT,
- *                    FLOAT_FUSED and GENERIC
+ *              0    1    2      3     4            6
+ *     narrow   Op   rd   rs1    rs2   immediate    place
+ *     wide     Op   rd   place        immediate
+ *
+ * `place` is where the instruction lies in its page, in bytes; the immediate is signed. Wide are LUI, AUIPC, JAL, J and
+ * OTHER.
  */
 import { H_X } from '../layout';
 
+/** Small dense numbers, so that the switch of the inner loop becomes one jump table. */
 export const enum Op {
-  /** Memory that is zero: nothing has been decoded here yet. */
-  UNDECODED,
   // Loads and stores, operations on registers: in the order of funct3, where there is one.
   LB, LH, LW, LD, LBU, LHU, LWU,
   SB, SH, SW, SD,
@@ -23,85 +22,134 @@ export const enum Op {
   ADDW, SUBW, SLLW, SRLW, SRAW,
   MUL, MULH, MULHSU, MULHU, DIV, DIVU, REM, REMU,
   MULW, DIVW, DIVUW, REMW, REMUW,
-  /** LUI and every other way to load a constant. */
+  /** ADDI from x0. */
   LI,
   /** Every way to copy a register. */
   MV,
+  /** Every way to do nothing. */
+  NOP,
+  /** The immediate is the value. */
+  LUI,
+  /** The immediate is relative to the page, as for all that follow. */
   AUIPC,
-  // Jumps and branches ahead within the page; the immediate is in bytes of decoded code from the instruction.
-  JAL, BEQ, BNE, BLT, BGE, BLTU, BGEU,
-  // Those that go back or leave the page, in the same order; the immediate is in bytes of guest code.
-  JAL_FAR, BEQ_FAR, BNE_FAR, BLT_FAR, BGE_FAR, BLTU_FAR, BGEU_FAR,
+  BEQ, BNE, BLT, BGE, BLTU, BGEU,
+  JAL,
+  /** JAL with x0. */
+  J,
+  /** The immediate is that of the instruction; rs2 is the instruction's length. */
   JALR,
-  FENCE, FENCE_I, AMO, SYSTEM,
+  /** JALR with x0. */
+  JR,
+  FENCE,
   FLW, FLD, FSW, FSD,
-  /** OP-FP; MADD, MSUB, NMSUB and NMADD. */
-  FLOAT, FLOAT_FUSED,
-  /** What an extension executes, or nobody. */
-  GENERIC,
-  /** Not an instruction: the first two bytes of one of four are the last of the page. */
+  /** What the inner loop does not know. The immediate is the instruction as it is in memory: 16 or 32 bits. */
+  OTHER,
+  // Not instructions.
+  /** What follows has been decoded before; the immediate is its number. */
+  GOTO,
+  /** The first two bytes of a longer instruction are the last of the page. That instruction comes next. */
   CROSSING,
-  /** Not an instruction: the page ends here. */
+  /** What follows is in the next page. */
   PAGE_END,
 }
 
-/** From the near to the far form of a jump or branch. */
-export const FAR: u32 = Op.JAL_FAR - Op.JAL;
-/** Bytes that a decoded instruction takes, so 4 times as many as the 2 bytes of guest code. */
+/** Bytes that a decoded instruction takes. */
 export const DECODED: u32 = 8;
-/** Where the sink for writes to x0 lies in H_X. */
-export const SINK: u32 = 32;
 
 @inline
-export function encode(op: u32, rd: u32, rs1: u32, rs2: u32, length: u32, immediate: u64): u64 {
-  const low = op | ((rd ? rd : SINK) << 8) | (rs1 << 14) | (rs2 << 19) | (length << 26);
-  return (low as u64) | (immediate << 32);
-}
-
-// What the run loop reads of one: `low` is its low half, `at` its address. `base` is the hart's block.
-@inline
-export function rs1(base: u32, low: u32): u64 {
-  return load<u64>(base + ((low >> 11) & 0xf8), H_X);
+export function narrow(op: i32, rd: u32, rs1: u32, rs2: u32, place: u32, immediate: u64): u64 {
+  const low = (op as u32) | (rd << 11) | (rs1 << 19) | (rs2 << 27);
+  return (low as u64) | ((immediate & 0xffff) << 32) | ((place as u64) << 48);
 }
 
 @inline
-export function rs2(base: u32, low: u32): u64 {
-  return load<u64>(base + ((low >> 16) & 0xf8), H_X);
+export function wide(op: i32, rd: u32, place: u32, immediate: u64): u64 {
+  return ((op as u64) | ((rd as u64) << 11) | ((place as u64) << 16)) | (immediate << 32);
+}
+
+// Fields; `at` is the address of the decoded instruction, `base` that of the hart's block.
+@inline
+export function opOf(at: u32): i32 {
+  return load<u8>(at);
 }
 
 @inline
-export function setRd(base: u32, low: u32, value: u64): void {
-  store<u64>(base + ((low >> 5) & 0x1f8), value, H_X);
+export function rs1(base: u32, at: u32): u64 {
+  return load<u64>(base + (load<u8>(at, 2) as u32), H_X);
 }
 
 @inline
-export function setWord(base: u32, low: u32, value: i32): void {
-  setRd(base, low, value as i64);
-}
-
-// Offsets of f registers in H_F.
-@inline
-export function offsetOfRd(low: u32): u32 {
-  return (low >> 5) & 0xf8;
+export function rs2(base: u32, at: u32): u64 {
+  return load<u64>(base + (load<u8>(at, 3) as u32), H_X);
 }
 
 @inline
-export function offsetOfRs2(low: u32): u32 {
-  return (low >> 16) & 0xf8;
+export function setRd(base: u32, at: u32, value: u64): void {
+  store<u64>(base + (load<u8>(at, 1) as u32), value, H_X);
 }
 
-/** Length of the instruction in guest code: 2 or 4 bytes. */
 @inline
-export function lengthOf(low: u32): u32 {
-  return low >> 26;
+export function setWord(base: u32, at: u32, value: i32): void {
+  setRd(base, at, value as i64);
 }
 
 @inline
 export function immediate(at: u32): u64 {
-  return load<i32>(at, 4) as i64;
+  return load<i16>(at, 4) as i64;
 }
 
 @inline
 export function immediateWord(at: u32): i32 {
-  return load<i32>(at, 4);
+  return load<i16>(at, 4);
+}
+
+@inline
+export function wideImmediate(at: u32): u64 {
+  return load<i32>(at, 4) as i64;
+}
+
+@inline
+export function placeOf(at: u32): u32 {
+  return load<u16>(at, 6);
+}
+
+@inline
+export function placeOfWide(at: u32): u32 {
+  return load<u16>(at, 2);
+}
+
+/** The same for an instruction of any kind. */
+export function anyPlaceOf(at: u32): u32 {
+  switch (opOf(at)) {
+    case Op.LUI: case Op.AUIPC: case Op.JAL: case Op.J: case Op.OTHER: return placeOfWide(at);
+  }
+  return placeOf(at);
+}
+
+/** The place of what follows one that does not end its line. */
+export function placeAfter(at: u32): u32 {
+  return anyPlaceOf(at + DECODED);
+}
+
+// Offsets of f registers in H_F.
+@inline
+export function offsetOfRd(at: u32): u32 {
+  return load<u8>(at, 1);
+}
+
+@inline
+export function offsetOfRs2(at: u32): u32 {
+  return load<u8>(at, 3);
+}
+
+/** Number of rd. */
+@inline
+export function rdOf(at: u32): u32 {
+  return (load<u8>(at, 1) as u32) >> 3;
+}
+
+/** Length of a JALR. */
+@inline
+export function lengthOf(at: u32): u32 {
+  return load<u8>(at, 3);
 }
