@@ -1,6 +1,7 @@
 /** The six VMs of the demo: Linux where its guest has been fetched, else `pager`. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { CreateVm } from '#contracts';
 
 interface Load {
   /** MiB/s that the VM writes. */
@@ -14,7 +15,11 @@ export interface DemoGuest {
   readonly image: 'linux' | 'pager';
   readonly memoryMiB: number;
   readonly append: string;
+  readonly nics: CreateVm['nics'];
 }
+
+/** One network card on the one network. */
+const NICS: CreateVm['nics'] = [{ network: 'default' }];
 
 const LOADS: readonly Load[] = [
   { rate: 1, cpu: 2 },
@@ -29,16 +34,18 @@ const pager = ({ rate, cpu }: Load): DemoGuest => ({
   image: 'pager',
   memoryMiB: 128,
   append: `region=64 rate=${rate} cpu=${cpu}`,
+  nics: NICS,
 });
 
 /** stress-ng writes its memory, verifies it and rests for a second. */
-const linux = ({ rate, cpu }: Load): DemoGuest => {
+const linux = ({ rate, cpu }: Load, index: number): DemoGuest => {
   const writes = `--vm 1 --vm-bytes ${rate}M --vm-method write64 --vm-hang 1 --verify`;
   const burns = `--cpu 1 --cpu-load ${cpu}`;
   return {
     image: 'linux',
     memoryMiB: 256,
-    append: `quiet background="stress-ng --quiet --timeout 0 ${writes} ${burns}"`,
+    nics: NICS,
+    append: `quiet address=10.0.0.${index + 1}/24 background="stress-ng --quiet --timeout 0 ${writes} ${burns}"`,
   };
 };
 

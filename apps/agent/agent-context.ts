@@ -10,6 +10,7 @@ import type { Log } from './log.js';
 import { IncomingMigrations } from './migration/incoming.js';
 import { MigrationRecord } from './migration/migration-record.js';
 import { OutgoingMigrations } from './migration/outgoing.js';
+import { SwitchThread } from './network/switch-thread.js';
 import { lockFolder } from './state/folder-lock.js';
 import { Identity } from './state/identity.js';
 import { JsonStore } from './state/json-store.js';
@@ -22,6 +23,7 @@ import { VmTransfers } from './vms/vm-transfers.js';
 export class AgentContext {
   readonly identity: Identity;
   readonly controller: ControllerLink;
+  readonly network: SwitchThread;
   readonly vms: VmTable;
   readonly orders: VmOrders;
   readonly transfers: VmTransfers;
@@ -29,6 +31,7 @@ export class AgentContext {
   readonly outgoing: OutgoingMigrations;
   readonly incoming: IncomingMigrations;
   private publicUrl: string | null = null;
+  private tunnelPort = 0;
 
   /** Reads what is on disk; touches no process yet. Throws ConfigError, or an Error that says what is in the way. */
   constructor(
@@ -48,7 +51,8 @@ export class AgentContext {
     const folders = { images: imageFolders, vms: join(dir, 'vms'), runtime: runtimeFolderFor(dir, LONGEST_SOCKET) };
 
     this.controller = new ControllerLink(controllerUrl);
-    this.vms = new VmTable(vmStore, new VmmDriver(vmmProgram), folders, log);
+    this.network = new SwitchThread(this.identity.agentToken, log);
+    this.vms = new VmTable(vmStore, new VmmDriver(vmmProgram), folders, this.network, log);
     this.transfers = new VmTransfers(this.vms, memoryMiB, log);
     this.orders = new VmOrders(this.vms, this.transfers, log);
     this.meter = new VmMeter(this.vms, new ProcessMeter(), log);
@@ -69,8 +73,15 @@ export class AgentContext {
     return this.publicUrl !== null;
   }
 
-  listensAt(url: string): void {
+  /** HOST:PORT at which the switches of other hosts reach this one's. */
+  get tunnelAddress(): string {
+    return `${new URL(this.url).hostname}:${this.tunnelPort}`;
+  }
+
+  /** `url`: what others call; `tunnelPort`: where the host's switch listens. */
+  listensAt(url: string, tunnelPort: number): void {
     this.publicUrl = url;
+    this.tunnelPort = tunnelPort;
   }
 
   /** Introduces this host to the controller with the token that an administrator put here. */

@@ -23,6 +23,9 @@ export interface AgentConfig {
   readonly vmmProgram: string;
   /** Address at which arriving VMs are waited for. */
   readonly migrationBind: string;
+  /** Address and port at which this host's switch waits for those of other hosts; 0: as with `port`. */
+  readonly tunnelBind: string;
+  readonly tunnelPort: number;
   /** The agent's orderly end stops its VMs too: for a host that ends with its agent, as in the demo or a container. */
   readonly stopVmsOnExit: boolean;
   readonly logLevel: string;
@@ -50,6 +53,11 @@ function number(env: Environment, name: string, otherwise: number, isFine: (n: n
   const value = Number(text);
   if (!isFine(value)) throw new ConfigError(`${name}=${text} is not ${what}.`);
   return value;
+}
+
+function port(env: Environment, name: string): number {
+  const isPort = (n: number) => Number.isInteger(n) && n >= 0 && n <= 65_535;
+  return number(env, name, 0, isPort, 'a port; use a number from 0 (any free one) to 65535');
 }
 
 function httpUrl(name: string, text: string): string {
@@ -92,13 +100,7 @@ export function readConfig(env: Environment, projectDir: string): AgentConfig {
     enrolmentTokenFile: env.DROVER_ENROLMENT_TOKEN_FILE ? resolve(env.DROVER_ENROLMENT_TOKEN_FILE) : null,
     dir: resolve(required(env, 'DROVER_AGENT_DIR', 'a folder for the state of this agent')),
     bind,
-    port: number(
-      env,
-      'DROVER_AGENT_PORT',
-      0,
-      (n) => Number.isInteger(n) && n >= 0 && n <= 65_535,
-      'a port; use a number from 0 (any free one) to 65535',
-    ),
+    port: port(env, 'DROVER_AGENT_PORT'),
     url,
     cpuCores: number(env, 'DROVER_CPU_CORES', cpus().length, (n) => n > 0, 'a number of cores above 0'),
     memoryMiB: number(
@@ -111,6 +113,8 @@ export function readConfig(env: Environment, projectDir: string): AgentConfig {
     imageFolders: imagesDir.split(delimiter).map((folder) => existing('DROVER_IMAGES_DIR', resolve(folder), 'folder')),
     vmmProgram: existing('DROVER_VMM', vmmProgram, 'file'),
     migrationBind: env.DROVER_MIGRATION_BIND || '127.0.0.1',
+    tunnelBind: env.DROVER_TUNNEL_BIND || '127.0.0.1',
+    tunnelPort: port(env, 'DROVER_TUNNEL_PORT'),
     stopVmsOnExit: flag(env, 'DROVER_STOP_VMS_ON_EXIT'),
     logLevel,
   };

@@ -4,28 +4,51 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { type AgentConfig, ConfigError } from './config.js';
+import type { SwitchThread } from './network/switch-thread.js';
 import { writeAtomically } from './state/json-store.js';
 
-/** Listens, and resolves with the URL that others call. Throws ConfigError if the port is taken. */
+/** Listens for orders, and resolves with the URL that others call. Throws ConfigError if the port is taken. */
 export async function listen(app: NestExpressApplication, config: AgentConfig): Promise<string> {
   const { bind, port, dir, url } = config;
-  const portFile = join(dir, 'port');
-  const lastPort = existsSync(portFile) ? Number(readFileSync(portFile, 'utf8')) : 0;
-  try {
-    await app.listen(port || lastPort, bind);
-  } catch (error) {
-    if (port || !lastPort) throw asConfigError(error as NodeJS.ErrnoException, bind, port);
-    await app.listen(0, bind); // somebody else has taken the port meanwhile
-  }
-  const actual = (app.getHttpServer().address() as AddressInfo).port;
-  writeAtomically(portFile, String(actual));
+  const actual = await listenAgain(join(dir, 'port'), { name: 'DROVER_AGENT', bind, port }, async (at) => {
+    await app.listen(at, bind);
+    return (app.getHttpServer().address() as AddressInfo).port;
+  });
   return url ?? `http://${bind.includes(':') ? `[${bind}]` : bind}:${actual}`;
 }
 
-function asConfigError(error: NodeJS.ErrnoException, bind: string, port: number): Error {
-  if (error.code === 'EADDRINUSE')
-    return new ConfigError(`DROVER_AGENT_PORT=${port} is taken on ${bind}; choose another, or 0 for any free one.`);
-  if (error.code === 'EADDRNOTAVAIL')
-    return new ConfigError(`DROVER_AGENT_BIND=${bind} is no address of this host; use one that is, such as 127.0.0.1.`);
+/** Listens for the tunnels of other hosts' switches; resolves with the port. Throws ConfigError if the port is taken. */
+export function listenForTunnels(network: SwitchThread, config: AgentConfig): Promise<number> {
+  const { tunnelBind: bind, tunnelPort: port, dir } = config;
+  const setting = { name: 'DROVER_TUNNEL', bind, port };
+  return listenAgain(join(dir, 'tunnel-port'), setting, (at) => network.listen(bind, at));
+}
+
+/** What was set: NAME_BIND and NAME_PORT. */
+interface Setting {
+  readonly name: string;
+  readonly bind: string;
+  readonly port: number;
+}
+
+async function listenAgain(
+  portFile: string,
+  setting: Setting,
+  listenAt: (port: number) => Promise<number>,
+): Promise<number> {
+  const lastPort = existsSync(portFile) ? Number(readFileSync(portFile, 'utf8')) : 0;
+  const actual = await listenAt(setting.port || lastPort).catch((error: NodeJS.ErrnoException) => {
+    if (setting.port || !lastPort) throw asConfigError(error, setting);
+    return listenAt(0); // somebody else has taken the port meanwhile
+  });
+  writeAtomically(portFile, String(actual));
+  return actual;
+}
+
+function asConfigError(error: NodeJS.ErrnoException, { name, bind, port }: Setting): Error {
+  if (error.message.includes('EADDRINUSE'))
+    return new ConfigError(`${name}_PORT=${port} is taken on ${bind}; choose another, or 0 for any free one.`);
+  if (error.message.includes('EADDRNOTAVAIL'))
+    return new ConfigError(`${name}_BIND=${bind} is no address of this host; use one that is, such as 127.0.0.1.`);
   return error;
 }

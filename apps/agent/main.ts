@@ -8,7 +8,7 @@ import { AgentContext } from './agent-context.js';
 import { appModuleFor } from './app.module.js';
 import { type AgentConfig, readConfig } from './config.js';
 import { HeartbeatService } from './heartbeat/heartbeat.service.js';
-import { listen } from './listen.js';
+import { listen, listenForTunnels } from './listen.js';
 import { OrderQueue } from './jobs/order-queue.js';
 import { createLog, nestLog } from './log.js';
 
@@ -18,11 +18,12 @@ const { version } = JSON.parse(readFileSync(join(projectDir, 'package.json'), 'u
 async function run(config: AgentConfig): Promise<void> {
   const log = createLog(config.logLevel);
   const agent = new AgentContext(config, version, log);
+  const tunnelPort = await listenForTunnels(agent.network, config);
   await agent.vms.adoptAll(); // before anybody can ask: what runs here must be known
   const options = { logger: nestLog(log), abortOnError: false };
   const app = await NestFactory.create<NestExpressApplication>(appModuleFor(agent), options);
   app.useBodyParser('json', { limit: '256kb' });
-  agent.listensAt(await listen(app, config));
+  agent.listensAt(await listen(app, config), tunnelPort);
   log.info({ url: agent.url, dir: config.dir, vms: agent.vms.records().length }, 'agent listens');
 
   agent.outgoing.resumeAll();

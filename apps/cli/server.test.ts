@@ -66,6 +66,7 @@ test('an object by name or by id; control characters do not reach the terminal',
   expect((await drover('hosts', 'show', 'host-1')).stdout).toEqual((await drover('hosts', 'show', id(11))).stdout);
   const { stdout } = await drover('vms', 'show', 'web-1');
   expect(stdout).toMatch(/^console +\[31mtwo$/m);
+  expect(stdout).toMatch(/^networks +lan \(52:54:00:12:34:56\)$/m);
   expect((await drover('migrations', 'show', id(30))).stdout).toContain('runs on host-2');
 });
 
@@ -78,10 +79,12 @@ test('actions send what the contracts ask for', async () => {
   expect(await drover('vms', 'create', 'a', '--image', 'pager', '--append', 'rate=2', '--no-start')).toMatchObject({
     code: 0,
   });
+  expect(await drover('vms', 'create', 'b', '--image', 'pager', '--network', 'lan', 'dmz')).toMatchObject({ code: 0 });
   expect(posted()).toEqual([
     { reason: 'new disk' },
     { destinationHostId: id(12) },
     expect.objectContaining({ name: 'a', clusterId: id(1), image: 'pager', append: 'rate=2', start: false }),
+    expect.objectContaining({ name: 'b', nics: [{ network: 'lan' }, { network: 'dmz' }] }),
   ]);
 });
 

@@ -68,6 +68,7 @@ export const vm = VmView.parse({
   memoryMiB: 128,
   image: 'pager',
   append: 'rate=1',
+  nics: [{ network: 'lan', mac: '52:54:00:12:34:56' }],
   status: 'up',
   statusReason: '',
   epoch: 1,

@@ -8,6 +8,7 @@ import { AgentClient } from './agents/agent-client.js';
 import { AgentsController } from './agents/agents.controller.js';
 import { EnrolmentService } from './agents/enrolment.service.js';
 import { HeartbeatService } from './agents/heartbeat.service.js';
+import { Peers } from './agents/peers.js';
 import { AdminGuard } from './auth/admin.guard.js';
 import { SecretBox } from './auth/secrets.js';
 import type { Backends } from './backends.js';
@@ -59,6 +60,7 @@ const services = [
   Metrics,
   MigrationsService,
   Orders,
+  Peers,
   Planning,
   PolicyLoop,
   Reconciler,

@@ -66,6 +66,8 @@ export const Heartbeat = z.object({
   sentAt: Timestamp,
   agentUrl: z.url(),
   agentVersion: z.string(),
+  /** HOST:PORT at which its switch waits for those of other hosts. */
+  tunnelAddress: z.string().max(300).nullable().default(null),
   cpuCores: z.number().positive(),
   memoryMiB: z.int().positive(),
   cpuUsedCores: z.number().nonnegative(),
@@ -76,12 +78,26 @@ export const Heartbeat = z.object({
 });
 export type Heartbeat = z.infer<typeof Heartbeat>;
 
-/** What the agent may now forget, because it is stored; and VMs that must not run here (another copy owns them). */
+/** Another host of the cluster, to whose switch this host's brings frames. */
+export const Peer = z.object({
+  hostId: Id,
+  /** HOST:PORT. */
+  address: z.string(),
+  /** base64url(HMAC-SHA256(that host's agent's token, "tunnel:FROM:TO")), with host ids: valid for this pair alone. */
+  key: z.string(),
+});
+export type Peer = z.infer<typeof Peer>;
+
+/**
+ * What the agent may now forget, because it is stored; VMs that must not run here (another copy owns them); and the hosts
+ * that its VMs' networks reach.
+ */
 export const HeartbeatAnswer = z.object({
   forgetVms: z.array(z.object({ vmId: Id, epoch: z.int() })),
   forgetMigrations: z.array(Id),
   /** Copies that lost ownership (a higher epoch runs elsewhere): end them without grace. */
   destroyVms: z.array(z.object({ vmId: Id, epoch: z.int() })),
+  peers: z.array(Peer).default([]),
 });
 export type HeartbeatAnswer = z.infer<typeof HeartbeatAnswer>;
 

@@ -9,6 +9,19 @@ const Image = z
   .string()
   .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, "name an image in the hosts' image folders, such as linux or pager");
 
+/** A network of VMs: those of one name in a cluster are on the same Ethernet, on whatever hosts they run. */
+export const NetworkName = Name;
+
+/** One network card. */
+export const Nic = z.object({
+  network: NetworkName,
+  /** Made by the controller when the VM is; never changes. */
+  mac: z.string().regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/),
+});
+export type Nic = z.infer<typeof Nic>;
+
+const MAX_NICS = 4;
+
 /** What an agent needs to build the machine. */
 export const VmSpec = z.object({
   name: Name,
@@ -17,6 +30,7 @@ export const VmSpec = z.object({
   image: Image,
   /** Kernel command line (device tree bootargs). */
   append: z.string().max(2000),
+  nics: z.array(Nic).max(MAX_NICS).default([]),
 });
 export type VmSpec = z.infer<typeof VmSpec>;
 
@@ -53,6 +67,11 @@ export const CreateVm = z.object({
   memoryMiB: z.int().min(16).max(3584).default(128),
   image: Image,
   append: z.string().max(2000).default(''),
+  /** One network card for each, in this order. */
+  nics: z
+    .array(z.object({ network: NetworkName }))
+    .max(MAX_NICS)
+    .default([]),
   migrationPolicyId: Id.nullable().default(null),
   /** Where to start it first; null lets the scheduler choose. */
   hostId: Id.nullable().default(null),

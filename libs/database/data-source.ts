@@ -1,5 +1,6 @@
 import { DataSource } from 'typeorm';
 import { Init1790000000000 } from '../../migrations/1790000000000-init.js';
+import { Networks1790000100000 } from '../../migrations/1790000100000-networks.js';
 import { ENTITIES } from './entities/index.js';
 import { PostgresNaming } from './naming.js';
 
@@ -21,7 +22,7 @@ export async function openDataSource({ url, poolSize = 10, onError }: Options): 
     url,
     schema: SCHEMA,
     entities: ENTITIES,
-    migrations: [Init1790000000000],
+    migrations: [Init1790000000000, Networks1790000100000],
     namingStrategy: new PostgresNaming(),
     migrationsTransactionMode: 'all',
     poolSize,

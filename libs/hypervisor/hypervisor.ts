@@ -8,6 +8,13 @@ export interface VmPlace {
   readonly runtimeFolder: string;
 }
 
+/** A network card and where it is plugged in. */
+interface NicPlug {
+  readonly socket: string;
+  /** Such as 52:54:00:12:34:56. */
+  readonly mac: string;
+}
+
 /** What a process is started with. */
 export interface LaunchSpec extends VmPlace {
   readonly vmId: string;
@@ -19,6 +26,8 @@ export interface LaunchSpec extends VmPlace {
   readonly initrd?: string;
   /** Kernel command line. */
   readonly append: string;
+  /** Its network cards: each is plugged into a switch that listens at a Unix socket (QEMU's netdev `stream`). */
+  readonly nics: readonly NicPlug[];
   /** Starts without a guest, to be filled by a migration. */
   readonly incoming: boolean;
 }

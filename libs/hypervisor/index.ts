@@ -11,5 +11,5 @@ export type {
   VmPlace,
   VmProcess,
 } from './hypervisor.js';
-export { runtimeFolderFor } from './runtime-folder.js';
+export { makePrivate, runtimeFolderFor } from './runtime-folder.js';
 export { VmmDriver } from './vmm-driver.js';

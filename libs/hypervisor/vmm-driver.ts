@@ -12,6 +12,8 @@ import { type Exit, QmpVmProcess } from './qmp-process.js';
 import { checkSocketPath, makePrivate } from './runtime-folder.js';
 
 const CONNECT_RETRY_MS = 50;
+/** How often a VM whose switch is gone, because its agent is, looks for it. */
+const RECONNECT_MS = 100;
 /** How often a process that is not our child is looked at. */
 const WATCH_MS = 250;
 
@@ -30,8 +32,17 @@ export function vmmArguments(spec: LaunchSpec, qmpSocket: string): string[] {
     '-qmp': qmpOption(qmpSocket),
     '-pidfile': join(spec.folder, 'vmm.pid'),
   };
-  return [...Object.entries(options).flat(), ...(spec.incoming ? ['-incoming', 'defer'] : ['-S'])];
+  const nics = spec.nics.flatMap(({ socket, mac }, index) => [
+    '-netdev',
+    `stream,id=nic${index},addr.type=unix,addr.path=${escaped(socket)},server=off,reconnect-ms=${RECONNECT_MS}`,
+    '-device',
+    `virtio-net-device,id=net${index},netdev=nic${index},mac=${mac}`,
+  ]);
+  return [...Object.entries(options).flat(), ...nics, ...(spec.incoming ? ['-incoming', 'defer'] : ['-S'])];
 }
+
+/** A comma ends a property, unless it is doubled. */
+const escaped = (path: string) => path.replaceAll(',', ',,');
 
 export class VmmDriver implements Hypervisor {
   /** How our own children ended. */

@@ -57,14 +57,16 @@ class Host {
   }
 
   private newFabric(): Fabric {
-    const identity = { hostId: this.id, agentToken: this.token };
-    return new Fabric(identity, { nowMs: () => performance.now(), log: (line) => this.log.push(line) });
+    return new Fabric(this.token, { nowMs: () => performance.now(), log: (line) => this.log.push(line) });
   }
 }
 
 function introduce(hosts: readonly Host[]): void {
   for (const host of hosts)
-    host.fabric.setPeers(hosts.filter((other) => other !== host).map((other) => other.peerFor(host)));
+    host.fabric.setPeers(
+      host.id,
+      hosts.filter((other) => other !== host).map((other) => other.peerFor(host)),
+    );
 }
 
 async function twoHosts(): Promise<[Host, Host]> {
@@ -167,7 +169,7 @@ test("when a host's agent is started again, tunnels and frames come back", async
   const a = await h1.nic(1);
   await meet(a, await h2.nic(2));
   await h2.restart();
-  h2.fabric.setPeers([h1.peerFor(h2)]);
+  h2.fabric.setPeers('h2', [h1.peerFor(h2)]);
   await meet(a, await h2.nic(2));
 });
 
@@ -175,7 +177,7 @@ test('a host that is no peer any more is neither heard nor told', async () => {
   const [h1, h2] = await twoHosts();
   const [a, b] = [await h1.nic(1), await h2.nic(2)];
   await meet(a, b);
-  h1.fabric.setPeers([]);
+  h1.fabric.setPeers('h1', []);
   const told = [a.heard.length, b.heard.length];
   a.send(BROADCAST, 'into the void');
   await eventually(() => {
@@ -191,8 +193,8 @@ test.each([
 ])('nobody gets in with %s', async (_, wrong) => {
   const [h1, h2] = [await new Host('h1').start(), await new Host('h2').start()];
   const [a, b] = [await h1.nic(1), await h2.nic(2)];
-  h2.fabric.setPeers([h1.peerFor(h2)]);
-  h1.fabric.setPeers([wrong(h1, h2)]);
+  h2.fabric.setPeers('h2', [h1.peerFor(h2)]);
+  h1.fabric.setPeers('h1', [wrong(h1, h2)]);
   await eventually(() => {
     a.send(BROADCAST, 'intruder');
     expect(h1.log.join()).toMatch(/no tunnel to host h2/);
@@ -204,7 +206,7 @@ test.each([
 test('nobody gets in who is no peer, or speaks no TLS', async () => {
   const [h1, h2] = [await new Host('h1').start(), await new Host('h2').start()];
   const [a, b] = [await h1.nic(1), await h2.nic(2)];
-  h1.fabric.setPeers([h2.peerFor(h1)]);
+  h1.fabric.setPeers('h1', [h2.peerFor(h1)]);
   const stranger = connect(h2.port, '127.0.0.1');
   stranger.on('error', () => undefined);
   stranger.write(Buffer.concat([Uint8Array.of(0, 0, 0, 70, 1, 3), Buffer.from('lan'), Buffer.alloc(65, 0xff)]));

@@ -17,7 +17,7 @@ export class FakeHost {
   enrolment: Enrol | null = null;
   heartbeats: Heartbeat[] = [];
   /** What the next heartbeats are answered. */
-  answer: HeartbeatAnswer = { forgetVms: [], forgetMigrations: [], destroyVms: [] };
+  answer: HeartbeatAnswer = { forgetVms: [], forgetMigrations: [], destroyVms: [], peers: [] };
 
   constructor(readonly name: string) {}
 

@@ -35,6 +35,7 @@ test('the initial RAM disk is handed to the VMM', () => {
     vcpus: 1,
     memoryMiB: 64,
     append: 'quiet',
+    nics: [],
     incoming: false,
     folder: '/vm',
     runtimeFolder: '/run',

@@ -20,7 +20,7 @@ const order: MigrateJob = {
   vmId: '00000000-0000-4000-8000-000000000002',
   sourceEpoch: 4,
   epoch: 5,
-  spec: { name: 'web-1', vcpus: 1, memoryMiB: 64, image: 'pager', append: '' },
+  spec: { name: 'web-1', vcpus: 1, memoryMiB: 64, image: 'pager', append: '', nics: [] },
   destination: {
     hostId: '00000000-0000-4000-8000-000000000003',
     hostName: 'host-2',

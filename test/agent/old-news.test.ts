@@ -15,7 +15,7 @@ import { VmTransfers } from '../../apps/agent/vms/vm-transfers.js';
 
 const VM_ID = '00000000-0000-4000-8000-000000000002';
 const MIGRATION_ID = '00000000-0000-4000-8000-000000000001';
-const spec = { name: 'web-1', vcpus: 1, memoryMiB: 64, image: 'pager', append: '' };
+const spec = { name: 'web-1', vcpus: 1, memoryMiB: 64, image: 'pager', append: '', nics: [] };
 const handle = { pid: 1, startTime: '1', qmpSocket: '', consoleLog: '', consoleInput: '', log: '' };
 
 function host() {
@@ -24,8 +24,9 @@ function host() {
   const kill = vi.fn<Hypervisor['kill']>();
   const hypervisor = { isAlive: () => true, kill } as unknown as Hypervisor;
   const folders = { images: [dir], vms: dir, runtime: dir };
+  const noPorts = { plug: () => Promise.resolve(), unplug: () => Promise.resolve() };
   const onDamage = (file: string, reason: string) => expect.fail(`${file}: ${reason}`);
-  const vms = new VmTable(JsonStore.open(join(dir, 'vms'), VmRecord, onDamage), hypervisor, folders, log);
+  const vms = new VmTable(JsonStore.open(join(dir, 'vms'), VmRecord, onDamage), hypervisor, folders, noPorts, log);
   const transfers = new VmTransfers(vms, 1024, log);
   const store = JsonStore.open(join(dir, 'migrations'), MigrationRecord, onDamage);
   const outgoing = new OutgoingMigrations(store, vms, transfers, log);

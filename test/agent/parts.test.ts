@@ -83,7 +83,7 @@ describe('how the end of a process is told', () => {
 const record: VmRecord = {
   vmId: VM_ID,
   epoch: 3,
-  spec: { name: 'web-1', vcpus: 1, memoryMiB: 64, image: 'pager', append: '' },
+  spec: { name: 'web-1', vcpus: 1, memoryMiB: 64, image: 'pager', append: '', nics: [] },
   phase: 'running',
   process: null,
   incoming: null,
@@ -110,6 +110,7 @@ describe('heartbeat', () => {
     const host = {
       agentUrl: 'http://127.0.0.1:7420',
       agentVersion: '0.1.0',
+      tunnelAddress: '127.0.0.1:7430',
       cpuCores: 2,
       memoryMiB: 1024,
       promisedMiB: 128,

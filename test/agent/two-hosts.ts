@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, vi } from 'vitest';
 import type { HostJob } from '#contracts';
+import { tunnelKey } from '../../apps/agent/network/tunnel.js';
 import { startTestPostgres } from '../postgres.js';
 import { AgentProcess } from './agent-process.js';
 import { FakeController } from './fake-controller.js';
@@ -20,7 +21,7 @@ export const pager = (append = 'region=8 rate=1', memoryMiB = 32): StartJob => (
   kind: 'start',
   vmId: randomUUID(),
   epoch: 1,
-  spec: { name: 'web-1', vcpus: 1, memoryMiB, image: 'pager', append },
+  spec: { name: 'web-1', vcpus: 1, memoryMiB, image: 'pager', append, nics: [] },
 });
 
 /** Sequence number of the last line that the guest printed; fails if it saw a wrong page. */
@@ -49,6 +50,17 @@ export class TwoHosts {
     for (const agent of [a, b]) agent.start();
     await eventually(() => [a.host.last, b.host.last]);
     return new TwoHosts(dir, postgres.stop, controller, a, b);
+  }
+
+  /** Answers heartbeats from now on with the other host's switch, as the controller does. */
+  introduce(): void {
+    const tell = (self: AgentProcess, other: AgentProcess) => {
+      const { hostId, enrolment, last } = other.host;
+      const key = tunnelKey(enrolment!.agentToken, self.host.hostId, hostId);
+      self.host.answer = { ...self.host.answer, peers: [{ hostId, address: last.tunnelAddress!, key }] };
+    };
+    tell(this.a, this.b);
+    tell(this.b, this.a);
   }
 
   async stop(): Promise<void> {

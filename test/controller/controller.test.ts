@@ -1,4 +1,5 @@
 /** The controller through its API, on a real PostgreSQL and real queues, with agents that only pretend to run VMs. */
+import { createHmac } from 'node:crypto';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Server } from '../../apps/controller/server.js';
@@ -66,6 +67,31 @@ for (const backend of ['PostgreSQL', 'Redis'] as const)
       await vi.waitFor(() => expect(agents[0]!.migrations.size + agents[0]!.copies.size).toBe(0), 40_000);
       const { items } = await api.get(`/events?vmId=${vm.id}&type=vm.migrated`);
       expect(items[0].message).toBe('web-1 moved from alpha to beta in 345 ms, paused for 12 ms');
+    });
+
+    test('network cards have addresses that stay; hosts learn of each other, with a key for each pair', async () => {
+      const vm = await createVm('net-1', { hostId: agents[0]!.hostId, nics: [{ network: 'lan' }, { network: 'dmz' }] });
+      const mac = expect.stringMatching(/^.[26ae](:[0-9a-f]{2}){5}$/);
+      expect(vm.nics).toEqual([
+        { network: 'lan', mac },
+        { network: 'dmz', mac },
+      ]);
+      expect(vm.nics[0].mac).not.toBe(vm.nics[1].mac);
+      await api.post(`/vms/${vm.id}/migrate`, { destinationHostId: agents[1]!.hostId });
+      expect(await api.until(`/vms/${vm.id}`, { status: 'up', epoch: 2 })).toMatchObject({ nics: vm.nics });
+      const specs = agents[0]!.jobs.flatMap((job) => ('spec' in job && job.vmId === vm.id ? [job.spec] : []));
+      expect(specs.map(({ nics }) => nics)).toEqual([vm.nics, vm.nics]); // of the start, and of the migration
+
+      const keyTo = (to: FakeAgent, from: FakeAgent) =>
+        createHmac('sha256', to.token).update(`tunnel:${from.hostId}:${to.hostId}`).digest('base64url');
+      const others = agents
+        .slice(1)
+        .map((to) => ({ hostId: to.hostId, address: '127.0.0.1:7430', key: keyTo(to, agents[0]!) }));
+      await vi.waitFor(() => {
+        expect(agents[0]!.tunnels.toSorted((a, b) => (a.hostId < b.hostId ? -1 : 1))).toEqual(
+          others.toSorted((a, b) => (a.hostId < b.hostId ? -1 : 1)),
+        );
+      }, 40_000);
     });
 
     test('a VM can be paused, resumed, stopped, started and deleted; its console is read and written', async () => {

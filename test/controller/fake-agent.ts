@@ -19,6 +19,8 @@ export class FakeAgent {
   /** What this agent was ordered to do, in order. */
   readonly jobs: HostJob[] = [];
   readonly destroyed: string[] = [];
+  /** Other hosts' switches, as the last heartbeat was answered. */
+  tunnels: HeartbeatAnswer['peers'] = [];
   /** Bodies of direct orders, by path. */
   readonly direct = new Map<string, unknown>();
   /** While true, migrations stay in pre-copy. */
@@ -130,6 +132,7 @@ export class FakeAgent {
       sentAt: new Date().toISOString(),
       agentUrl: this.url,
       agentVersion: '0.0.0',
+      tunnelAddress: '127.0.0.1:7430',
       ...this.size,
       cpuUsedCores: vms.reduce((sum, vm) => sum + vm.cpuUsedCores, 0),
       memoryUsedMiB: 0,
@@ -146,7 +149,8 @@ export class FakeAgent {
       for (const migration of this.migrations.values()) this.advance(migration);
       const response = await this.post('/agents/heartbeat', this.enrolled.heartbeatToken, this.heartbeat());
       if (!response.ok) return;
-      const { forgetVms, forgetMigrations, destroyVms } = (await response.json()) as HeartbeatAnswer;
+      const { forgetVms, forgetMigrations, destroyVms, peers } = (await response.json()) as HeartbeatAnswer;
+      this.tunnels = peers;
       for (const id of forgetMigrations) this.migrations.delete(id);
       for (const { vmId, epoch } of [...forgetVms, ...destroyVms])
         if (this.copies.get(vmId)?.epoch === epoch) this.copies.delete(vmId);

@@ -39,6 +39,7 @@ const newVm = (name: string) =>
     memoryMiB: 64,
     image: 'pager',
     append: '',
+    nics: [],
     migrationPolicyId: null,
     statusReason: '',
   });
@@ -121,6 +122,7 @@ const vmDefinition = () => ({
   memoryMiB: 64,
   image: 'pager',
   append: '',
+  nics: [],
   migrationPolicyId: null,
   statusReason: '',
 });

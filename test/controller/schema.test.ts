@@ -29,7 +29,7 @@ test('migrations make exactly the tables that the entities describe', async () =
 });
 
 test('migrations can be undone and done again', async () => {
-  await db.undoLastMigration();
+  for (const _ of db.migrations) await db.undoLastMigration();
   const left = await db.query(`SELECT table_name FROM information_schema.tables WHERE table_schema = 'drover'`);
   expect(left).toEqual([{ table_name: 'migrations' }]);
   await db.runMigrations();

@@ -9,6 +9,7 @@ import { Fabric } from '../../apps/agent/network/fabric.js';
 import { tunnelKey } from '../../apps/agent/network/tunnel.js';
 import { isInstalled } from '../programs.js';
 import { VmmProcess } from '../vmm/process.js';
+import { lastEchoLine } from './echo.js';
 
 const ECHO = join(import.meta.dirname, '../../guests/echo.elf');
 const PATIENCE = { timeout: 30_000, interval: 50 };
@@ -21,7 +22,7 @@ class Host {
   port = 0;
 
   constructor(readonly id: string) {
-    this.fabric = new Fabric({ hostId: id, agentToken: id }, { nowMs: () => performance.now(), log: () => undefined });
+    this.fabric = new Fabric(id, { nowMs: () => performance.now(), log: () => undefined });
     onTestFinished(() => {
       this.fabric.close();
       rmSync(this.folder, { recursive: true });
@@ -47,37 +48,20 @@ async function twoHosts(): Promise<[Host, Host]> {
     address: `127.0.0.1:${of.port}`,
     key: tunnelKey(of.id, from.id, of.id),
   });
-  a.fabric.setPeers([peer(b, a)]);
-  b.fabric.setPeers([peer(a, b)]);
+  a.fabric.setPeers('h1', [peer(b, a)]);
+  b.fabric.setPeers('h2', [peer(a, b)]);
   return [a, b];
 }
 
 const echo = (nic: readonly string[], append: string) =>
   new VmmProcess(readFileSync(ECHO), ['-m', '16M', '-append', `${append} line_ms=50`, ...nic]);
 
-interface Line {
-  readonly asked: number;
-  readonly answered: number;
-  readonly repeated: number;
-  readonly silent_ms: number;
-  readonly announced: number;
-}
-
-const NOTHING_YET: Line = { asked: 0, answered: 0, repeated: 0, silent_ms: 0, announced: 0 };
-
-/** What the guest has last said of itself. */
-function lastLine(printed: string): Line {
-  const line = printed.match(/^echo time_ms=.*(?=\r\n)/gm)?.at(-1) ?? '';
-  const figures = [...line.matchAll(/(\w+)=(\d+)/g)].map(([, name, value]) => [name!, Number(value)]);
-  return { ...NOTHING_YET, ...(Object.fromEntries(figures) as Partial<Line>) };
-}
-
 test('two guests of one host ask and answer each other', async () => {
   const host = new Host('h1');
   echo(await host.nic(1), 'ip=10.0.0.1');
   const asker = echo(await host.nic(2), 'ip=10.0.0.2 peer=10.0.0.1 interval_ms=5');
-  await vi.waitFor(() => expect(lastLine(asker.printed()).answered).toBeGreaterThan(100), PATIENCE);
-  const { asked, answered, repeated } = lastLine(asker.printed());
+  await vi.waitFor(() => expect(lastEchoLine(asker.printed()).answered).toBeGreaterThan(100), PATIENCE);
+  const { asked, answered, repeated } = lastEchoLine(asker.printed());
   expect(asked - answered).toBeLessThanOrEqual(1);
   expect(repeated).toBe(0);
 });
@@ -87,21 +71,21 @@ test('a guest that moves to another host is found there at once, by its peers an
   const moving = echo(await h1.nic(1), 'ip=10.0.0.1 peer=10.0.0.2 interval_ms=5');
   const staying = echo(await h1.nic(2), 'ip=10.0.0.2 peer=10.0.0.1 interval_ms=5');
   for (const guest of [moving, staying]) {
-    await vi.waitFor(() => expect(lastLine(guest.printed()).answered).toBeGreaterThan(10), PATIENCE);
+    await vi.waitFor(() => expect(lastEchoLine(guest.printed()).answered).toBeGreaterThan(10), PATIENCE);
   }
   const socket = join(h2.folder, 'migration');
   const arrived = new VmmProcess(undefined, ['-m', '16M', ...(await h2.nic(1)), '-incoming', `unix:${socket}`]);
   await arrived.connect();
-  const before = lastLine(staying.printed());
+  const before = lastEchoLine(staying.printed());
   const source = await moving.connect();
   await source.execute('migrate', { uri: `unix:${socket}` });
   await arrived.waitForPrinted('announced=5'); // as often as it was asked to
   await vi.waitFor(() => {
-    expect(lastLine(staying.printed()).answered).toBeGreaterThan(before.answered + 200);
-    expect(lastLine(arrived.printed()).answered).toBeGreaterThan(before.answered + 200);
+    expect(lastEchoLine(staying.printed()).answered).toBeGreaterThan(before.answered + 200);
+    expect(lastEchoLine(arrived.printed()).answered).toBeGreaterThan(before.answered + 200);
   }, PATIENCE);
   for (const guest of [staying, arrived]) {
-    const { asked, answered, repeated } = lastLine(guest.printed());
+    const { asked, answered, repeated } = lastEchoLine(guest.printed());
     expect(asked - answered).toBeLessThan(100); // those of the moment in which it was nowhere
     expect(repeated).toBe(0);
   }
@@ -111,12 +95,12 @@ test('with its cable out a guest hears nothing; announce-self is heard', async (
   const host = new Host('h1');
   echo(await host.nic(1), 'ip=10.0.0.1');
   const asker = echo(await host.nic(2), 'ip=10.0.0.2 peer=10.0.0.1 interval_ms=5');
-  await vi.waitFor(() => expect(lastLine(asker.printed()).answered).toBeGreaterThan(10), PATIENCE);
+  await vi.waitFor(() => expect(lastEchoLine(asker.printed()).answered).toBeGreaterThan(10), PATIENCE);
   const qmp = await asker.connect();
   await qmp.execute('set_link', { name: 'n0', up: false });
-  await vi.waitFor(() => expect(lastLine(asker.printed()).silent_ms).toBeGreaterThan(200), PATIENCE);
+  await vi.waitFor(() => expect(lastEchoLine(asker.printed()).silent_ms).toBeGreaterThan(200), PATIENCE);
   await qmp.execute('set_link', { name: 'n0', up: true });
-  await vi.waitFor(() => expect(lastLine(asker.printed()).silent_ms).toBeLessThan(200), PATIENCE);
+  await vi.waitFor(() => expect(lastEchoLine(asker.printed()).silent_ms).toBeLessThan(200), PATIENCE);
   await qmp.execute('announce-self', { initial: 10, max: 20, rounds: 3, step: 10 });
   await asker.waitForPrinted('announced=3');
   await expect(qmp.execute('set_link', { name: 'n1', up: true })).rejects.toThrow(/Device 'n1' not found/);
@@ -136,8 +120,8 @@ test.skipIf(!hasQemu)('a guest on QEMU and one of ours ask each other at the sam
   theirs.stdout.on('data', (chunk: Buffer) => (printed += chunk.toString()));
   onTestFinished(() => void theirs.kill('SIGKILL'));
   await vi.waitFor(() => {
-    expect(lastLine(ours.printed()).answered).toBeGreaterThan(100);
-    expect(lastLine(printed).answered).toBeGreaterThan(100);
+    expect(lastEchoLine(ours.printed()).answered).toBeGreaterThan(100);
+    expect(lastEchoLine(printed).answered).toBeGreaterThan(100);
   }, PATIENCE);
-  expect(lastLine(printed).repeated).toBe(0);
+  expect(lastEchoLine(printed).repeated).toBe(0);
 });

@@ -240,6 +240,7 @@ export abstract class SampleDatacenter {
         memoryMiB: index % 2 === 0 ? 256 : 128,
         image: 'pager',
         append: 'region=64 rate=8',
+        nics: [{ network: 'default', mac: `52:54:00:12:34:0${index}` }],
         status: index === 6 ? 'down' : 'up',
         statusReason: index === 6 ? 'the guest ended with status 0' : '',
         epoch: 1,

@@ -84,12 +84,14 @@ describe.skipIf(!hasChromium)('the portal in a browser', () => {
     await portal.createVm('vm-1', { vcpus: 99 });
     await portal.page.getByText('at most 16').waitFor();
     await portal.page.getByLabel('vCPUs').fill('2');
+    await portal.page.getByLabel('Networks').fill('default, dmz,');
     await portal.page.getByRole('dialog').getByRole('button', { name: 'Create' }).click();
     await portal.page.getByText('vm-1 exists; choose another').waitFor();
     await portal.page.getByRole('dialog').getByLabel('Name').fill('vm-7');
     await portal.page.getByRole('dialog').getByRole('button', { name: 'Create' }).click();
     await portal.waitForHeading('vm-7');
     expect(server.vm('vm-7')).toMatchObject({ vcpus: 2, memoryMiB: 128, image: 'pager' });
+    await portal.page.getByText('dmz 52:54:00:12:34:51').waitFor();
   });
 
   test("a VM's console counts on and takes input; the VM migrates to the chosen host", async () => {

@@ -183,6 +183,7 @@ describe('driver vmm', () => {
     memoryMiB: 32,
     kernel: join(root, `guests/${image}.elf`),
     append,
+    nics: [],
     folder: join(dir, name),
     runtimeFolder: join(runtimeFolderFor(dir, 'some-vm/qmp.sock'), name),
     incoming: false,

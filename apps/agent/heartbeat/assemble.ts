@@ -4,6 +4,7 @@ import type { Heartbeat, MigrationReport, Pressure, VmReport } from '#contracts'
 export interface HostFacts {
   readonly agentUrl: string;
   readonly agentVersion: string;
+  readonly tunnelAddress: string | null;
   readonly cpuCores: number;
   readonly memoryMiB: number;
   /** Promised to the VMs that are here or arrive. */

@@ -44,7 +44,7 @@ export class HeartbeatService {
   }
 
   private async assemble(): Promise<Heartbeat> {
-    const { config, vms, meter, outgoing, url, version } = this.agent;
+    const { config, vms, meter, outgoing, url, version, tunnelAddress } = this.agent;
     const now = new Date();
     const measured = await Promise.all(
       vms.records().map(async (record) => [record.vmId, await meter.measure(record, now.getTime())] as const),
@@ -54,12 +54,17 @@ export class HeartbeatService {
     // From here on nothing waits: VMs and migrations are told as of the same moment.
     const reports = vms.records().map((record) => reportVm(record, figures.get(record.vmId) ?? NO_FIGURES));
     const { cpuCores, memoryMiB } = config;
-    const host = { agentUrl: url, agentVersion: version, cpuCores, memoryMiB, promisedMiB: vms.promisedMiB() };
-    return assembleHeartbeat(now, { ...host, pressure }, reports, outgoing.reports());
+    const host = { agentUrl: url, agentVersion: version, tunnelAddress, cpuCores, memoryMiB };
+    const promisedMiB = vms.promisedMiB();
+    return assembleHeartbeat(now, { ...host, promisedMiB, pressure }, reports, outgoing.reports());
   }
 
-  private async obey({ forgetVms, forgetMigrations, destroyVms }: HeartbeatAnswer, told: Heartbeat): Promise<void> {
-    const { orders, outgoing } = this.agent;
+  private async obey(
+    { forgetVms, forgetMigrations, destroyVms, peers }: HeartbeatAnswer,
+    told: Heartbeat,
+  ): Promise<void> {
+    const { orders, outgoing, network, identity } = this.agent;
+    await network.setPeers(identity.enrolled!.hostId, peers);
     for (const migrationId of forgetMigrations) outgoing.forget(migrationId);
     await Promise.all(forgetVms.map(({ vmId, epoch }) => orders.forget(vmId, epoch)));
     const toldAs = new Map(told.vms.map(({ vmId, status }) => [vmId, status]));

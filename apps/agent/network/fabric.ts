@@ -1,7 +1,7 @@
 /** A host's part of its VMs' networks: the switch, with a port for each NIC here and a link to each other host. */
 import { LearningSwitch, type Mac } from '#network';
 import { Port } from './port.js';
-import { type Peer, TunnelLink, TunnelListener, type TunnelIdentity } from './tunnel.js';
+import { type Peer, tunnelKey, TunnelLink, TunnelListener } from './tunnel.js';
 
 export interface PortSpec {
   readonly id: string;
@@ -22,15 +22,17 @@ export class Fabric {
   private readonly ports = new Map<string, Port>();
   private readonly links = new Map<string, TunnelLink>();
   private readonly listener: TunnelListener;
+  private hostId = '';
   /** Ports that were seen sending from addresses that are not theirs: each is told once. */
   private readonly spoofers = new Set<string>();
 
+  /** `agentToken`: what the keys of other hosts' tunnels are derived from. */
   constructor(
-    private readonly identity: TunnelIdentity,
+    agentToken: string,
     private readonly host: FabricPorts,
   ) {
-    this.listener = new TunnelListener(identity, {
-      isPeer: (hostId) => this.links.has(hostId),
+    this.listener = new TunnelListener({
+      keyFor: (from) => (this.links.has(from) ? tunnelKey(agentToken, from, this.hostId) : null),
       onFrame: (from, network, frame) => this.fromLink(from, network, frame),
       log: host.log,
     });
@@ -65,27 +67,28 @@ export class Fabric {
     this.tellNetworks();
   }
 
-  /** The other hosts whose VMs may be on the same networks. */
-  setPeers(peers: readonly Peer[]): void {
-    for (const [hostId, link] of this.links) {
-      const peer = peers.find((candidate) => candidate.hostId === hostId);
+  /** The other hosts whose VMs may be on the same networks. `hostId`: who this one is. */
+  setPeers(hostId: string, peers: readonly Peer[]): void {
+    this.hostId = hostId;
+    for (const [id, link] of this.links) {
+      const peer = peers.find((candidate) => candidate.hostId === id);
       if (peer && peer.address === link.peer.address && peer.key === link.peer.key) continue;
       link.close();
-      this.links.delete(hostId);
-      this.bridge.setLink(hostId, []);
+      this.links.delete(id);
+      this.bridge.setLink(id, []);
     }
     for (const peer of peers) {
-      const { hostId } = peer;
-      if (this.links.has(hostId)) continue;
-      const onNetworks = (networks: readonly string[]) => this.bridge.setLink(hostId, networks);
-      this.links.set(hostId, new TunnelLink(this.identity.hostId, peer, { onNetworks, log: this.host.log }));
+      const { hostId: id } = peer;
+      if (this.links.has(id)) continue;
+      const onNetworks = (networks: readonly string[]) => this.bridge.setLink(id, networks);
+      this.links.set(id, new TunnelLink(hostId, peer, { onNetworks, log: this.host.log }));
     }
-    this.listener.review();
+    this.listener.review((from) => this.links.has(from));
   }
 
   close(): void {
     for (const id of this.ports.keys()) this.unplug(id);
-    this.setPeers([]);
+    this.setPeers(this.hostId, []);
     this.listener.close();
   }
 

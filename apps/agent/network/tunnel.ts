@@ -25,12 +25,6 @@ const KEEP_ALIVE_MS = 5_000;
 const HANDSHAKE_TIMEOUT_MS = 5_000;
 const RETRY_MS = 500;
 
-/** Who this host is. */
-export interface TunnelIdentity {
-  readonly hostId: string;
-  readonly agentToken: string;
-}
-
 /** A host to which frames go. */
 export interface Peer {
   readonly hostId: string;
@@ -45,8 +39,8 @@ export const tunnelKey = (agentToken: string, from: string, to: string): string 
   createHmac('sha256', agentToken).update(`tunnel:${from}:${to}`).digest('base64url');
 
 export interface TunnelListenerPorts {
-  /** Only these are let in. */
-  isPeer(hostId: string): boolean;
+  /** The key that a host must know to be let in; null for one that is not let in. */
+  keyFor(hostId: string): string | null;
   onFrame(from: string, network: string, frame: Uint8Array): void;
   log(message: string): void;
 }
@@ -56,25 +50,22 @@ export class TunnelListener {
   private readonly server: TlsServer;
   private readonly callers = new Map<string, TLSSocket>();
   private networks: readonly string[] = [];
+  private lastRefusal = '';
 
-  constructor(
-    identity: TunnelIdentity,
-    private readonly ports: TunnelListenerPorts,
-  ) {
-    const keyOf = (from: string) =>
-      ports.isPeer(from) ? Buffer.from(tunnelKey(identity.agentToken, from, identity.hostId), 'base64url') : null;
+  constructor(private readonly ports: TunnelListenerPorts) {
     /** Who has shown the key of which host. */
     const shown = new WeakMap<Socket, string>();
     this.server = createServer({
       ...TLS,
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
       pskCallback: (socket, from) => {
-        shown.set(socket, from);
-        return keyOf(from);
+        const key = ports.keyFor(from);
+        if (key !== null) shown.set(socket, from);
+        return key === null ? null : Buffer.from(key, 'base64url');
       },
     });
     this.server.on('secureConnection', (socket) => this.accept(socket, shown.get(socket)!));
-    this.server.on('tlsClientError', (error) => ports.log(`a tunnel was refused: ${error.message}`));
+    this.server.on('tlsClientError', (error) => this.refused(error.message));
   }
 
   /** Listens; resolves with the port. Rejects if the address cannot be used. */
@@ -95,8 +86,8 @@ export class TunnelListener {
   }
 
   /** Closes the connections of those that are no peers any more. */
-  review(): void {
-    for (const [hostId, caller] of this.callers) if (!this.ports.isPeer(hostId)) caller.destroy();
+  review(isPeer: (hostId: string) => boolean): void {
+    for (const [hostId, caller] of this.callers) if (!isPeer(hostId)) caller.destroy();
   }
 
   close(): void {
@@ -105,6 +96,7 @@ export class TunnelListener {
   }
 
   private accept(socket: TLSSocket, from: string): void {
+    this.lastRefusal = '';
     this.callers.get(from)?.destroy();
     this.callers.set(from, socket);
     socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS);
@@ -122,6 +114,12 @@ export class TunnelListener {
       if (this.callers.get(from) === socket) this.callers.delete(from);
     });
     socket.write(tunnelNetworks(this.networks));
+  }
+
+  /** Says each reason once, not for each attempt. */
+  private refused(reason: string): void {
+    if (reason !== this.lastRefusal) this.ports.log(`a tunnel was refused: ${reason}`);
+    this.lastRefusal = reason;
   }
 
   private take(from: string, content: Uint8Array): void {

@@ -2,8 +2,9 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { VmSpec } from '#contracts';
-import type { Hypervisor, VmEnd, VmHandle, VmPlace, VmProcess } from '#hypervisor';
+import { makePrivate, type Hypervisor, type VmEnd, type VmHandle, type VmPlace, type VmProcess } from '#hypervisor';
 import type { Log } from '../log.js';
+import type { NicPort } from '../network/switch-thread.js';
 import type { JsonStore } from '../state/json-store.js';
 import { findImage } from './images.js';
 import { Locks } from './locks.js';
@@ -28,7 +29,14 @@ interface Folders {
 }
 
 /** Name of the longest socket below the folder for sockets. */
-export const LONGEST_SOCKET = '00000000-0000-0000-0000-000000000000/qmp.sock';
+export const LONGEST_SOCKET = '00000000-0000-0000-0000-000000000000/nic0.sock';
+
+/** Where the NICs of VMs are plugged in. */
+interface Ports {
+  /** Resolves when the VM's process may connect. */
+  plug(vmId: string, nics: readonly NicPort[]): Promise<void>;
+  unplug(vmId: string): Promise<void>;
+}
 
 /** An order that cannot be carried out here and now; the message says why. */
 export class VmRefusal extends Error {
@@ -51,6 +59,7 @@ export class VmTable {
     private readonly store: JsonStore<VmRecord>,
     private readonly hypervisor: Hypervisor,
     private readonly folders: Folders,
+    private readonly ports: Ports,
     private readonly log: Log,
   ) {}
 
@@ -122,9 +131,11 @@ export class VmTable {
       const places = this.folders.images.join(', ');
       throw new VmRefusal('image_missing', `there is no image ${spec.image} on this host (looked in ${places})`);
     }
+    await this.plugIn(vmId);
     const { vcpus, memoryMiB, append } = spec;
     const incoming = phase === 'incoming';
-    const launch = { vmId, vcpus, memoryMiB, append, incoming, ...image, ...this.placeOf(vmId) };
+    const nics = this.portsOf(vmId);
+    const launch = { vmId, vcpus, memoryMiB, append, nics, incoming, ...image, ...this.placeOf(vmId) };
     const handle = await this.hypervisor.launch(launch);
     this.update(vmId, { process: handle });
     try {
@@ -178,6 +189,7 @@ export class VmTable {
       return this.noteEnd(vmId, { exitCode: null, signal: null, byGuest: false, lastLogLine });
     }
     try {
+      await this.plugIn(vmId);
       const process = await this.attach(vmId, handle, ADOPT_TIMEOUT_MS);
       this.log.info({ vmId, pid: handle.pid, phase: record.phase }, 'VM found again');
       if (record.phase === 'starting') await this.runGuest(vmId, process);
@@ -186,6 +198,22 @@ export class VmTable {
       this.log.warn({ vmId, pid: handle.pid }, `VM runs, but does not answer: ${(error as Error).message}`);
       setTimeout(() => void this.exclusively(vmId, () => this.adopt(vmId)), ADOPT_RETRY_MS).unref();
     }
+  }
+
+  /** The VM's network cards, each with the socket of its port. */
+  private portsOf(vmId: string): NicPort[] {
+    const { runtimeFolder } = this.placeOf(vmId);
+    return this.store
+      .get(vmId)!
+      .spec.nics.map((nic, index) => ({ ...nic, socket: join(runtimeFolder, `nic${index}.sock`) }));
+  }
+
+  /** Before the process connects; a process that runs already connects again. */
+  private async plugIn(vmId: string): Promise<void> {
+    const nics = this.portsOf(vmId);
+    if (nics.length === 0) return;
+    makePrivate(this.placeOf(vmId).runtimeFolder);
+    await this.ports.plug(vmId, nics);
   }
 
   private async attach(vmId: string, handle: VmHandle, timeoutMs: number): Promise<VmProcess> {
@@ -213,6 +241,7 @@ export class VmTable {
     const { leaving, phase } = this.store.get(vmId)!;
     const report = describeEnd(end, this.endings.get(vmId) ?? null);
     this.endings.delete(vmId);
+    void this.ports.unplug(vmId);
     this.log[report.status === 'failed' ? 'warn' : 'info']({ vmId, ...report }, 'the process of a VM has ended');
     if (leaving)
       this.update(vmId, { end: report }); // the migration decides what that means

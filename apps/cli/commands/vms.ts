@@ -36,6 +36,7 @@ async function oneVm(client: DroverClient, vm: VmView) {
     memory: `${vm.memoryMiB} MiB`,
     image: vm.image,
     append: vm.append,
+    networks: vm.nics.map(({ network, mac }) => `${network} (${mac})`).join(', '),
     cpu: vm.cpuUsedCores === null ? null : `${vm.cpuUsedCores.toFixed(2)} cores`,
     'dirty rate': vm.dirtyRateMiBps === null ? null : `${vm.dirtyRateMiBps.toFixed(1)} MiB/s`,
     migrations: vm.migrationCount,
@@ -77,6 +78,7 @@ export function vmCommands(program: Command): void {
     .option('--vcpus <n>', 'harts', wholeNumber, 1)
     .option('--memory <MiB>', 'memory', wholeNumber, 128)
     .option('--append <text>', 'kernel command line', '')
+    .option('--network <network...>', 'a network card on each of these networks')
     .option('--no-start', 'leaves it down')
     .action(
       (
@@ -84,6 +86,7 @@ export function vmCommands(program: Command): void {
         options: Record<'image' | 'append', string> & {
           cluster?: string;
           host?: string;
+          network?: string[];
           vcpus: number;
           memory: number;
           start: boolean;
@@ -94,9 +97,10 @@ export function vmCommands(program: Command): void {
           const clusterId = (await findCluster(client, options.cluster)).id;
           const hostId = options.host ? (await findHost(client, options.host)).id : null;
           const { image, append, vcpus, memory: memoryMiB, start } = options;
+          const nics = options.network?.map((network) => ({ network })) ?? [];
           return oneVm(
             client,
-            await client.vms.create({ name, clusterId, hostId, image, append, vcpus, memoryMiB, start }),
+            await client.vms.create({ name, clusterId, hostId, image, append, vcpus, memoryMiB, nics, start }),
           );
         }),
     );

@@ -9,6 +9,7 @@ import { Orders } from '../orders.js';
 import { judgeCopy } from '../reconciler/decide.js';
 import { migrationFacts, Reconciler, type Settled, vmFacts } from '../reconciler/reconciler.js';
 import { overUtilizedSince, smooth, smoothingWeight } from './load.js';
+import { Peers } from './peers.js';
 
 /** News from a host: stores it, acts on it at once, and tells the agent what it may forget or must end. */
 @Injectable()
@@ -18,6 +19,7 @@ export class HeartbeatService {
     private readonly reconciler: Reconciler,
     private readonly orders: Orders,
     private readonly metrics: Metrics,
+    private readonly peers: Peers,
     @Inject(LOG) private readonly log: Log,
   ) {}
 
@@ -49,16 +51,17 @@ export class HeartbeatService {
     for (const { migrationId, status, totalMs, downtimeMs } of beat.migrations)
       if (status === 'completed' && answer.forgetMigrations.includes(migrationId))
         this.metrics.migrationCompleted(totalMs, downtimeMs);
-    return answer;
+    return { ...answer, peers: await this.peers.of(hostId) };
   }
 
   private async saveHost(tx: Repositories, host: Host, beat: Heartbeat, weight: number, now: Date): Promise<void> {
     const { schedulingPolicy } = await tx.clusters.get(host.clusterId);
     const cpuSmoothedCores = smooth(host.cpuSmoothedCores, beat.cpuUsedCores, weight);
-    const { agentUrl, agentVersion, cpuCores, memoryMiB, cpuUsedCores, pressure } = beat;
+    const { agentUrl, agentVersion, tunnelAddress, cpuCores, memoryMiB, cpuUsedCores, pressure } = beat;
     const values = {
       agentUrl,
       agentVersion,
+      tunnelAddress,
       cpuCores,
       memoryMiB,
       cpuUsedCores,

@@ -13,6 +13,10 @@ export const sameSecret = (a: string, b: string): boolean =>
 export const migrationTicket = (agentToken: string, migrationId: string, vmId: string, epoch: number): string =>
   createHmac('sha256', agentToken).update(`${migrationId}:${vmId}:${epoch}`).digest('base64url');
 
+/** What the switch of host `to`, whose agent has that token, asks of the one of host `from`: valid for that pair alone. */
+export const tunnelKey = (agentToken: string, from: string, to: string): string =>
+  createHmac('sha256', agentToken).update(`tunnel:${from}:${to}`).digest('base64url');
+
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 

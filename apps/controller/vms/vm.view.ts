@@ -22,10 +22,11 @@ export const vmView = (vm: Vm): VmView => ({
 });
 
 /** What an agent needs to build the machine. */
-export const vmSpec = ({ name, vcpus, memoryMiB, image, append }: Vm): VmSpec => ({
+export const vmSpec = ({ name, vcpus, memoryMiB, image, append, nics }: Vm): VmSpec => ({
   name,
   vcpus,
   memoryMiB,
   image,
   append,
+  nics,
 });

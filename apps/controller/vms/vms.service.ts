@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { CreateVm, MigrateVm, StopVm } from '#contracts';
 import { Database, type Migration, type Repositories, type Vm } from '#database';
@@ -6,6 +7,7 @@ import { checkMove, checkPlacement, chooseDestination, placeVm } from '#planner'
 import { Refused } from '../http/problems.js';
 import { beginMigration } from '../migrations/lifecycle.js';
 import { Orders, pauseOrder, startOrder, stopOrder } from '../orders.js';
+import { newNics } from './nics.js';
 
 type Placement = { readonly hostId: string } | { readonly hostId: null; readonly reason: string };
 
@@ -25,7 +27,8 @@ export class VmsService {
       await tx.clusters.lockDecisions((await tx.clusters.get(definition.clusterId)).id);
       if (hostId) await tx.hosts.get(hostId);
       if (definition.migrationPolicyId) await tx.migrationPolicies.get(definition.migrationPolicyId);
-      const created = await tx.vms.create({ ...definition, statusReason: '' });
+      const id = randomUUID();
+      const created = await tx.vms.create({ ...definition, id, nics: newNics(id, definition.nics), statusReason: '' });
       if (!start) return created;
       const placement = await this.place(tx, created, hostId);
       if (placement.hostId !== null) return this.begin(tx, created, placement.hostId, now);

@@ -60,6 +60,10 @@ export class Host {
   @Column({ ...TEXT, nullable: true })
   agentVersion!: string | null;
 
+  /** HOST:PORT at which its switch waits for those of other hosts. */
+  @Column({ ...TEXT, nullable: true })
+  tunnelAddress!: string | null;
+
   @Column({ ...TIME, nullable: true })
   lastHeartbeatAt!: Date | null;
 

@@ -1,7 +1,7 @@
 import { Check, Column, Entity, ForeignKey, Index, PrimaryGeneratedColumn } from 'typeorm';
-import type { VmStatus } from '#contracts';
+import type { Nic, VmStatus } from '#contracts';
 import { Cluster } from './cluster.entity.js';
-import { CREATED, EMPTY_TEXT, REAL, TEXT, TIME, UUID, VM_STATUS } from './columns.js';
+import { CREATED, EMPTY_TEXT, JSON_VALUE, REAL, TEXT, TIME, UUID, VM_STATUS } from './columns.js';
 import { Host } from './host.entity.js';
 import { MigrationPolicy } from './migration-policy.entity.js';
 
@@ -33,6 +33,9 @@ export class Vm {
 
   @Column(EMPTY_TEXT)
   append!: string;
+
+  @Column({ ...JSON_VALUE, default: [] })
+  nics!: Nic[];
 
   /** Where it runs, or is ordered to; null exactly while it is down. */
   @ForeignKey(() => Host)

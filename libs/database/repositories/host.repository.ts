@@ -14,6 +14,12 @@ export interface HostUsage {
   readonly migrationCount: number;
 }
 
+interface Tunnel {
+  readonly hostId: string;
+  readonly tunnelAddress: string;
+  readonly agentTokenEncrypted: Buffer;
+}
+
 const NO_USAGE: HostUsage = { vmCount: 0, memoryUsedMiB: 0, migrationCount: 0 };
 const ANSWERING: HostStatus[] = ['up', 'preparing_for_maintenance', 'maintenance'];
 
@@ -69,6 +75,19 @@ export class HostRepository extends BaseRepository<Host> {
 
   async remove(id: string): Promise<void> {
     await this.rows.delete({ id: (await this.lock(id)).id });
+  }
+
+  /** The switches of the other hosts in its cluster, and what their keys are made from. */
+  async tunnelsBeside(hostId: string): Promise<Tunnel[]> {
+    return this.manager.query(
+      `SELECT host.id AS "hostId", host.tunnel_address AS "tunnelAddress",
+              credential.agent_token_encrypted AS "agentTokenEncrypted"
+         FROM host JOIN agent_credential AS credential ON credential.host_id = host.id
+        WHERE host.cluster_id = (SELECT cluster_id FROM host WHERE id = $1) AND host.id <> $1
+          AND host.tunnel_address IS NOT NULL AND credential.agent_token_encrypted IS NOT NULL
+        ORDER BY host.id`,
+      [hostId],
+    );
   }
 
   async usage(ids: readonly string[]): Promise<(hostId: string) => HostUsage> {

@@ -7,8 +7,8 @@ import { BaseRepository } from './base.js';
 
 type VmDefinition = Pick<
   Vm,
-  'clusterId' | 'name' | 'vcpus' | 'memoryMiB' | 'image' | 'append' | 'migrationPolicyId' | 'statusReason'
->;
+  'clusterId' | 'name' | 'vcpus' | 'memoryMiB' | 'image' | 'append' | 'nics' | 'migrationPolicyId' | 'statusReason'
+> & { readonly id?: string };
 /** All that may change besides the status. */
 export type VmChange = Partial<Omit<Vm, 'id' | 'clusterId' | 'status' | 'statusSince' | 'createdAt'>>;
 

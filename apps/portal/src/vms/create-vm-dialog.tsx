@@ -1,5 +1,4 @@
 import { useNavigate } from 'react-router';
-import { CreateVm } from '#contracts';
 import { CheckField, NumberField, SelectField, TextField } from '../forms/fields.js';
 import { FormDialog } from '../forms/form-dialog.js';
 import { useForm } from '../forms/form.js';
@@ -8,6 +7,7 @@ import { useSession } from '../live/session.js';
 import { optionsOf } from '../parts/filters.js';
 import { useMigrationPolicies } from '../policies/use-migration-policies.js';
 import { hostOptions } from './host-options.js';
+import { VmForm } from './networks.js';
 
 export function CreateVmDialog({ onClose }: { onClose: () => void }) {
   const { client } = useSession();
@@ -15,7 +15,7 @@ export function CreateVmDialog({ onClose }: { onClose: () => void }) {
   const { data: policies = [] } = useMigrationPolicies();
   const navigate = useNavigate();
   const form = useForm({
-    schema: CreateVm,
+    schema: VmForm,
     initial: {
       name: '',
       clusterId: clusters[0]?.id ?? '',
@@ -23,6 +23,7 @@ export function CreateVmDialog({ onClose }: { onClose: () => void }) {
       memoryMiB: 128,
       image: 'pager',
       append: '',
+      networks: 'default',
       migrationPolicyId: null,
       hostId: null,
       start: true,
@@ -30,8 +31,8 @@ export function CreateVmDialog({ onClose }: { onClose: () => void }) {
   });
   const { clusterId, memoryMiB } = form.values;
   const create = () =>
-    form.submit(async (body) => {
-      const vm = await client.vms.create(body);
+    form.submit(async ({ networks, ...body }) => {
+      const vm = await client.vms.create({ ...body, nics: networks });
       await navigate(`/vms/${vm.id}`);
     });
   return (
@@ -65,6 +66,13 @@ export function CreateVmDialog({ onClose }: { onClose: () => void }) {
         isMonospace
         placeholder="region=64 rate=8"
         help="What the guest finds as its boot arguments; may be left empty."
+      />
+      <TextField
+        form={form}
+        name="networks"
+        label="Networks"
+        placeholder="none"
+        help="A network card for each, with commas between; VMs see each other on networks of the same name."
       />
       <SelectField
         form={form}

@@ -26,6 +26,15 @@ function Cooldown({ until }: { until: string | null }) {
   return until !== null && Date.parse(until) > now ? <When at={until} /> : 'any time';
 }
 
+function NicList({ nics }: { nics: VmView['nics'] }) {
+  if (nics.length === 0) return <span className="subtle">none</span>;
+  return nics.map(({ network, mac }) => (
+    <div key={mac}>
+      {network} <code>{mac}</code>
+    </div>
+  ));
+}
+
 export function VmPage() {
   const { id } = useParams();
   const { vms } = useInventory();
@@ -86,6 +95,9 @@ function KnownVm({ vm }: { vm: VmView }) {
             </Fact>
             <Fact name="Command line">
               {vm.append ? <code>{vm.append}</code> : <span className="subtle">empty</span>}
+            </Fact>
+            <Fact name="Network cards">
+              <NicList nics={vm.nics} />
             </Fact>
             {vm.exitCode !== null && <Fact name="Exit status">{vm.exitCode}</Fact>}
           </Facts>
