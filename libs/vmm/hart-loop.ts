@@ -30,6 +30,7 @@ import {
 import { postMail, type Mail } from './mailbox.js';
 import { BOARD } from './board.js';
 import { GuestMemory } from './memory.js';
+import { leaveFence, takeFence, type FenceRange } from './remote-fence.js';
 import {
   handleSbi,
   HSM_START_PENDING,
@@ -154,8 +155,11 @@ class HartLoop {
       this.hart = this.newHart(this.hartId, this.hartPorts());
       this.waiting = false;
     }
-    if (bits & ATTENTION_FENCE) this.hart.fence();
-    else if (bits & ATTENTION_FLUSH_WRITES) this.hart.flushWrites();
+    if (bits & ATTENTION_FENCE) {
+      const fence = takeFence(this.memory, this.hartId);
+      if (fence !== 'nothing') this.hart.fence(fence === 'all' ? undefined : fence);
+    }
+    if (bits & ATTENTION_FLUSH_WRITES) this.hart.flushWrites();
     if (bits & ATTENTION_HSM) {
       this.waiting = false;
       completeStart(this.memory, this.hart);
@@ -221,7 +225,7 @@ class HartLoop {
       isRam: (address, size) => memory.isRam(Number(address), Number(size)),
       setTimer: (ticks) => store64(memory, block + H_STIMECMP, ticks),
       sendIpi: (harts) => harts.forEach((hart) => setPending(memory, hart, MIP_SSIP, true)),
-      remoteFence: (harts) => this.remoteFence(harts),
+      remoteFence: (harts, range) => this.remoteFence(harts, range),
       hartState: (hart) => load32(memory, hartBlock(hart) + H_HSM),
       startHart: (hart, pc, opaque) => {
         const target = hartBlock(hart);
@@ -251,9 +255,10 @@ class HartLoop {
     };
   }
 
-  private remoteFence(harts: readonly number[]): void {
-    if (harts.includes(this.hartId)) this.hart.fence();
+  private remoteFence(harts: readonly number[], range: FenceRange | undefined): void {
+    if (harts.includes(this.hartId)) this.hart.fence(range);
     const others = harts.filter((hart) => hart !== this.hartId);
+    for (const hart of others) leaveFence(this.memory, hart, range);
     const serveOwn = () => serveAttention(this.memory, this.hartId, (bits) => this.serve(bits));
     demandAttention(this.memory, others, ATTENTION_FENCE, serveOwn);
   }

@@ -39,6 +39,7 @@ import {
   PAGE_SIZE,
   RAM,
 } from './layout.js';
+import type { FenceRange } from './remote-fence.js';
 
 /** What a hart asks of its surroundings while it runs; called synchronously from inside `run`. */
 export interface HartPorts {
@@ -95,6 +96,7 @@ interface CpuExports {
   run(budget: number): number;
   flushWrites(): void;
   fence(): void;
+  flushAddress(va: bigint): void;
   readCsr(number: number): bigint;
   writeCsr(number: number, value: bigint): void;
   csrExists(number: number): number;
@@ -256,9 +258,15 @@ export class Hart {
     this.cpu.flushWrites();
   }
 
-  /** SFENCE.VMA for all addresses and FENCE.I in one: sees page tables and code as they are now (remote fences). */
-  fence(): void {
-    this.cpu.fence();
+  /**
+   * Remote fences: SFENCE.VMA for each page of the range; without one, SFENCE.VMA for all addresses and FENCE.I: the hart
+   * sees page tables and code as they are now.
+   */
+  fence(range?: FenceRange): void {
+    if (!range) return this.cpu.fence();
+    for (let page = 0; page < range.pages; page++) {
+      this.cpu.flushAddress(BigInt.asIntN(64, range.start + BigInt(page * PAGE_SIZE)));
+    }
   }
 
   /** The hart's state, between two calls of `run`. A reservation (LR) is not part of it: the next SC fails. */

@@ -105,6 +105,10 @@ export const H_QUIET = 0x15c;
 /** u64: where HSM hart_start lets the hart begin, and what it then finds in a1; valid while start is pending. */
 export const H_START_PC = 0x160;
 export const H_START_OPAQUE = 0x168;
+/** i64, atomic: what ATTENTION_FENCE makes the hart forget: FENCE_NONE, FENCE_ALL or a range (remote-fence.ts). */
+export const H_FENCE = 0x170;
+export const FENCE_NONE = 0;
+export const FENCE_ALL = -1;
 /** Mailbox: one request of this hart, served by the main thread. */
 export const H_MAIL_STATE = 0x180; // i32, atomic: MAIL_* below
 export const H_MAIL_WRITE = 0x184; // i32: what is asked, MAIL_READ, ...
@@ -135,7 +139,7 @@ export const H_TLB_EXEC = 0xc000;
 export const ATTENTION_STOP = 1;
 /** Forget the write TLB, so that the next write to each page is logged again; then acknowledge. */
 export const ATTENTION_FLUSH_WRITES = 2;
-/** Forget all TLBs and decoded code (remote SFENCE.VMA, FENCE.I); then acknowledge. */
+/** Forget the translations that H_FENCE tells, if all of them then decoded code too; then acknowledge. */
 export const ATTENTION_FENCE = 4;
 /** An interrupt may be pending. */
 export const ATTENTION_INTERRUPT = 8;

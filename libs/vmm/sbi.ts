@@ -2,6 +2,8 @@
  * The Supervisor Binary Interface, version 2.0 (RISC-V SBI specification): base, TIME, sPI, RFENCE, HSM, SRST and DBCN.
  * What a call means is decided here; what it does to harts and machine goes through SbiPorts.
  */
+import { fenceRange, type FenceRange } from './remote-fence.js';
+
 const SBI_SUCCESS = 0;
 const SBI_NOT_SUPPORTED = -2;
 const SBI_INVALID_PARAM = -3;
@@ -50,8 +52,11 @@ export interface SbiPorts {
   isRam(address: bigint, size: bigint): boolean;
   setTimer(ticks: bigint): void;
   sendIpi(harts: readonly number[]): void;
-  /** Returns when no hart of the list can use an old translation or instruction any more. */
-  remoteFence(harts: readonly number[]): void;
+  /**
+   * Returns when no hart of the list can use an old translation of the range any more; without a range, no old
+   * translation or instruction at all.
+   */
+  remoteFence(harts: readonly number[], range?: FenceRange): void;
   hartState(hart: number): number;
   /** False if the hart is not stopped. */
   startHart(hart: number, pc: bigint, opaque: bigint): boolean;
@@ -84,7 +89,9 @@ export function handleSbi(call: SbiCall, ports: SbiPorts): SbiResult {
       return withHarts(args, ports.harts, (harts) => ports.sendIpi(harts));
     case RFENCE:
       if (fid > 2n) break; // HFENCE needs the hypervisor extension
-      return withHarts(args, ports.harts, (harts) => ports.remoteFence(harts));
+      return withHarts(args, ports.harts, (harts) => {
+        ports.remoteFence(harts, fid === 0n ? undefined : fenceRange(arg(args, 2), arg(args, 3)));
+      });
     case HSM:
       return hsm(fid, args, ports);
     case SRST:

@@ -43,6 +43,14 @@ export const store64 = (shared: Shared, at: number, value: bigint): void => {
   Atomics.store(shared.dwords, at / 8, value);
 };
 
+/** Stores `to` if the field holds `from`; true if it did. Signed. */
+export const compareExchange64 = (shared: Shared, at: number, from: bigint, to: bigint): boolean =>
+  Atomics.compareExchange(shared.dwords, at / 8, from, to) === from;
+
+/** Signed. */
+export const exchange64 = (shared: Shared, at: number, value: bigint): bigint =>
+  Atomics.exchange(shared.dwords, at / 8, value);
+
 export const add64 = (shared: Shared, at: number, value: bigint): bigint => Atomics.add(shared.dwords, at / 8, value);
 
 export const notify = (shared: Shared, at: number): number => Atomics.notify(shared.words, at / 4);

@@ -30,6 +30,8 @@ interface LinuxOptions {
 export class LinuxVm {
   /** All that has come from its serial port. */
   console = '';
+  private commands = 0;
+
   private constructor(
     readonly vmm: VmmProcess,
     readonly qmp: QmpClient,
@@ -71,13 +73,32 @@ export class LinuxVm {
     );
   }
 
-  /** Types a command into the shell, runs it in a subshell, and resolves with what it printed. Throws if its status is not zero. */
+  /** Types a command into the shell, runs it in a subshell, and resolves with what it printed. Throws if that fails. */
   async shell(command: string): Promise<string> {
     const from = this.console.length;
-    this.serial.write(`(${command}); echo "status"=$?\n`); // quoted: the echo of the line does not match
-    const match = await this.waitFor(/\n([^]*)status=(\d+)\r?\n/, from);
+    const id = ++this.commands;
+    this.serial.write(`(echo "begin"=${id}; ${command}); echo "end"=${id}=$?\n`); // quoted: the echo of it does not match
+    const match = await this.waitFor(new RegExp(`begin=${id}\\r\\n([^]*)end=${id}=(\\d+)\\r\\n`), from);
     if (match[2] !== '0') throw new Error(`${command}: status ${match[2]}: ${match[1]}`);
     return match[1]!.replaceAll('\r', '').trim();
+  }
+
+  /** Waits until it has booted to its shell. */
+  async waitForShell(): Promise<void> {
+    await this.waitFor(/drover: ready after .* s\r?\n[^]*# /);
+  }
+
+  /** Seconds since the guest booted, as it has them. */
+  async uptime(): Promise<number> {
+    return Number((await this.shell('cat /proc/uptime')).split(' ')[0]);
+  }
+
+  /** Ends a stress-ng whose output is in /run/stress. Throws unless it has found nothing wrong. */
+  async endStress(): Promise<void> {
+    const report = await this.shell(
+      'killall -INT stress-ng; while pidof stress-ng > /dev/null; do sleep 1; done; cat /run/stress',
+    );
+    if (!report.includes('successful run')) throw new Error(`stress-ng: ${report}`);
   }
 
   /** Moves the VM; resolves with the VM at its new place, whose console goes on there. */

@@ -73,6 +73,29 @@ describe('Sv39', () => {
     expect(machine.hart.csr(CSRS.mcause)).toBe(13n);
   });
 
+  it('a remote fence drops the pages of its range alone', () => {
+    const machine = translating(V | R | A);
+    for (const page of [1, 2, 3]) machine.write64(LEAVES + 8 * page, pte(DATA, V | R | A));
+    machine.load([LOAD, LOAD], RAM_BASE + 0x3000);
+    const faults = (va: bigint) => {
+      machine.hart.setX(5, va);
+      machine.hart.pc = START + 0x3000n;
+      machine.hart.run(1);
+      return machine.hart.pc === HANDLER;
+    };
+    const pages = [0x1000n, 0x2000n, 0x3000n];
+    expect(pages.map(faults)).toEqual([false, false, false]);
+    for (const page of [1, 2, 3]) machine.write64(LEAVES + 8 * page, 0n);
+    machine.hart.fence({ start: 0x1000n, pages: 2 });
+    expect(faults(0x3000n)).toBe(false);
+    expect(faults(0x2000n)).toBe(true);
+    machine.hart.setCsr(CSRS.mstatus, MPRV | S_MODE);
+    expect(faults(0x1000n)).toBe(true);
+    machine.hart.setCsr(CSRS.mstatus, MPRV | S_MODE);
+    machine.hart.fence();
+    expect(faults(0x3000n)).toBe(true);
+  });
+
   it('faults with the address where permission is missing', () => {
     const va = 0x10n;
     const load = { cause: 13n, tval: va };

@@ -73,7 +73,7 @@ describe('hart masks', () => {
     expect(call(SPI, 0, mask, base)).toEqual([0, 0n]);
     expect(ports.sendIpi).toHaveBeenCalledWith(harts);
     expect(call(RFENCE, 1, mask, base)).toEqual([0, 0n]);
-    expect(ports.remoteFence).toHaveBeenCalledWith(harts);
+    expect(ports.remoteFence).toHaveBeenCalledWith(harts, undefined);
   });
 
   test('a hart that does not exist makes the mask invalid', () => {
@@ -81,6 +81,23 @@ describe('hart masks', () => {
     expect(call(RFENCE, 0, 0b11n, 3n)).toEqual([-3, 0n]);
     expect(ports.sendIpi).not.toHaveBeenCalled();
   });
+});
+
+test('RFENCE: a range of few pages is one, FENCE.I and large ranges are everything', () => {
+  const fence = (fid: number, start: bigint, size: bigint) => {
+    expect(call(RFENCE, fid, 1n, 0n, start, size)).toEqual([0, 0n]);
+    return ports.remoteFence.mock.lastCall![1];
+  };
+  expect(fence(1, 0x1ff0n, 0x20n)).toEqual({ start: 0x1000n, pages: 2 });
+  expect(fence(2, 0xffffffc000000000n, 0x1000n)).toEqual({ start: 0xffffffc000000000n, pages: 1 });
+  expect(fence(0, 0x1000n, 0x1000n)).toBeUndefined();
+  for (const [start, size] of [
+    [0n, 0n],
+    [0n, ALL],
+    [0x1000n, 0x41000n],
+  ] as const) {
+    expect(fence(1, start, size)).toBeUndefined();
+  }
 });
 
 describe('HSM', () => {

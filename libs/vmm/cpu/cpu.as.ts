@@ -17,7 +17,7 @@ import { NO_RESERVATION } from './trap.as';
 export { csrExists, readCsr, writeCsr } from './csr.as';
 export { run } from './execute.as';
 export { nothingThere } from './memory.as';
-export { flushWrites } from './mmu.as';
+export { flushAddress, flushWrites } from './mmu.as';
 
 /** Binds this instance to a hart's block. Must come before all else, with the MACHINE block filled in. */
 export function init(id: i32): void {
