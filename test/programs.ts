@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 
 /** True if the program can be run; says on the console what is skipped if not. */
-export function isInstalled(program: string, whatIsSkipped: string): boolean {
-  const found = spawnSync(program, ['--version']).status === 0;
+export function isInstalled(program: string, whatIsSkipped: string, versionOption = '--version'): boolean {
+  const found = spawnSync(program, [versionOption]).status === 0;
   if (!found) console.warn(`skipped: ${whatIsSkipped}, because ${program} is not installed`);
   return found;
 }

@@ -99,7 +99,7 @@ async function build(options: FetchOptions, apt: PrivateApt, work: string, recip
   const [newest] = await larder.find([KERNEL]);
   const kernelPackage = newest!.depends.find((name) => name.startsWith('linux-image-'));
   if (kernelPackage === undefined) throw new Error(`${KERNEL} of ${suite} depends on no kernel`);
-  await larder.fetch([kernelPackage, ...PROGRAMS.map(({ debianPackage }) => debianPackage)]);
+  await larder.fetch([...new Set([kernelPackage, ...PROGRAMS.map(({ debianPackage }) => debianPackage)])]);
 
   const fileOf = ({ debianPackage, file }: (typeof PROGRAMS)[number]) => join(larder.folderOf(debianPackage), file);
   const libraries = await larder.fetchLibraries(PROGRAMS.map(fileOf));

@@ -10,6 +10,8 @@ export const LATER_MODULES = ['ext4', 'crc32c_generic'];
 export const PROGRAMS = [
   { debianPackage: 'busybox-static', file: 'usr/bin/busybox', path: 'bin/busybox' },
   { debianPackage: 'stress-ng', file: 'usr/bin/stress-ng', path: 'bin/stress-ng' },
+  { debianPackage: 'e2fsprogs', file: 'usr/sbin/mke2fs', path: 'sbin/mke2fs' },
+  { debianPackage: 'e2fsprogs', file: 'usr/sbin/e2fsck', path: 'sbin/e2fsck' },
   { debianPackage: 'qemu-guest-agent', file: 'usr/sbin/qemu-ga', path: 'bin/qemu-ga' },
 ] as const;
 /** Mount points, and folders that programs expect; busybox puts its links into the last four. */
