@@ -65,11 +65,16 @@ interface Operands {
 }
 
 /** Runs `length` instructions on both harts; gives how many were done by translated code. The harts must be equal then. */
-function compare(code: TranslatedFunction, length: number, { floats, integer }: Operands): number {
+function compare(
+  code: TranslatedFunction,
+  length: number,
+  { floats, integer }: Operands,
+  fcsr: bigint = FLAGS.NX,
+): number {
   for (const { hart } of machines) {
     hart.setCsr(CSRS.mstatus, 3n << 13n);
-    hart.setCsr(CSRS.fcsr, FLAGS.NX);
-    floats.forEach((bits, n) => hart.setF(n + 1, bits));
+    hart.setCsr(CSRS.fcsr, fcsr);
+    for (let n = 0; n < 4; n++) hart.setF(n + 1, floats[n] ?? 0n);
     hart.setX(X8, BigInt(DATA));
     hart.setX(X9, integer);
     hart.pc = BigInt(RAM_BASE);
@@ -97,6 +102,7 @@ function difficult(random: Random, format: Format): Operands {
   const view = new DataView(new ArrayBuffer(8));
   const [digits, least] = { s: [23, -149], d: [52, -1074] }[format] as [number, number];
   const value = () => {
+    if (random.chance(15)) return (format === 's' ? BOX : 0n) | random.pick(EDGES[format].slice(0, 2)); // zeros
     if (random.chance(30)) return (random.chance(90) && format === 's' ? BOX : 0n) | random.pick(EDGES[format]);
     const scale = random.pick([0, 0, digits, digits + 1, -digits - 1, least / 2, least + 3, -least - 60]);
     const number = ((random.below(63) - 31) / 2 ** random.below(5)) * 2 ** Math.trunc(scale);
@@ -140,7 +146,11 @@ describe('one instruction alone', () => {
     let done = 0;
     for (let round = 0; round < 50; round++) done += compare(code, 1, ordinary(random, format));
     expect(done).toBeGreaterThan(12); // many numbers have no unsigned integer
-    for (let round = 0; round < 80; round++) compare(code, 1, difficult(random, format));
+    for (let round = 0; round < 80; round++) {
+      compare(code, 1, difficult(random, format));
+      compare(code, 1, difficult(random, format), 0n);
+      compare(code, 1, ordinary(random, format), 0n);
+    }
   });
 });
 
@@ -157,17 +167,36 @@ test("several of both formats, which use each other's results", () => {
   for (let program = 0; program < 150; program++) {
     const instructions = Array.from({ length: 8 }, () => onOne(() => random.below(3) + 1));
     const code = compile(instructions);
-    for (let round = 0; round < 10; round++) compare(code, 8, ordinary(random, random.pick(FORMATS)));
+    for (let round = 0; round < 10; round++) {
+      compare(code, 8, ordinary(random, random.pick(FORMATS)), random.pick([0n, FLAGS.NX]));
+    }
   }
 });
 
 test.each([
-  ['mstatus.FS is not Dirty', 2n, FLAGS.NX],
-  ['frm is not to nearest', 3n, FLAGS.NX | (2n << 5n)],
-  ['NX is not set', 3n, 0n],
-])('arithmetic is left to the interpreter while %s', (_what, fs, fcsr) => {
-  const code = compile([arithmetic('fadd', 'd', F4, 1, 2, dyn)]);
-  translated.hart.setCsr(CSRS.fcsr, fcsr);
-  translated.hart.setCsr(CSRS.mstatus, fs << 13n);
-  expect(code(HARTS, MANY, BigInt(RAM_BASE), MACHINE_MODE) >> 1).toBe(MANY);
+  ['mstatus.FS is not Dirty', 2n, FLAGS.NX, 0],
+  ['frm is not to nearest', 3n, FLAGS.NX | (2n << 5n), 0],
+  ['NX would have to be set', 3n, 0n, 0],
+  ['nothing is in the way', 3n, FLAGS.NX, 1],
+])('arithmetic is left to the interpreter or not: %s', (_what, fs, fcsr, expected) => {
+  const code = compile([arithmetic('fdiv', 'd', F4, 1, 2, dyn)]);
+  const { hart } = translated;
+  [1n, 3n].forEach((value, n) => hart.setF(n + 1, ((1023n + value) << 52n) | value));
+  hart.setCsr(CSRS.fcsr, fcsr);
+  hart.setCsr(CSRS.mstatus, fs << 13n);
+  expect(MANY - (code(HARTS, MANY, BigInt(RAM_BASE), MACHINE_MODE) >> 1)).toBe(expected);
+});
+
+test('exact arithmetic needs no NX to be translated', () => {
+  const code = compile([
+    fcvtFromX('w', 'd', 1, X9, dyn),
+    arithmetic('fadd', 'd', 2, 1, 1, dyn),
+    arithmetic('fmul', 'd', 3, 2, 1, dyn),
+    arithmetic('fdiv', 'd', 2, 3, 1, dyn),
+    fused('fmsub', 'd', 3, [2, 2, 3], dyn),
+    fcvt('s', 3, 3, dyn),
+    fcvtToX('w', 's', X7, 3, rtz),
+  ]);
+  expect(compare(code, 7, { floats: [], integer: 1234n }, 0n)).toBe(7);
+  expect(translated.hart.x(X7)).toBe(2n * 1234n ** 2n);
 });

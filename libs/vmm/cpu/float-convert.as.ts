@@ -22,9 +22,10 @@ export function widen(a: u64): u64 {
 
 /** FCVT.S.D. */
 export function narrow(a: u64, rm: u32): u64 {
-  if (rm == RNE && inexactIsKnown()) {
-    const host = toBits<f32>(fromBits<f64>(a) as f32);
-    if (isOrdinary<f32>(host)) return host;
+  if (rm == RNE) {
+    const host = fromBits<f64>(a) as f32;
+    const isSilent = inexactIsKnown() || (host as f64) == fromBits<f64>(a);
+    if (isSilent && isOrdinary<f32>(toBits<f32>(host))) return toBits<f32>(host);
   }
   if (isNan<f64>(a)) {
     nanOf<f64>(a, a);

@@ -1,64 +1,38 @@
 /**
- * Code for instructions of F and D. It does what cpu/float-arithmetic calls the host's way: where nothing can be told
- * from the exact result, since it is to nearest, NX is set already, and the result neither overflowed nor may have
- * underflowed. Otherwise the region is left before the instruction, which the interpreter then executes.
+ * Code for instructions of F and D. It does what cpu/float-arithmetic calls the host's way: where nothing of it can be
+ * told from the exact way. Otherwise the region is left before the instruction, which the interpreter then executes.
  */
-import { FCSR, MSTATUS } from '../cpu/slots.js';
-import { H_CSR, H_TLB_READ, H_TLB_WRITE } from '../layout.js';
+import { H_TLB_READ, H_TLB_WRITE } from '../layout.js';
 import { pushHostAddress } from './access.js';
 import { TYPE, pushIsNan, pushIsNotFinite, pushIsNotZero, pushIsTiny } from './float-conditions.js';
-import { convertInteger, pushConverted, pushToInteger } from './float-convert.js';
+import { holdsAll, pushFromInteger, pushNarrowed, pushToInteger, pushWidened } from './float-convert.js';
 import { pushFusedDoubles, pushFusedSingles } from './float-fused.js';
-import type { FloatAction } from './float-instruction.js';
+import type { FloatAction, FloatFormat } from './float-instruction.js';
+import { FloatMode } from './float-mode.js';
 import { FloatRegisters } from './float-registers.js';
+import { pushIsNotProduct, pushIsNotProductOfSingles, pushRestOfSum } from './float-rest.js';
 import { EXIT_INTERPRET, type Frame, type Place } from './frame.js';
 
 type Of<Kind extends FloatAction['kind']> = Extract<FloatAction, { kind: Kind }>;
 
-/** mstatus.FS: all of it set means Dirty, so f registers may be written without a look at it. */
-const FS = 0x6000;
-/** frm and NX in fcsr, and how they must be for the host to compute. */
-const FRM_AND_NX = 0xe1;
-const NEAREST_AND_NX = 0x01;
-
 export class FloatCode {
   private readonly registers: FloatRegisters;
-  /** i32 locals: f registers may be used; the host may compute, too. While the region is not left, that stays so. */
-  private readonly isOn: number;
-  private readonly isHosts: number;
-  private checked: 'nothing' | 'isOn' | 'isHosts' = 'nothing';
+  private readonly mode: FloatMode;
 
   /** Writes code for the beginning of the region. */
   constructor(private readonly frame: Frame) {
-    const { code, hart } = frame;
     this.registers = new FloatRegisters(frame);
-    [this.isOn, this.isHosts] = [code.local('i32'), code.local('i32')];
-    code
-      .get(hart)
-      .memory('i32.load', H_CSR + 8 * MSTATUS)
-      .i32(FS)
-      .op('i32.and')
-      .i32(FS)
-      .op('i32.eq')
-      .tee(this.isOn);
-    code
-      .get(hart)
-      .memory('i32.load', H_CSR + 8 * FCSR)
-      .i32(FRM_AND_NX)
-      .op('i32.and')
-      .i32(NEAREST_AND_NX)
-      .op('i32.eq');
-    code.op('i32.and').set(this.isHosts);
+    this.mode = new FloatMode(frame);
   }
 
   beginBlock(): void {
     this.registers.forget();
-    this.checked = 'nothing';
+    this.mode.beginBlock();
   }
 
   instruction(action: FloatAction, place: Place): void {
-    this.check(isExact(action) ? 'isOn' : 'isHosts', place);
-    const { frame, registers } = this;
+    const { frame, mode, registers } = this;
+    mode.need(neverRounds(action) ? 'on' : 'nearest', place);
     switch (action.kind) {
       case 'floatLoad':
         pushHostAddress(frame, H_TLB_READ, action.rs1, action.immediate, action.format === 's' ? 4 : 8, place);
@@ -85,21 +59,14 @@ export class FloatCode {
         this.compare(action, place);
         return frame.set(action.rd);
       case 'floatConvert':
-        pushConverted(
-          frame,
-          registers.read(action.fs1, action.format === 's' ? 'd' : 's', place),
-          action.format,
-          place,
-        );
+        if (action.format === 'd') pushWidened(frame, registers.read(action.fs1, 's', place), place);
+        else pushNarrowed(frame, mode, registers.read(action.fs1, 'd', place), place);
         break;
-      case 'floatToInteger': {
-        const { format, toWhole, integer } = action;
-        pushToInteger(frame, registers.read(action.fs1, format, place), format, toWhole, integer, place);
+      case 'floatToInteger':
+        pushToInteger(frame, mode, this.asDouble('number', action.fs1, action.format, place), action, place);
         return frame.set(action.rd);
-      }
       case 'floatFromInteger':
-        frame.get(action.rs1);
-        convertInteger(frame, action.integer, action.format);
+        pushFromInteger(frame, mode, action, place);
         break;
       case 'floatToX':
         registers.pushBits(action.fs1);
@@ -112,13 +79,6 @@ export class FloatCode {
         break;
     }
     registers.write(action.fd, action.format);
-  }
-
-  /** Once in a block of code is enough: it has no other way in. */
-  private check(wanted: 'isOn' | 'isHosts', place: Place): void {
-    if (this.checked === 'isHosts' || this.checked === wanted) return;
-    this.leaveIf(place, () => this.frame.code.get(this[wanted]).op('i32.eqz'));
-    this.checked = wanted;
   }
 
   private compute({ operation, format, fs1, fs2 }: Of<'floatCompute'>, place: Place): void {
@@ -138,35 +98,65 @@ export class FloatCode {
       }
       code.op('i32.and', 'i32.or');
     });
+    if (operation === 'mul') this.leaveIfNotProduct(a, b, result, format, place);
+    else if (operation === 'div') this.leaveIfNotProduct(result, b, a, format, place);
+    else if (operation === 'add' || operation === 'sub') this.leaveIfNotSum(a, b, result, operation, format, place);
     code.get(result);
   }
 
   private root({ format, fs1 }: Of<'floatRoot'>, place: Place): void {
     const { code } = this.frame;
     const result = this.frame.scratch('result', TYPE[format]);
-    code
-      .get(this.registers.read(fs1, format, place))
-      .op(`${TYPE[format]}.sqrt`)
-      .set(result);
+    const square = this.registers.read(fs1, format, place);
+    code.get(square).op(`${TYPE[format]}.sqrt`).set(result);
     this.leaveIf(place, () => pushIsNotFinite(code, result, format)); // roots are never tiny
+    this.leaveIfNotProduct(result, result, square, format, place);
     code.get(result);
   }
 
-  private fused({ format, fs1, fs2, fs3, negateProduct, negateAddend }: Of<'floatFused'>, place: Place): void {
+  private leaveIfNotSum(
+    a: number,
+    b: number,
+    sum: number,
+    operation: 'add' | 'sub',
+    format: FloatFormat,
+    place: Place,
+  ) {
     const { code } = this.frame;
-    const operand = (name: string, register: number, isNegated: boolean) => {
-      const local = this.registers.read(register, format, place);
-      if (format === 'd' && !isNegated) return local;
-      const copy = this.frame.scratch(name, 'f64');
-      code.get(local);
+    const type = TYPE[format];
+    this.mode.leaveIfInexact(place, () => {
+      const addend = operation === 'add' ? b : this.frame.scratch('addend', type);
+      if (operation === 'sub') code.get(b).op(`${type}.neg`).set(addend);
+      pushRestOfSum(this.frame, a, addend, sum, type);
       if (format === 's') code.op('f64.promote_f32');
-      if (isNegated) code.op('f64.neg');
-      code.set(copy);
-      return copy;
-    };
+      code.f64(0).op('f64.ne');
+    });
+  }
+
+  private leaveIfNotProduct(x: number, y: number, product: number, format: FloatFormat, place: Place): void {
+    const push = format === 's' ? pushIsNotProductOfSingles : pushIsNotProduct;
+    this.mode.leaveIfInexact(place, () => push(this.frame, x, y, product));
+  }
+
+  private fused({ format, fs1, fs2, fs3, negateProduct, negateAddend }: Of<'floatFused'>, place: Place): void {
+    const a = this.asDouble('factor', fs1, format, place, negateProduct);
+    const b = this.asDouble('other factor', fs2, format, place);
+    const c = this.asDouble('addend', fs3, format, place, negateAddend);
     const push = format === 's' ? pushFusedSingles : pushFusedDoubles;
-    const [a, b] = [operand('factor', fs1, negateProduct), operand('other factor', fs2, false)];
-    push(this.frame, a, b, operand('addend', fs3, negateAddend), place);
+    push(this.frame, this.mode, [a, b, c], place);
+  }
+
+  /** A local with a register's value, as a double and perhaps negated; its name if it is not the register's own. */
+  private asDouble(name: string, register: number, format: FloatFormat, place: Place, isNegated = false): number {
+    const { code } = this.frame;
+    const local = this.registers.read(register, format, place);
+    if (format === 'd' && !isNegated) return local;
+    const copy = this.frame.scratch(name, 'f64');
+    code.get(local);
+    if (format === 's') code.op('f64.promote_f32');
+    if (isNegated) code.op('f64.neg');
+    code.set(copy);
+    return copy;
   }
 
   private sign({ operation, format, fs1, fs2 }: Of<'floatSign'>, place: Place): void {
@@ -203,8 +193,8 @@ export class FloatCode {
   }
 }
 
-/** True for what never rounds: it only needs f registers that may be used. */
-function isExact(action: FloatAction): boolean {
+/** Such instructions only need f registers that may be used. */
+function neverRounds(action: FloatAction): boolean {
   switch (action.kind) {
     case 'floatLoad':
     case 'floatStore':
@@ -218,7 +208,7 @@ function isExact(action: FloatAction): boolean {
     case 'floatConvert':
       return action.format === 'd';
     case 'floatFromInteger':
-      return action.format === 'd' && (action.integer === 'w' || action.integer === 'wu');
+      return holdsAll(action.integer, action.format);
     default:
       return false;
   }
