@@ -64,7 +64,7 @@ for (const folder of new Set(assembly.map((file) => dirname(file)))) {
       [
         `${entry} -o ${output} -t ${output.replace(/wasm$/, 'wat')} --importMemory --sharedMemory`,
         '--initialMemory 513 --maximumMemory 65536 --runtime stub --stackSize 0 --noAssert --use abort=',
-        '--enable threads --enable simd --enable bulk-memory -O3 --converge',
+        '--enable threads --enable simd --enable bulk-memory --exportTable -O3 --converge',
       ].flatMap((options) => options.split(' ')),
     ),
   );

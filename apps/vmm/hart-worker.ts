@@ -1,11 +1,20 @@
 /** The thread of one hart. */
 import { readlinkSync } from 'node:fs';
-import { parentPort, workerData } from 'node:worker_threads';
-import { runHart, type HartThread } from '#vmm';
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { runHart, type TranslatedModule } from '#vmm';
+import type { HartWorkerData } from './threads.js';
 
+const { translation, ...hart } = workerData as HartWorkerData;
 // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's port has no origin
 parentPort!.postMessage(hostThreadId());
-runHart(workerData as HartThread, process.hrtime.bigint);
+runHart(
+  hart,
+  process.hrtime.bigint,
+  translation && {
+    translateAfter: translation.translateAfter,
+    receive: () => receiveMessageOnPort(translation.port)?.message as TranslatedModule | undefined,
+  },
+);
 
 /** The id by which the host's scheduler knows this thread; 0 where /proc does not tell. */
 function hostThreadId(): number {

@@ -2,9 +2,8 @@
 /** The VMM process: reads its command line, builds the machine, starts a thread for each hart, listens for QMP. */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { Worker } from 'node:worker_threads';
 import { listenQmp, QmpServer } from '#qmp';
-import { Machine, type HartThread } from '#vmm';
+import { Machine } from '#vmm';
 import { bootFrom } from './boot-files.js';
 import { registerBlockCommands, tellOfDiskErrors } from './block-commands.js';
 import { registerCommands } from './commands.js';
@@ -21,6 +20,7 @@ import { registerObjects } from './qom.js';
 import { become } from './sandbox/run-with.js';
 import { prepareSandbox } from './sandbox/sandbox.js';
 import { openSerial } from './serial.js';
+import { startHarts } from './threads.js';
 import { UsageError } from './usage-error.js';
 import { EVENTS, Vm } from './vm.js';
 
@@ -132,7 +132,7 @@ async function run(options: Options): Promise<void> {
   const begin = { incoming: incoming !== undefined, startStopped, epoch };
   const vm = new Vm(machine, qmp, options, begin, { exit: (status) => void exit(status), log, disks: drives });
   vm.watchdogAction = options.watchdogAction;
-  const threadIds = startHarts(machine, hartModule);
+  const threadIds = startHarts(machine, hartModule, options.acceleration, { hartFailed: fail, log });
   registerCommands(qmp, vm, { threadId: (hart) => threadIds[hart]!, consoleBytes: () => consoleBytes });
   const codecModule = new WebAssembly.Module(readFileSync(fileURLToPath(CODEC_MODULE)));
   const migration = new Migration(qmp, vm, { codecModule, log });
@@ -174,19 +174,6 @@ function removePidfile(pidfile: string, log: (line: string) => void): void {
   } catch (error) {
     log(`-pidfile ${pidfile} stays: ${(error as Error).message}`);
   }
-}
-
-/** Starts the harts' threads; their host thread ids arrive in the list that is returned. */
-function startHarts(machine: Machine, hartModule: WebAssembly.Module): number[] {
-  const { memory, harts } = machine.memory;
-  const threadIds = Array.from({ length: harts }, () => 0);
-  for (let hartId = 0; hartId < harts; hartId++) {
-    const workerData: HartThread = { memory, hartModule, hartId };
-    const worker = new Worker(new URL('./hart-worker.js', import.meta.url), { workerData, name: `hart ${hartId}` });
-    worker.once('message', (threadId: number) => (threadIds[hartId] = threadId));
-    worker.on('error', fail);
-  }
-  return threadIds;
 }
 
 try {

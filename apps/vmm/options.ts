@@ -1,5 +1,6 @@
 /** The command line of drover-vmm, in QEMU's style: one dash, a value in the next word. */
 import { MAX_RAM_BYTES } from '#vmm';
+import { parseAcceleration, type Acceleration } from './acceleration.js';
 import { parseMigrationUri, type MigrationAddress } from './migration-address.js';
 import { parseRunWith, type RunWith } from './sandbox/run-with.js';
 import { UsageError } from './usage-error.js';
@@ -41,6 +42,7 @@ export interface Options {
   readonly sandbox: boolean;
   /** Each -chardev, in order. */
   readonly chardevs: readonly string[];
+  readonly acceleration: Acceleration;
   /** Each -drive, in order. */
   readonly drives: readonly string[];
 }
@@ -55,7 +57,7 @@ const FLAGS = ['S', 'nographic', 'help', 'version'] as const;
 const VALUES = [
   ...['m', 'smp', 'M', 'machine', 'kernel', 'initrd', 'append', 'bios'],
   ...['serial', 'qmp', 'drive', 'chardev', 'device', 'netdev', 'watchdog-action'],
-  ...['incoming', 'x-drover-epoch', 'name', 'uuid', 'pidfile', 'run-with', 'sandbox'],
+  ...['accel', 'incoming', 'x-drover-epoch', 'name', 'uuid', 'pidfile', 'run-with', 'sandbox'],
 ];
 /** Options that may be given more than once. */
 const LISTS = ['qmp', 'drive', 'chardev', 'device', 'netdev'];
@@ -93,6 +95,8 @@ export const HELP = `usage: drover-vmm -kernel FILE [options]
                       network card; QMP: set_link, announce-self
   -watchdog-action WHAT
                       when the guest's watchdog expires: ${WATCHDOG_ACTIONS.join(', ')} (default reset)
+  -accel drover[,translate=on|off]
+                      whether code that is executed often is translated, the default, or all is interpreted
   -nographic          without -serial: stdio. On a terminal, Ctrl-A X ends the VM
   -qmp ADDRESS        unix:PATH,server=on,wait=off or tcp:HOST:PORT,server=on,wait=off; may be given again
   -incoming WHERE     wait for a migration: tcp:HOST:PORT, unix:PATH or defer (until migrate-incoming)
@@ -149,6 +153,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     netdevs: given.get('netdev') ?? [],
     ...(runWith !== undefined && { runWith: parseRunWith(runWith) }),
     sandbox: parseSwitch('sandbox', one('sandbox') ?? 'off'),
+    acceleration: parseAcceleration(one('accel')),
     watchdogAction: parseWatchdogAction(one('watchdog-action') ?? 'reset'),
     chardevs: given.get('chardev') ?? [],
     drives: given.get('drive') ?? [],

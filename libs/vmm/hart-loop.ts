@@ -52,6 +52,8 @@ import {
   store64,
   wait,
 } from './shared.js';
+import { postedModules } from './translator/requests.js';
+import type { TranslatedModule } from './translator/translator.js';
 
 /** How long a slice should take at most: it bounds how late attention and timers are seen. */
 const SLICE_NS = 1_000_000n;
@@ -79,11 +81,27 @@ export interface HartThread {
   readonly hartId: number;
 }
 
-/** Runs a hart in the calling thread, for ever. `hostNs`: as in MachinePorts. */
-export function runHart({ memory, hartModule, hartId }: HartThread, hostNs: () => bigint): never {
+/** Where translated code arrives in a hart's thread. */
+export interface TranslationPort {
+  /** As of Hart.translateAfter. */
+  readonly translateAfter: number;
+  /** Takes the next module that has been posted to this thread. */
+  receive(): TranslatedModule | undefined;
+}
+
+/** Runs a hart in the calling thread, for ever. `hostNs`: as in MachinePorts. Without `translation` all is interpreted. */
+export function runHart(
+  { memory, hartModule, hartId }: HartThread,
+  hostNs: () => bigint,
+  translation?: TranslationPort,
+): never {
   const guest = new GuestMemory(memory);
-  const newHart: HartFactory = (id, ports) => new Hart(hartModule, memory, id, ports);
-  return new HartLoop(guest, hartId, new GuestClock(guest, hostNs), hostNs, newHart).run();
+  const newHart: HartFactory = (id, ports) => {
+    const hart = new Hart(hartModule, memory, id, ports);
+    if (translation) hart.translateAfter(translation.translateAfter);
+    return hart;
+  };
+  return new HartLoop(guest, hartId, new GuestClock(guest, hostNs), hostNs, newHart, translation).run();
 }
 
 /** Lets a hart begin where HSM hart_start said, if its start is pending; true if it was. */
@@ -105,6 +123,8 @@ class HartLoop {
   private slice = MIN_SLICE;
   /** Time of this slice that the thread spent waiting for devices. */
   private mailNs = 0n;
+  /** Translated modules that have been received. */
+  private received = 0;
 
   constructor(
     private readonly memory: GuestMemory,
@@ -112,6 +132,7 @@ class HartLoop {
     private readonly clock: GuestClock,
     private readonly hostNs: () => bigint,
     private readonly newHart: HartFactory,
+    private readonly translation: TranslationPort | undefined,
   ) {
     this.block = hartBlock(hartId);
     this.clint = new Clint(memory, clock);
@@ -135,7 +156,17 @@ class HartLoop {
       this.waiting = false;
       if (state === HSM_SUSPENDED) store32(this.memory, this.block + H_HSM, HSM_STARTED);
     }
+    this.receiveTranslated();
     this.runSlice();
+  }
+
+  /** One module at a time, since each takes a moment. */
+  private receiveTranslated(): void {
+    if (!this.translation || postedModules(this.memory, this.hartId) === this.received) return;
+    const translated = this.translation.receive();
+    if (!translated) return;
+    this.received = (this.received + 1) | 0;
+    this.hart.install(translated);
   }
 
   private runSlice(): void {

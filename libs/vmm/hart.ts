@@ -40,6 +40,8 @@ import {
   RAM,
 } from './layout.js';
 import type { FenceRange } from './remote-fence.js';
+import { CodeTable, type TranslatedExports } from './translator/code-table.js';
+import type { TranslatedModule } from './translator/translator.js';
 
 /** What a hart asks of its surroundings while it runs; called synchronously from inside `run`. */
 export interface HartPorts {
@@ -89,7 +91,7 @@ export interface HartState {
   readonly hsm: number;
 }
 
-interface CpuExports {
+interface CpuExports extends TranslatedExports {
   init(hartId: number): void;
   reset(): void;
   resume(): void;
@@ -101,6 +103,7 @@ interface CpuExports {
   writeCsr(number: number, value: bigint): void;
   csrExists(number: number): number;
   nothingThere: WebAssembly.Global<'i32'>;
+  setThreshold(jumps: number): void;
 }
 
 const EXITS: Readonly<Record<number, HartExit>> = {
@@ -130,6 +133,7 @@ const CSR_NAMES: readonly string[] = nameSlots();
 
 export class Hart {
   private readonly cpu: CpuExports;
+  private readonly codeTable: CodeTable;
   private readonly view: DataView;
   private readonly base: number;
 
@@ -169,6 +173,7 @@ export class Hart {
     };
     this.cpu = new WebAssembly.Instance(module, { env }).exports as unknown as CpuExports;
     this.cpu.init(hartId);
+    this.codeTable = new CodeTable(this.cpu, memory);
   }
 
   /**
@@ -201,6 +206,16 @@ export class Hart {
     const exit = EXITS[this.cpu.run(budget)];
     if (!exit) throw new Error('cpu.wasm returned an unknown exit reason: it does not belong to this build');
     return exit;
+  }
+
+  /** Asks for the translation of code to which so many jumps have come (translator/requests); 0: of none. */
+  translateAfter(jumps: number): void {
+    this.cpu.setThreshold(jumps);
+  }
+
+  /** Takes translated code into use. */
+  install(translated: TranslatedModule): void {
+    this.codeTable.install(translated);
   }
 
   /** Integer register i (0 to 31), unsigned. */

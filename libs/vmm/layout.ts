@@ -65,6 +65,8 @@ export const M_TIME_STOPPED = 0x2c;
 export const M_DIRTIED_PAGES = 0x30;
 /** u32, atomic: grows with every growth of a CODE_VERSION, so that a FENCE.I sees at one glance that nothing changed. */
 export const M_CODE_CHANGES = 0x38;
+/** i32, atomic: grows and is notified when a hart asks for a translation (cpu/translation-area). */
+export const M_REQUESTED = 0x3c;
 /** i32, atomic: 1 while somebody moves bits out of DIRTY; see dirty-log.ts. */
 export const M_DIRTY_LOCK = 0x4c;
 /** u64: guest-physical address of 8 bytes of RAM whose stores the main thread is told of (devices/htif.ts); 0 if none. */

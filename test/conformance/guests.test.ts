@@ -17,6 +17,9 @@ const qemu = {
   args: ['-M', 'virt'],
   available: isInstalled('qemu-system-riscv64', 'guests on QEMU'),
 };
+/** Translates whatever is jumped to, and so executes little else. */
+const translating = { ...drover, args: [...drover.args, '-accel', 'drover,x-translate-after=1'] };
+const interpreting = { ...drover, args: [...drover.args, '-accel', 'drover,translate=off'] };
 /** What two rounds of each kind of work come to, as QEMU computes it. */
 const CHECKS = {
   mix: '31bb253b',
@@ -67,6 +70,17 @@ function run(machine: typeof drover, { guest, append, harts = 1, ramMiB = 64, un
   });
 }
 
+async function expectChecks(machine: typeof drover, works = Object.keys(CHECKS)): Promise<void> {
+  for (const work of works) {
+    const { lines, status } = await run(machine, { guest: 'speed', append: `run=${work} rounds=2`, ramMiB: 320 });
+    expect([work, /check=([0-9a-f]+)/.exec(lines.at(-1)!)?.[1], status]).toEqual([
+      work,
+      CHECKS[work as keyof typeof CHECKS],
+      0,
+    ]);
+  }
+}
+
 describe.each([drover, qemu])('$name', (machine) => {
   const skip = !machine.available;
 
@@ -109,10 +123,7 @@ describe.each([drover, qemu])('$name', (machine) => {
   });
 
   test('speed computes the same in all its kinds of work, and on each of several harts', { skip }, async () => {
-    for (const [work, check] of Object.entries(CHECKS)) {
-      const { lines, status } = await run(machine, { guest: 'speed', append: `run=${work} rounds=2`, ramMiB: 320 });
-      expect([work, /check=([0-9a-f]+)/.exec(lines.at(-1)!)?.[1], status]).toEqual([work, check, 0]);
-    }
+    await expectChecks(machine);
     const { lines } = await run(machine, { guest: 'speed', append: 'run=mix rounds=2 harts=4', harts: 4 });
     const results = lines.filter((line) => line.startsWith('speed run=mix')).map((line) => line.replace(/us=\d+ /, ''));
     expect(results.toSorted()).toEqual([0, 1, 2, 3].map((hart) => `speed run=mix hart=${hart} check=${CHECKS.mix}`));
@@ -129,6 +140,22 @@ describe.each([drover, qemu])('$name', (machine) => {
     expect(lines.at(-1)).toContain(message);
     expect(status).toBe(2);
   });
+});
+
+test('speed computes the same when everything is translated and when nothing is', async () => {
+  await expectChecks(translating, ['mix', 'float', 'system']);
+  await expectChecks(interpreting, ['mix']);
+});
+
+test('pager finds nothing wrong on four harts that translate everything', async () => {
+  const { lines } = await run(translating, {
+    guest: 'pager',
+    append: 'region=16 rate=max harts=4',
+    harts: 4,
+    until: { pattern: HEARTBEAT, times: 4 },
+  });
+  expect(lines.join('\n')).not.toContain('ERROR');
+  expect(lines.filter((line) => HEARTBEAT.test(line)).length).toBeGreaterThanOrEqual(4);
 });
 
 // Drover's VMM has at most sixteen harts itself.

@@ -1,10 +1,11 @@
 /** A hart with RAM, a UART that only prints and a test finisher: what tests of the hart run programs on. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Hart, type HartPorts } from '../../libs/vmm/hart.js';
+import { Hart, type HartExit, type HartPorts } from '../../libs/vmm/hart.js';
 import { DIRTY, MACHINE, M_RAM_SIZE, PAGE_SIZE, RAM, RAM_BASE } from '../../libs/vmm/layout.js';
 import { GuestMemory, codeWritten } from '../../libs/vmm/memory.js';
-import type { Shared } from '../../libs/vmm/shared.js';
+import { takeRequests } from '../../libs/vmm/translator/requests.js';
+import { Translator } from '../../libs/vmm/translator/translator.js';
 import { CSRS, assemble } from './assembler.js';
 
 const CPU_WASM = join(import.meta.dirname, '../../dist/libs/vmm/cpu/cpu.wasm');
@@ -27,21 +28,59 @@ export function newMemory(ramMiB: number): WebAssembly.Memory {
   return memory;
 }
 
+let translatesEverything = false;
+/** From now on new test machines translate whatever they jump to, and execute it translated the next time. */
+export function translateEverything(): void {
+  translatesEverything = true;
+}
+
+/** Harts by the memory that they share. */
+const hartsOf = new WeakMap<WebAssembly.Memory, Hart[]>();
+
+/** Serves what its `run` has asked to be translated, as soon as that returns. */
+class TestHart extends Hart {
+  private translator: Translator | undefined;
+  private shared: GuestMemory | undefined;
+
+  /** Translates code that is jumped to so often. */
+  translate(memory: GuestMemory, jumps: number): void {
+    this.translateAfter(jumps);
+    this.shared = memory;
+    this.translator = new Translator(memory, {
+      compile: (bytes) => new WebAssembly.Module(bytes),
+      flushWrites: () => hartsOf.get(memory.memory)!.forEach((hart) => hart.flushWrites()),
+    });
+  }
+
+  override run(budget: number): HartExit {
+    const exit = super.run(budget);
+    this.installTranslated();
+    return exit;
+  }
+
+  private installTranslated(): void {
+    const requests = this.shared ? takeRequests(this.shared, [this.hartId]) : [];
+    if (requests.length === 0) return;
+    const { forAll, again } = this.translator!.translate(requests);
+    for (const translated of [...forAll, ...(again.get(this.hartId) ?? [])]) this.install(translated);
+  }
+}
+
 export class TestMachine {
   readonly memory: WebAssembly.Memory;
-  readonly hart: Hart;
+  readonly hart: TestHart;
   output = '';
   /** What the program wrote to the test finisher. */
   finished: number | undefined;
   timeTicks = 0n;
   private readonly view: DataView;
-  private readonly shared: Shared;
+  private readonly shared: GuestMemory;
 
   constructor({ ramMiB = 2, memory = newMemory(ramMiB), hartId = 0, ports = {} as Partial<HartPorts> } = {}) {
     this.memory = memory;
     this.view = new DataView(memory.buffer);
     this.shared = new GuestMemory(memory);
-    this.hart = new Hart(cpuModule(), memory, hartId, {
+    this.hart = new TestHart(cpuModule(), memory, hartId, {
       timeTicks: () => this.timeTicks,
       mmioRead: (address) => (address === UART + 5 ? 0x60n : undefined),
       mmioWrite: (address, _size, value) => {
@@ -52,9 +91,16 @@ export class TestMachine {
       },
       ...ports,
     });
+    hartsOf.set(memory, [...(hartsOf.get(memory) ?? []), this.hart]);
+    if (translatesEverything) this.translateAfter(1);
     this.hart.reset({ mode: 'M', pc: BigInt(RAM_BASE), a0: 0n, a1: 0n });
     this.hart.setCsr(CSRS.pmpaddr0, -1n); // all memory to all modes, as firmware would
     this.hart.setCsr(CSRS.pmpcfg0, 0x1fn);
+  }
+
+  /** Translates code that is jumped to so often; it is executed when the hart comes there again. */
+  translateAfter(jumps: number): void {
+    this.hart.translate(this.shared, jumps);
   }
 
   /** Puts instructions into RAM (at its start, unless told otherwise); they are not run. */

@@ -19,6 +19,7 @@ test('the line of QEMU that agents use is understood', () => {
     watchdogAction: 'reset',
     sandbox: false,
     chardevs: [],
+    acceleration: { translate: true, translateAfter: 4000 },
     drives: [],
     serial: { kind: 'unix', path: '/run/vm/serial' },
     qmp: [{ path: '/run/vm/qmp' }],
@@ -48,6 +49,12 @@ test("firmware of one's own needs no kernel", () => {
   expect(parse('-kernel k -bios default')).toMatchObject({ bios: 'sbi' });
 });
 
+test('-accel says whether code is translated', () => {
+  const off = { translate: false, translateAfter: 4000 };
+  expect(parse('-kernel k -accel drover,translate=off')).toMatchObject({ acceleration: off });
+  expect(parse('-kernel k -accel drover,x-translate-after=7')).toMatchObject({ acceleration: { translateAfter: 7 } });
+});
+
 test.each([
   ['512', 512],
   ['1G', 1024],
@@ -73,6 +80,8 @@ test.each([
   ['-kernel k -run-with chroot=/x', /-run-with chroot=.x: give user=NAME or user=UID:GID/],
   ['-kernel k -run-with user=n0b0dy', /-run-with user=n0b0dy: there is no such user/],
   ['-kernel k -watchdog-action debug', /-watchdog-action debug: choose reset, shutdown, poweroff, pause, none/],
+  ['-kernel k -accel kvm', /-accel kvm: the only accelerator is drover/],
+  ['-kernel k -accel drover,translate=yes', /translate=yes: give on or off/],
   ['-kernel k -M q35', /-M q35: .*virt/],
   ['-kernel k -serial tty', /-serial tty: give stdio/],
   ['-kernel k -qmp unix:/q', /-qmp unix:\/q: .*server=on,wait=off/],

@@ -27,6 +27,7 @@ import {
 } from './decoded-pages.as';
 import { forgetWrites } from './mmu.as';
 import { hartId } from './registers.as';
+import { forgetJumps } from './translated.as';
 
 /** M_CODE_CHANGES at the last FENCE.I. */
 let seenChanges: u32 = 0;
@@ -86,6 +87,7 @@ export function codeWritten(page: u32): void {
   atomic.add<u32>(MACHINE, 1, M_CODE_CHANGES);
   const decoded = findDecoded(page);
   if (decoded) forget(decoded);
+  forgetJumps();
 }
 
 /** Forgets what was decoded of a page; its stores need not be seen any more. */
@@ -101,6 +103,7 @@ export function fenceCode(): void {
   const alone = load<i32>(MACHINE, M_HARTS) <= 1;
   if (changes == seenChanges && (alone || lastTracked < settledBefore)) return;
   seenChanges = changes;
+  forgetJumps();
   const readAnewFrom = alone ? u32.MAX_VALUE : settledBefore;
   if (!alone) settle();
   for (let index: u32 = 0; index < decodedPages(); index++) {

@@ -12,18 +12,21 @@ import { updatePmp } from './pmp.as';
 import { ADUE, MACHINE_MODE, XL64, setStatus, updateContexts } from './privilege.as';
 import { bind, hart, setDiverted, setSlot } from './registers.as';
 import { MENVCFG, SLOTS } from './slots';
+import { forgetTranslated } from './translated.as';
 import { NO_RESERVATION } from './trap.as';
 
 export { csrExists, readCsr, writeCsr } from './csr.as';
 export { run } from './execute.as';
 export { nothingThere } from './memory.as';
 export { flushAddress, flushWrites } from './mmu.as';
+export { forgetTranslated, install, installed, setThreshold } from './translated.as';
 
 /** Binds this instance to a hart's block. Must come before all else, with the MACHINE block filled in. */
 export function init(id: i32): void {
   bind(id);
   fillExpansions();
   resume();
+  forgetTranslated(); // they were in another instance's table
 }
 
 /** Own state to its reset values: registers zero, M-mode, all CSRs zero but the fixed fields. */

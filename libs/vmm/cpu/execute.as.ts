@@ -15,7 +15,7 @@ import { DECODED, Op, immediate, offsetOfRs2, opOf, placeAfter, placeOf, rdOf, r
 import { diverted, hart, pc, setDiverted, setPc, setX, x } from './registers.as';
 import { EXIT_ATTENTION, EXIT_BUDGET } from './slots';
 import { NO_EXIT, executeSystem } from './system.as';
-import { enter } from './translated.as';
+import { enter, isFound, isStopped } from './translated.as';
 import { ILLEGAL_INSTRUCTION, raise, takeInterrupt } from './trap.as';
 
 // Major opcodes: bits 2 to 6.
@@ -35,15 +35,18 @@ export function run(budget: i32): i32 {
   takeInterrupt();
   let left = budget;
   while (true) {
-    const most = isGuarded ? 1 : left;
-    const executed = most - interpret(most);
-    retire(executed);
-    left -= executed;
-    if (isGuarded) leaveGuarded();
     const leftAfter = enter(left);
     retire(left - leftAfter);
     left = leftAfter;
+    if (left > 0 && !isStopped) {
+      const most = isGuarded ? 1 : left;
+      const executed = most - interpret(most);
+      retire(executed);
+      left -= executed;
+      if (isGuarded) leaveGuarded();
+    }
     if (left <= 0) return EXIT_BUDGET;
+    if (isFound) continue;
 
     setDiverted(false);
     const at = prepare(pc());

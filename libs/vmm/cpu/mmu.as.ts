@@ -16,6 +16,7 @@ import {
 } from './privilege.as';
 import { hart, ramSize, slot, tohost } from './registers.as';
 import { SATP } from './slots';
+import { forgetJumps, forgetJumpsTo } from './translated.as';
 import {
   FETCH_ACCESS_FAULT, FETCH_PAGE_FAULT, LOAD_ACCESS_FAULT, LOAD_PAGE_FAULT, STORE_ACCESS_FAULT, STORE_PAGE_FAULT, raise,
 } from './trap.as';
@@ -75,6 +76,7 @@ export function flushAll(): void {
   memory.fill(hart + H_TLB_EXEC, 0xff, TLB_SIZE);
   superFrom = 0xffff_ffff_ffff_ffff;
   superTo = 0;
+  forgetJumps();
 }
 
 /** Forgets the entries of the write TLB for a page of RAM, whatever its virtual addresses. */
@@ -102,6 +104,7 @@ export function flushAddress(va: u64): void {
   store<u64>(entry, NO_ADDRESS, H_TLB_READ);
   store<u64>(entry, NO_ADDRESS, H_TLB_WRITE);
   store<u64>(entry, NO_ADDRESS, H_TLB_EXEC);
+  forgetJumpsTo(va);
 }
 
 @inline

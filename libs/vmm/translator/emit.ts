@@ -2,9 +2,9 @@
 import { atomic, load, store } from './access.js';
 import { compare, compute } from './compute.js';
 import { analyse } from './control-flow.js';
-import { EXIT_CHAIN, EXIT_INTERPRET, Frame } from './frame.js';
 import { FloatCode } from './float.js';
 import { isFloat } from './float-instruction.js';
+import { EXIT_CHAIN, EXIT_INTERPRET, Frame } from './frame.js';
 import type { Instruction } from './instruction.js';
 import type { Region } from './region.js';
 import { analyseRegisters } from './registers.js';

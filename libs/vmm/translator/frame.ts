@@ -6,14 +6,14 @@
  * rules for loads and stores (cpu/privilege). When it returns, H_PC and all registers are in the hart's block, and the
  * result is twice what is left of the budget (negative if it was overdrawn), plus EXIT_INTERPRET.
  */
+import { EXIT_INTERPRET } from '../cpu/translation-area.js';
 import { H_PC, H_X } from '../layout.js';
 import type { RegisterUse } from './registers.js';
 import { Code, type FunctionType, type Label } from './wasm/code.js';
 import type { ValueType } from './wasm/opcodes.js';
 
+export { EXIT_INTERPRET };
 export const REGION_TYPE: FunctionType = { parameters: ['i32', 'i32', 'i64', 'i64'], results: ['i32'] };
-/** The interpreter must execute the instruction at H_PC, since this region cannot. */
-export const EXIT_INTERPRET = 1;
 /** Another region may go on at H_PC. */
 export const EXIT_CHAIN = 0;
 type Exit = typeof EXIT_INTERPRET | typeof EXIT_CHAIN;

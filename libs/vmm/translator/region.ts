@@ -75,12 +75,12 @@ function explore(page: CodePage, entry: number, maxInstructions: number) {
   return { instructions, leaders };
 }
 
-/** Undefined outside of the page, and for an instruction that only begins in it. */
+/** Undefined outside of the page. An instruction that only begins in it is left to the interpreter. */
 function fetch({ bytes, expansions }: CodePage, offset: number): Instruction | undefined {
   if (offset > PAGE_BYTES - 2) return undefined;
   const half = bytes.getUint16(offset, true);
   if ((half & 3) !== 3) return { ...decode(expansions[half]!), offset, length: 2 };
-  if (offset > PAGE_BYTES - 4) return undefined;
+  if (offset > PAGE_BYTES - 4) return { kind: 'interpret', offset, length: 4 };
   return { ...decode(bytes.getUint32(offset, true)), offset, length: 4 };
 }
 

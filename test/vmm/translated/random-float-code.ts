@@ -1,7 +1,7 @@
 /** Random programs as in random-code.ts that compute with floating point, most of the time as compilers let it. */
-import { RAM_BASE } from '../../libs/vmm/layout.js';
-import type { Random } from '../random.js';
-import { CSRS, csr } from './assembler.js';
+import { RAM_BASE } from '../../../libs/vmm/layout.js';
+import type { Random } from '../../random.js';
+import { CSRS, csr } from '../assembler.js';
 import {
   ARITHMETIC,
   COMPARISONS,
@@ -24,8 +24,8 @@ import {
   fstore,
   fused,
   selection,
-} from './float-assembler.js';
-import { EDGES } from './float-edges.js';
+} from '../float-assembler.js';
+import { EDGES } from '../float-edges.js';
 import { FREE, type RandomProgram, integerInstruction, randomProgram } from './random-code.js';
 
 const BOX = 0xffff_ffffn << 32n;

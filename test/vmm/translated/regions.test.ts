@@ -1,12 +1,13 @@
 /** Regions of random code, translated at once and called as the run loop calls them, against the interpreter. */
+import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { EXPANSIONS, HARTS, H_INSTRET, RAM, RAM_BASE } from '../../libs/vmm/layout.js';
-import { EXIT_INTERPRET } from '../../libs/vmm/translator/frame.js';
-import { PAGE_BYTES, formRegion } from '../../libs/vmm/translator/region.js';
-import { translate } from '../../libs/vmm/translator/translate.js';
-import { Random } from '../random.js';
+import { EXPANSIONS, HARTS, H_INSTRET, RAM, RAM_BASE } from '../../../libs/vmm/layout.js';
+import { EXIT_INTERPRET } from '../../../libs/vmm/cpu/translation-area.js';
+import { PAGE_BYTES, formRegion } from '../../../libs/vmm/translator/region.js';
+import { translate } from '../../../libs/vmm/translator/translate.js';
+import { Random } from '../../random.js';
 import { CODE, randomProgram } from './random-code.js';
-import { TestMachine, newMemory } from './machine.js';
+import { TestMachine, newMemory } from '../machine.js';
 import { randomFloatProgram } from './random-float-code.js';
 
 type TranslatedFunction = (hart: number, left: number, pc: bigint, context: bigint) => number;
@@ -67,7 +68,12 @@ class TranslatedHart {
 }
 
 function stateOf({ hart, memory }: TestMachine) {
-  return { ...hart.save(), ram: Buffer.from(memory.buffer, RAM, 0x1_4000).toString('base64') };
+  return {
+    ...hart.save(),
+    ram: createHash('sha256')
+      .update(new Uint8Array(memory.buffer, RAM, 0x1_4000))
+      .digest('hex'),
+  };
 }
 
 test.each([

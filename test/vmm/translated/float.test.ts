@@ -1,11 +1,11 @@
 /** Instructions of F and D in translated code do what they do in the interpreter, or are left to it. */
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { EXPANSIONS, HARTS, RAM, RAM_BASE } from '../../libs/vmm/layout.js';
-import { PAGE_BYTES, formRegion } from '../../libs/vmm/translator/region.js';
-import { translate } from '../../libs/vmm/translator/translate.js';
-import { Random } from '../random.js';
-import { CSRS, EBREAK } from './assembler.js';
+import { EXPANSIONS, HARTS, RAM, RAM_BASE } from '../../../libs/vmm/layout.js';
+import { PAGE_BYTES, formRegion } from '../../../libs/vmm/translator/region.js';
+import { translate } from '../../../libs/vmm/translator/translate.js';
+import { Random } from '../../random.js';
+import { CSRS, EBREAK } from '../assembler.js';
 import {
   ARITHMETIC,
   COMPARISONS,
@@ -28,9 +28,9 @@ import {
   fstore,
   fused,
   selection,
-} from './float-assembler.js';
-import { EDGES } from './float-edges.js';
-import { TestMachine } from './machine.js';
+} from '../float-assembler.js';
+import { EDGES } from '../float-edges.js';
+import { TestMachine } from '../machine.js';
 import { floatValue } from './random-float-code.js';
 
 type TranslatedFunction = (hart: number, left: number, pc: bigint, context: bigint) => number;

@@ -1,6 +1,6 @@
 /** Random programs with loops, branches, calls and traps, for comparisons of two ways to execute them. */
-import { RAM_BASE } from '../../libs/vmm/layout.js';
-import type { Random } from '../random.js';
+import { RAM_BASE } from '../../../libs/vmm/layout.js';
+import type { Random } from '../../random.js';
 import {
   BRANCHES,
   FENCE,
@@ -23,8 +23,8 @@ import {
   s,
   shift,
   sizeOf,
-} from './assembler.js';
-import type { TestMachine } from './machine.js';
+} from '../assembler.js';
+import type { TestMachine } from '../machine.js';
 
 /** Where the program begins; its blocks fill a part of that page. */
 export const CODE = RAM_BASE + 0x1000;
