@@ -89,8 +89,9 @@ export const HELP = `usage: drover-vmm -kernel FILE [options]
                       random numbers of the host
   -device virtio-balloon-device[,deflate-on-oom=on][,free-page-reporting=on]
                       memory that the guest gives up goes back to the host; QMP: balloon, query-balloon
-  -netdev stream,id=ID,addr.type=unix,addr.path=PATH[,reconnect-ms=N]
-                      a socket that carries frames, of a switch or of QEMU; also addr.type=inet,addr.host=,addr.port=
+  -netdev stream,id=ID,addr.type=unix,addr.path=PATH[,reconnect-ms=N][,vnet_hdr=on]
+                      a socket that carries frames, of a switch or of QEMU; also addr.type=inet,addr.host=,addr.port=;
+                      vnet_hdr: with virtio-net headers, for switches that know them
   -device virtio-net-device,netdev=ID[,mac=52:54:00:12:34:56][,host_mtu=1500]
                       network card; QMP: set_link, announce-self
   -watchdog-action WHAT

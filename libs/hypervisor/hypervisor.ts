@@ -26,7 +26,7 @@ export interface LaunchSpec extends VmPlace {
   readonly initrd?: string;
   /** Kernel command line. */
   readonly append: string;
-  /** Its network cards: each is plugged into a switch that listens at a Unix socket (QEMU's netdev `stream`). */
+  /** Its network cards: each is plugged into a switch that listens at a Unix socket and takes virtio-net headers. */
   readonly nics: readonly NicPlug[];
   /** Starts without a guest, to be filled by a migration. */
   readonly incoming: boolean;

@@ -34,7 +34,7 @@ export function vmmArguments(spec: LaunchSpec, qmpSocket: string): string[] {
   };
   const nics = spec.nics.flatMap(({ socket, mac }, index) => [
     '-netdev',
-    `stream,id=nic${index},addr.type=unix,addr.path=${escaped(socket)},server=off,reconnect-ms=${RECONNECT_MS}`,
+    `stream,id=nic${index},addr.type=unix,addr.path=${escaped(socket)},server=off,vnet_hdr=on,reconnect-ms=${RECONNECT_MS}`,
     '-device',
     `virtio-net-device,id=net${index},netdev=nic${index},mac=${mac}`,
   ]);

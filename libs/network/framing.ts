@@ -1,6 +1,6 @@
 /**
  * Ethernet frames on a byte stream, as QEMU's `stream` and `socket` network backends carry them (QEMU, net/stream.c and
- * net_fill_rstate in net/net.c): a frame's length, 4 bytes big-endian, and the frame. A packet here is both together.
+ * net_fill_rstate in net/net.c): a frame's length, 4 bytes big-endian, and the frame. A message here is both together.
  */
 
 /** Bytes of the length before each frame. */
@@ -17,21 +17,21 @@ export class FramingError extends Error {
 export const prefixOf = (size: number): Uint8Array =>
   Uint8Array.of(size >>> 24, (size >>> 16) & 0xff, (size >>> 8) & 0xff, size & 0xff);
 
-/** Cuts a stream into packets; holds at most one that is not complete yet. */
-export class PacketReader {
+/** Cuts a stream into messages; holds at most one that is not complete yet. */
+export class MessageReader {
   private readonly prefix = new Uint8Array(PREFIX_BYTES);
   private prefixHeld = 0;
-  /** A packet of which `held` bytes have come. */
-  private packet: Uint8Array | null = null;
+  /** A message of which `held` bytes have come. */
+  private message: Uint8Array | null = null;
   private held = 0;
 
   /** `maxBytes`: of what follows the length. */
   constructor(private readonly maxBytes = MAX_FRAME_BYTES) {}
 
-  /** The packets that are complete with these bytes, which they share. Throws a FramingError on an impossible length. */
+  /** The messages that are complete with these bytes, which they share. Throws a FramingError on an impossible length. */
   *read(chunk: Uint8Array): Generator<Uint8Array> {
     for (let at = 0; at < chunk.length;) {
-      if (!this.packet && this.prefixHeld === 0 && chunk.length - at >= PREFIX_BYTES) {
+      if (!this.message && this.prefixHeld === 0 && chunk.length - at >= PREFIX_BYTES) {
         const end = at + PREFIX_BYTES + this.sizeIn(chunk, at);
         if (end <= chunk.length) {
           yield chunk.subarray(at, end);
@@ -40,30 +40,30 @@ export class PacketReader {
         }
       }
       at += this.hold(chunk, at);
-      if (this.packet && this.held === this.packet.length) {
-        const { packet } = this;
-        this.packet = null;
+      if (this.message && this.held === this.message.length) {
+        const { message } = this;
+        this.message = null;
         this.prefixHeld = 0;
-        yield packet;
+        yield message;
       }
     }
   }
 
-  /** Keeps what belongs to a packet that is not complete; returns how many bytes. */
+  /** Keeps what belongs to a message that is not complete; returns how many bytes. */
   private hold(chunk: Uint8Array, at: number): number {
-    if (!this.packet) {
+    if (!this.message) {
       const part = chunk.subarray(at, at + PREFIX_BYTES - this.prefixHeld);
       this.prefix.set(part, this.prefixHeld);
       this.prefixHeld += part.length;
       if (this.prefixHeld === PREFIX_BYTES) {
-        this.packet = new Uint8Array(PREFIX_BYTES + this.sizeIn(this.prefix, 0));
-        this.packet.set(this.prefix);
+        this.message = new Uint8Array(PREFIX_BYTES + this.sizeIn(this.prefix, 0));
+        this.message.set(this.prefix);
         this.held = PREFIX_BYTES;
       }
       return part.length;
     }
-    const part = chunk.subarray(at, at + this.packet.length - this.held);
-    this.packet.set(part, this.held);
+    const part = chunk.subarray(at, at + this.message.length - this.held);
+    this.message.set(part, this.held);
     this.held += part.length;
     return part.length;
   }

@@ -1,21 +1,21 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { FramingError, PacketReader, PREFIX_BYTES } from './framing.js';
-import { MAX_TUNNEL_BYTES, readTunnelMessage, tunnelFrameHeader, tunnelNetworks } from './tunnel.js';
+import { FramingError, MessageReader, PREFIX_BYTES } from './framing.js';
+import { MAX_TUNNEL_BYTES, readTunnelMessage, tunnelHeader, tunnelNetworks } from './tunnel.js';
 
-const unpack = (packet: Uint8Array) => {
-  const [only, ...more] = new PacketReader(MAX_TUNNEL_BYTES).read(packet);
+const unpack = (message: Uint8Array) => {
+  const [only, ...more] = new MessageReader(MAX_TUNNEL_BYTES).read(message);
   expect(more).toEqual([]);
   return readTunnelMessage(only!.subarray(PREFIX_BYTES));
 };
 
-test('frames and lists of networks arrive as they were sent', () => {
+test('packets and lists of networks arrive as they were sent', () => {
   const name = fc.string({ unit: 'grapheme', maxLength: 20 });
   fc.assert(
-    fc.property(name, fc.uint8Array({ maxLength: 100 }), (network, frame) => {
-      const message = unpack(Buffer.concat([tunnelFrameHeader(network, frame.length), frame]));
-      expect(message).toMatchObject({ kind: 'frame', network });
-      expect(message.kind === 'frame' && [...message.frame]).toEqual([...frame]);
+    fc.property(name, fc.uint8Array({ maxLength: 100 }), (network, packet) => {
+      const message = unpack(Buffer.concat([tunnelHeader(network, packet.length), packet]));
+      expect(message).toMatchObject({ kind: 'packet', network });
+      expect(message.kind === 'packet' && [...message.packet]).toEqual([...packet]);
     }),
   );
   fc.assert(

@@ -1,7 +1,7 @@
 /** A NIC that is this test: connects to a switch port as a VMM does, sends frames and keeps what it receives. */
 import { connect, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
-import { macBytes, PacketReader, parseMac, PREFIX_BYTES, prefixOf } from '#network';
+import { macBytes, MessageReader, parseMac, PREFIX_BYTES, prefixOf } from '#network';
 
 export const BROADCAST = 'ff:ff:ff:ff:ff:ff';
 const TYPE = [0x88, 0xb5]; // for experiments (IEEE 802, local)
@@ -16,9 +16,9 @@ export class TestNic {
     readonly mac: string,
   ) {
     this.socket = connect(path);
-    const reader = new PacketReader();
+    const reader = new MessageReader();
     this.socket.on('data', (chunk: Buffer) => {
-      for (const packet of reader.read(chunk)) this.heard.push(textOf(packet.subarray(PREFIX_BYTES)));
+      for (const message of reader.read(chunk)) this.heard.push(textOf(message.subarray(PREFIX_BYTES)));
     });
     this.socket.on('error', () => undefined);
     onTestFinished(() => this.unplug());

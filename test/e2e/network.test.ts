@@ -3,11 +3,12 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { parseMac } from '#network';
 import { Fabric } from '../../apps/agent/network/fabric.js';
 import { tunnelKey } from '../../apps/agent/network/tunnel.js';
 import { isInstalled } from '../programs.js';
+import { hasLinux, LinuxVm } from '../vmm/linux.js';
 import { VmmProcess } from '../vmm/process.js';
 import { lastEchoLine } from './echo.js';
 
@@ -30,11 +31,11 @@ class Host {
   }
 
   /** Options of a VMM for a NIC at a port of its own. */
-  async nic(n: number): Promise<string[]> {
+  async nic(n: number, hasHeader = true): Promise<string[]> {
     const path = join(this.folder, `nic${n}`);
-    await this.fabric.plug({ id: `nic${n}`, path, network: 'lan', mac: parseMac(MAC(n)) });
+    await this.fabric.plug({ id: `nic${n}`, path, network: 'lan', mac: parseMac(MAC(n)), hasHeader });
     return [
-      ...['-netdev', `stream,id=n0,addr.type=unix,addr.path=${path},server=off`],
+      ...['-netdev', `stream,id=n0,addr.type=unix,addr.path=${path},server=off${hasHeader ? ',vnet_hdr=on' : ''}`],
       ...['-device', `virtio-net-device,netdev=n0,mac=${MAC(n)}`],
     ];
   }
@@ -113,7 +114,14 @@ test.skipIf(!hasQemu)('a guest on QEMU and one of ours ask each other at the sam
   const args = ['-M', 'virt', '-global', 'virtio-mmio.force-legacy=false', '-m', '64M', '-nographic'];
   const theirs = spawn(
     'qemu-system-riscv64',
-    [...args, '-kernel', ECHO, '-append', 'ip=10.0.0.2 peer=10.0.0.1 interval_ms=5 line_ms=50', ...(await host.nic(2))],
+    [
+      ...args,
+      '-kernel',
+      ECHO,
+      '-append',
+      'ip=10.0.0.2 peer=10.0.0.1 interval_ms=5 line_ms=50',
+      ...(await host.nic(2, false)),
+    ],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
   let printed = '';
@@ -124,4 +132,27 @@ test.skipIf(!hasQemu)('a guest on QEMU and one of ours ask each other at the sam
     expect(lastEchoLine(printed).answered).toBeGreaterThan(100);
   }, PATIENCE);
   expect(lastEchoLine(printed).repeated).toBe(0);
+});
+
+describe.runIf(hasLinux('a TCP connection between Linux guests'))('Linux guests', () => {
+  test('keep a TCP connection, and every byte of it, while one of them moves to another host', async () => {
+    const [h1, h2] = await twoHosts();
+    const guest = async (n: number) =>
+      LinuxVm.start({ ramMiB: 128, append: `quiet address=10.0.0.${n}/24`, args: await h1.nic(n) });
+    const [moving, staying] = await Promise.all([guest(1), guest(2)]);
+    await Promise.all([moving, staying].map((vm) => vm.waitFor(/drover: ready after .* s\r?\n[^]*# /)));
+
+    await moving.shell('nc -l -p 7 -e cat > /dev/null 2>&1 &');
+    const numbers = 'i=0; while [ ! -e /run/end ]; do seq $i $((i + 999)); i=$((i + 1000)); usleep 10000; done';
+    await staying.shell(`(${numbers}) | tee /run/sent | nc 10.0.0.1 7 > /run/back & echo $! > /run/pid`);
+    const echoed = async () => Number(await staying.shell('stat -c %s /run/back'));
+    await vi.waitFor(async () => expect(await echoed()).toBeGreaterThan(50_000), PATIENCE);
+
+    const arrived = await moving.move({ ramMiB: 128, args: await h2.nic(1) });
+    const before = await echoed();
+    await vi.waitFor(async () => expect(await echoed()).toBeGreaterThan(before + 50_000), PATIENCE);
+    await staying.shell('touch /run/end; while kill -0 $(cat /run/pid); do sleep 1; done 2> /dev/null');
+    await staying.shell('cmp /run/sent /run/back');
+    expect(await arrived.shell('cat /sys/class/net/eth0/operstate')).toBe('up');
+  }, 300_000);
 });

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { FrameStream } from '../../apps/vmm/devices/frame-stream.js';
-import { PacketReader, PREFIX_BYTES, prefixOf } from '#network';
+import { MessageReader, PREFIX_BYTES, prefixOf } from '#network';
 
 class FakeSwitch {
   readonly path = join(mkdtempSync(join(tmpdir(), 'drover-net-')), 'switch');
@@ -21,9 +21,9 @@ class FakeSwitch {
   listen(): Promise<void> {
     this.server = createServer((socket) => {
       this.socket = socket;
-      const reader = new PacketReader();
+      const reader = new MessageReader();
       socket.on('data', (chunk: Buffer) => {
-        for (const packet of reader.read(chunk)) this.received.push(Uint8Array.from(packet.subarray(PREFIX_BYTES)));
+        for (const message of reader.read(chunk)) this.received.push(Uint8Array.from(message.subarray(PREFIX_BYTES)));
       });
       socket.on('error', () => undefined);
     });
@@ -40,7 +40,7 @@ function newStream(path: string, reconnectMs = 0) {
   const taken: Uint8Array[] = [];
   const guest = { hasRoom: true, isLinkUp: true, sent: vi.fn<() => void>(), log: vi.fn<(line: string) => void>() };
   const stream = new FrameStream(
-    { id: 'n0', address: { path }, reconnectMs },
+    { id: 'n0', address: { path }, reconnectMs, hasHeader: false },
     {
       receive: (frame) => guest.hasRoom && taken.push(frame) > 0,
       isLinkUp: () => guest.isLinkUp,
@@ -59,7 +59,7 @@ test('frames go both ways in order; what the guest has no room for waits', async
   await bridge.listen();
   const { stream, guest, taken } = newStream(bridge.path);
   await stream.open();
-  for (let i = 0; i < 100; i++) stream.send(frameOf(i, 60 + i));
+  for (let i = 0; i < 100; i++) stream.send([frameOf(i, 60 + i)]);
   await vi.waitFor(() => expect(bridge.received).toHaveLength(100));
   expect(bridge.received.every((frame, i) => Buffer.compare(frame, frameOf(i, 60 + i)) === 0)).toBe(true);
 
@@ -82,7 +82,7 @@ test('a switch that does not read stops the guest from sending, and lets it go o
   bridge.socket!.pause();
   let sent = 0;
   const sendAll = () => {
-    while (stream.send(frameOf(1, 60_000))) sent += 1;
+    while (stream.send([frameOf(1, 60_000)])) sent += 1;
   };
   guest.sent.mockImplementation(sendAll);
   sendAll();
@@ -99,10 +99,10 @@ test('a guest that sends without end leaves others their turn', async () => {
   const { stream, guest } = newStream('/nowhere', 1000);
   await stream.open();
   let sent = 0;
-  while (stream.send(frameOf(1))) sent += 1; // to nobody
+  while (stream.send([frameOf(1)])) sent += 1; // to nobody
   expect(sent).toBe(255);
   await vi.waitFor(() => expect(guest.sent).toHaveBeenCalledOnce());
-  expect(stream.send(frameOf(1))).toBe(true);
+  expect(stream.send([frameOf(1)])).toBe(true);
 });
 
 test('a lost connection is made again if that is wanted; what is sent meanwhile is lost', async () => {
@@ -110,16 +110,16 @@ test('a lost connection is made again if that is wanted; what is sent meanwhile 
   const { stream, guest } = newStream(bridge.path, 10);
   await stream.open();
   await vi.waitFor(() => expect(guest.log).toHaveBeenCalledWith(expect.stringContaining('not connected')));
-  stream.send(frameOf(1));
+  stream.send([frameOf(1)]);
   await bridge.listen();
   await vi.waitFor(() => expect(bridge.socket).not.toBeNull());
   expect(guest.log).toHaveBeenCalledTimes(2);
-  stream.send(frameOf(2));
+  stream.send([frameOf(2)]);
   await vi.waitFor(() => expect(bridge.received).toEqual([frameOf(2)]));
   await bridge.close();
   await bridge.listen();
   await vi.waitFor(() => {
-    stream.send(frameOf(3));
+    stream.send([frameOf(3)]);
     expect(bridge.received).toContainEqual(frameOf(3));
   });
 });
@@ -141,8 +141,8 @@ test('with the cable out nothing is sent', async () => {
   const { stream, guest } = newStream(bridge.path);
   await stream.open();
   guest.isLinkUp = false;
-  stream.send(frameOf(1));
+  stream.send([frameOf(1)]);
   guest.isLinkUp = true;
-  stream.send(frameOf(2));
+  stream.send([frameOf(2)]);
   await vi.waitFor(() => expect(bridge.received).toEqual([frameOf(2)]));
 });

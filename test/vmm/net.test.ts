@@ -13,7 +13,8 @@ const NEEDS_RESET = 64;
 const HEADER = 12;
 const MAC = Uint8Array.of(0x52, 0x54, 0, 1, 2, 3);
 
-const frameOf = (size: number, seed = 1) => Uint8Array.from({ length: size }, (_, i) => (i * 7 + seed) & 0xff);
+/** A packet, or a part of one. */
+const packetOf = (size: number, seed = 1) => Uint8Array.from({ length: size }, (_, i) => (i * 7 + seed) & 0xff);
 
 function newNic(memory?: VirtioDriver['memory']) {
   const sent: Uint8Array[] = [];
@@ -42,16 +43,16 @@ function running(features = VERSION_1) {
 const buffer = (index: number, size: number) => ({ address: BUFFERS + index * 0x1_0000, size, writable: true });
 
 describe('what the guest sends', () => {
-  test('goes out without its header, in order, in however many buffers it lies', () => {
+  test('goes out with its header, in order, in however many buffers it lies', () => {
     const { driver, sent } = running();
-    driver.memory.writeBytes(BUFFERS, frameOf(200));
+    driver.memory.writeBytes(BUFFERS, packetOf(200));
     driver.add(TRANSMIT, [
-      { address: BUFFERS + 300, size: HEADER },
-      { address: BUFFERS, size: 200 },
+      { address: BUFFERS, size: HEADER },
+      { address: BUFFERS + HEADER, size: 188 },
     ]);
-    driver.add(TRANSMIT, [{ address: BUFFERS - HEADER, size: HEADER + 60 }]);
+    driver.add(TRANSMIT, [{ address: BUFFERS, size: HEADER + 60 }]);
     driver.notify(TRANSMIT);
-    expect(sent).toEqual([frameOf(200), frameOf(60)]);
+    expect(sent).toEqual([packetOf(200), packetOf(HEADER + 60)]);
     expect(driver.used(TRANSMIT).map(({ written }) => written)).toEqual([0, 0]);
   });
 
@@ -79,71 +80,70 @@ describe('what the guest sends', () => {
 });
 
 describe('what the guest receives', () => {
-  test('has a header that counts one buffer', () => {
+  test('keeps its header, which counts one buffer', () => {
     const { nic, driver } = running();
     const head = driver.add(RECEIVE, [buffer(0, HEADER), buffer(1, 2000)]);
-    expect(nic.receive(frameOf(1500))).toBe(true);
+    const packet = packetOf(HEADER + 1500);
+    expect(nic.receive(packet)).toBe(true);
     expect(driver.used(RECEIVE)).toEqual([{ head, written: HEADER + 1500 }]);
-    expect([...driver.memory.readBytes(BUFFERS, HEADER)]).toEqual([...new Uint8Array(10), 1, 0]);
-    expect(driver.memory.readBytes(BUFFERS + 0x1_0000, 1500)).toEqual(frameOf(1500));
+    expect([...driver.memory.readBytes(BUFFERS, HEADER)]).toEqual([...packet.subarray(0, 10), 1, 0]);
+    expect(driver.memory.readBytes(BUFFERS + 0x1_0000, 1500)).toEqual(packet.slice(HEADER));
   });
 
   test('is held back while the guest has no buffer, and asked for when it may have one', () => {
     const { nic, driver, ports } = running();
-    expect(nic.receive(frameOf(60))).toBe(false);
+    expect(nic.receive(packetOf(60))).toBe(false);
     driver.add(RECEIVE, [buffer(0, 100)]);
     ports.hasRoom.mockClear();
     driver.notify(RECEIVE);
     expect(ports.hasRoom).toHaveBeenCalledOnce();
-    expect(nic.receive(frameOf(60))).toBe(true);
+    expect(nic.receive(packetOf(60))).toBe(true);
   });
 
   test('fills several buffers that the guest sees at once, if it can join them', () => {
     const { nic, driver } = running(VERSION_1 | MRG_RXBUF);
     for (let i = 0; i < 3; i++) driver.add(RECEIVE, [buffer(i, 100)]);
-    expect(nic.receive(frameOf(250))).toBe(true);
+    const packet = packetOf(262);
+    expect(nic.receive(packet)).toBe(true);
     expect(driver.used(RECEIVE).map(({ written }) => written)).toEqual([100, 100, 62]);
     expect(driver.memory.read16(BUFFERS + 10)).toBe(3);
-    const parts = [
-      driver.memory.readBytes(BUFFERS + HEADER, 88),
-      ...[1, 2].map((i) => driver.memory.readBytes(BUFFERS + i * 0x1_0000, i === 1 ? 100 : 62)),
-    ];
-    expect(Uint8Array.from(Buffer.concat(parts))).toEqual(frameOf(250));
+    const parts = [100, 100, 62].map((size, i) => driver.memory.readBytes(BUFFERS + i * 0x1_0000, size));
+    expect([...Buffer.concat(parts).subarray(HEADER)]).toEqual([...packet.subarray(HEADER)]);
   });
 
   test('leaves buffers alone that are too few together', () => {
     const { nic, driver } = running(VERSION_1 | MRG_RXBUF);
     driver.add(RECEIVE, [buffer(0, 100)]);
-    expect(nic.receive(frameOf(250))).toBe(false);
+    expect(nic.receive(packetOf(250))).toBe(false);
     expect(driver.used(RECEIVE)).toEqual([]);
     for (let i = 1; i < 3; i++) driver.add(RECEIVE, [buffer(i, 100)]);
-    expect(nic.receive(frameOf(250))).toBe(true);
+    expect(nic.receive(packetOf(250))).toBe(true);
     expect(driver.used(RECEIVE)).toHaveLength(3);
   });
 
   test('is lost if it is longer than one buffer, or than all of them', () => {
     const alone = running();
     alone.driver.add(RECEIVE, [buffer(0, 100)]);
-    expect(alone.nic.receive(frameOf(250))).toBe(true);
-    expect(alone.nic.receive(frameOf(60))).toBe(true);
-    expect(alone.driver.used(RECEIVE)).toEqual([{ head: 0, written: HEADER + 60 }]);
+    expect(alone.nic.receive(packetOf(250))).toBe(true);
+    expect(alone.nic.receive(packetOf(60))).toBe(true);
+    expect(alone.driver.used(RECEIVE)).toEqual([{ head: 0, written: 60 }]);
 
     const joined = running(VERSION_1 | MRG_RXBUF);
     for (let i = 0; i < 8; i++) joined.driver.add(RECEIVE, [buffer(i, 20)]);
-    expect(joined.nic.receive(frameOf(250))).toBe(true);
+    expect(joined.nic.receive(packetOf(250))).toBe(true);
     expect(joined.driver.used(RECEIVE)).toEqual([]);
   });
 
   test('is lost if the guest drives no device, has not run here yet or the cable is out; held while it is paused', async () => {
     const idle = newNic();
-    expect(idle.nic.receive(frameOf(60))).toBe(true);
+    expect(idle.nic.receive(packetOf(60))).toBe(true);
     const { nic, driver } = running();
     driver.add(RECEIVE, [buffer(0, 100)]);
     nic.setLink(false);
-    expect(nic.receive(frameOf(60))).toBe(true);
+    expect(nic.receive(packetOf(60))).toBe(true);
     nic.setLink(true);
     await driver.transport.quiesce();
-    expect(nic.receive(frameOf(60))).toBe(false);
+    expect(nic.receive(packetOf(60))).toBe(false);
     expect(driver.used(RECEIVE)).toEqual([]);
   });
 
@@ -151,7 +151,7 @@ describe('what the guest receives', () => {
     const { nic, driver } = running(VERSION_1 | MRG_RXBUF);
     driver.add(RECEIVE, [buffer(0, 8)]);
     driver.add(RECEIVE, [buffer(1, 100)]);
-    nic.receive(frameOf(60));
+    nic.receive(packetOf(60));
     expect(driver.status & NEEDS_RESET).toBe(NEEDS_RESET);
   });
 });
@@ -166,6 +166,11 @@ describe('the configuration', () => {
     expect(driver.read(0x60)).toBe(2);
     nic.setLink(false);
     expect(driver.read(0xfc)).toBe(1); // once
+  });
+
+  test('says what the guest takes as it is', () => {
+    expect(running().nic.offloads).toEqual({ checksum: false, tcp4: false, tcp6: false });
+    expect(running(VERSION_1 | 0b1_1000_0010n).nic.offloads).toEqual({ checksum: true, tcp4: true, tcp6: true });
   });
 
   test('asks for an announcement until the guest acknowledges it, if its driver can', () => {
@@ -210,13 +215,13 @@ describe('at the other end of a migration', () => {
     const { source, destination, state } = await moved();
     const { nic, driver, ports } = destination;
     expect(driver.transport.save()).toEqual(state);
-    expect(nic.receive(frameOf(60))).toBe(true);
+    expect(nic.receive(packetOf(60))).toBe(true);
     expect(source.driver.used(RECEIVE)).toEqual([]);
     expect(ports.arrived).not.toHaveBeenCalled();
     driver.transport.resume();
     expect(ports.arrived).toHaveBeenCalledOnce();
-    expect(nic.receive(frameOf(60))).toBe(true);
-    expect(source.driver.used(RECEIVE)).toEqual([{ head: 0, written: HEADER + 60 }]);
+    expect(nic.receive(packetOf(60))).toBe(true);
+    expect(source.driver.used(RECEIVE)).toEqual([{ head: 0, written: 60 }]);
     await driver.transport.quiesce();
     driver.transport.resume();
     expect(ports.arrived).toHaveBeenCalledOnce();
@@ -243,12 +248,12 @@ test('garbage in rings, headers and registers never reaches beyond RAM and never
         driver.memory.writeBytes(available, ring.subarray(7));
         driver.memory.write16(available + 2, ring[9]! & 7);
         driver.notify(queue);
-        nic.receive(frameOf(ring[11]! * 8));
+        nic.receive(packetOf(ring[11]! * 8));
         nic.announce();
       }
       for (const { offset, size, value } of writes) {
         driver.transport.write(offset, size, value);
-        nic.receive(frameOf(ring[12]!));
+        nic.receive(packetOf(ring[12]!));
         nic.sent();
       }
       expect([0, 1]).toContain(Number(driver.line));

@@ -1,10 +1,12 @@
 /** A host's part of its VMs' networks: the switch, with a port for each NIC here and a link to each other host. */
-import { LearningSwitch, type Mac } from '#network';
+import { frameOf, isSound, LearningSwitch, type Mac } from '#network';
 import { Port } from './port.js';
 import { type Peer, tunnelKey, TunnelLink, TunnelListener } from './tunnel.js';
 
 export interface PortSpec {
   readonly id: string;
+  /** Its VMM knows virtio-net headers. */
+  readonly hasHeader: boolean;
   /** The Unix socket to which the NIC's VMM connects. */
   readonly path: string;
   readonly network: string;
@@ -33,7 +35,7 @@ export class Fabric {
   ) {
     this.listener = new TunnelListener({
       keyFor: (from) => (this.links.has(from) ? tunnelKey(agentToken, from, this.hostId) : null),
-      onFrame: (from, network, frame) => this.fromLink(from, network, frame),
+      onPacket: (from, network, packet) => this.fromLink(from, network, packet),
       log: host.log,
     });
   }
@@ -44,11 +46,12 @@ export class Fabric {
   }
 
   /** Resolves when the NIC's VMM can connect. Rejects if the path cannot be used. */
-  async plug({ id, path, network, mac }: PortSpec): Promise<void> {
+  async plug({ id, path, network, mac, hasHeader }: PortSpec): Promise<void> {
     this.unplug(id);
     const port = new Port({
       path,
-      onFrame: (frame) => this.fromPort(id, frame),
+      hasHeader,
+      onPacket: (packet) => this.fromPort(id, packet),
       onGarbage: (message) => this.host.log(`port ${id}: ${message}`),
     });
     this.ports.set(id, port);
@@ -92,19 +95,21 @@ export class Fabric {
     this.listener.close();
   }
 
-  private fromPort(id: string, frame: Uint8Array): void {
-    const { network, ports, links, dropped } = this.bridge.fromPort(id, frame, this.host.nowMs());
+  private fromPort(id: string, packet: Uint8Array): void {
+    if (!isSound(packet)) return;
+    const { network, ports, links, dropped } = this.bridge.fromPort(id, frameOf(packet), this.host.nowMs());
     if (dropped === 'spoofed' && !this.spoofers.has(id)) {
       this.spoofers.add(id);
       this.host.log(`port ${id}: its guest sends from addresses that are not its NIC's; such frames are dropped`);
     }
-    for (const to of ports) this.ports.get(to)?.send(frame);
-    for (const to of links) this.links.get(to)?.send(network, frame);
+    for (const to of ports) this.ports.get(to)?.send(packet);
+    for (const to of links) this.links.get(to)?.send(network, packet);
   }
 
-  private fromLink(from: string, network: string, frame: Uint8Array): void {
-    const { ports } = this.bridge.fromLink(from, network, frame, this.host.nowMs());
-    for (const to of ports) this.ports.get(to)?.send(frame);
+  private fromLink(from: string, network: string, packet: Uint8Array): void {
+    if (!isSound(packet)) return;
+    const { ports } = this.bridge.fromLink(from, network, frameOf(packet), this.host.nowMs());
+    for (const to of ports) this.ports.get(to)?.send(packet);
   }
 
   private tellNetworks(): void {

@@ -1,12 +1,14 @@
 /** A switch port for one NIC: a Unix socket to which its VMM connects, again whenever the connection is lost. */
 import { existsSync, unlinkSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
-import { PacketReader, PREFIX_BYTES, prefixOf } from '#network';
+import { adapt, frameOf, MessageReader, NO_OFFLOADS, packetOf, PREFIX_BYTES, prefixOf } from '#network';
 import { Outlet } from './outlet.js';
 
 export interface PortOptions {
   readonly path: string;
-  onFrame(frame: Uint8Array): void;
+  /** The VMM sends and takes frames behind a virtio-net header; one that does not gets whole frames alone. */
+  readonly hasHeader: boolean;
+  onPacket(packet: Uint8Array): void;
   /** What came was no stream of frames; the connection is closed. */
   onGarbage(message: string): void;
 }
@@ -27,9 +29,11 @@ export class Port {
     return new Promise((resolve, reject) => this.server.once('error', reject).listen(path, resolve));
   }
 
-  /** Sends a frame to the VM, if it is connected. */
-  send(frame: Uint8Array): void {
-    this.outlet?.send(prefixOf(frame.length), frame);
+  /** Sends a packet to the VM, if it is connected. */
+  send(packet: Uint8Array): void {
+    if (!this.outlet) return;
+    if (this.options.hasHeader) return this.outlet.send(prefixOf(packet.length), packet);
+    for (const frame of adapt(packet, NO_OFFLOADS).map(frameOf)) this.outlet.send(prefixOf(frame.length), frame);
   }
 
   close(): void {
@@ -42,10 +46,10 @@ export class Port {
     this.socket?.destroy();
     this.socket = socket;
     this.outlet = new Outlet(socket);
-    const reader = new PacketReader();
+    const reader = new MessageReader();
     socket.on('data', (chunk: Buffer) => {
       try {
-        for (const packet of reader.read(chunk)) this.options.onFrame(packet.subarray(PREFIX_BYTES));
+        for (const message of reader.read(chunk)) this.take(message.subarray(PREFIX_BYTES));
       } catch (error) {
         socket.destroy();
         this.options.onGarbage((error as Error).message);
@@ -57,5 +61,10 @@ export class Port {
       this.socket = null;
       this.outlet = null;
     });
+  }
+
+  private take(content: Uint8Array): void {
+    const { hasHeader, onPacket } = this.options;
+    onPacket(hasHeader ? content : packetOf(content));
   }
 }

@@ -48,7 +48,7 @@ export class SwitchThread {
     await this.unplug(vmId);
     this.plugged.set(vmId, nics.length);
     for (const [index, { socket, network, mac }] of nics.entries()) {
-      await this.ask('plug', { id: portId(vmId, index), path: socket, network, mac: parseMac(mac) });
+      await this.ask('plug', { id: portId(vmId, index), path: socket, network, mac: parseMac(mac), hasHeader: true });
     }
   }
 

@@ -8,10 +8,10 @@ import { connect, createServer, type Server as TlsServer, type TLSSocket } from 
 import type { AddressInfo, Socket } from 'node:net';
 import {
   MAX_TUNNEL_BYTES,
-  PacketReader,
+  MessageReader,
   PREFIX_BYTES,
   readTunnelMessage,
-  tunnelFrameHeader,
+  tunnelHeader,
   tunnelNetworks,
 } from '#network';
 import { Outlet } from './outlet.js';
@@ -41,7 +41,7 @@ export const tunnelKey = (agentToken: string, from: string, to: string): string 
 export interface TunnelListenerPorts {
   /** The key that a host must know to be let in; null for one that is not let in. */
   keyFor(hostId: string): string | null;
-  onFrame(from: string, network: string, frame: Uint8Array): void;
+  onPacket(from: string, network: string, packet: Uint8Array): void;
   log(message: string): void;
 }
 
@@ -100,10 +100,10 @@ export class TunnelListener {
     this.callers.get(from)?.destroy();
     this.callers.set(from, socket);
     socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS);
-    const reader = new PacketReader(MAX_TUNNEL_BYTES);
+    const reader = new MessageReader(MAX_TUNNEL_BYTES);
     socket.on('data', (chunk: Buffer) => {
       try {
-        for (const packet of reader.read(chunk)) this.take(from, packet.subarray(PREFIX_BYTES));
+        for (const message of reader.read(chunk)) this.take(from, message.subarray(PREFIX_BYTES));
       } catch (error) {
         this.ports.log(`the tunnel from host ${from}: ${(error as Error).message}`);
         socket.destroy();
@@ -124,7 +124,7 @@ export class TunnelListener {
 
   private take(from: string, content: Uint8Array): void {
     const message = readTunnelMessage(content);
-    if (message.kind === 'frame') this.ports.onFrame(from, message.network, message.frame);
+    if (message.kind === 'packet') this.ports.onPacket(from, message.network, message.packet);
   }
 }
 
@@ -150,8 +150,8 @@ export class TunnelLink {
     this.socket = this.connect();
   }
 
-  send(network: string, frame: Uint8Array): void {
-    this.outlet?.send(tunnelFrameHeader(network, frame.length), frame);
+  send(network: string, packet: Uint8Array): void {
+    this.outlet?.send(tunnelHeader(network, packet.length), packet);
   }
 
   close(): void {
@@ -172,14 +172,14 @@ export class TunnelLink {
       pskCallback: () => ({ psk, identity: from }),
     });
     socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS);
-    const reader = new PacketReader(MAX_TUNNEL_BYTES);
+    const reader = new MessageReader(MAX_TUNNEL_BYTES);
     socket.on('secureConnect', () => {
       this.say('');
       this.outlet = new Outlet(socket);
     });
     socket.on('data', (chunk: Buffer) => {
       try {
-        for (const packet of reader.read(chunk)) this.take(packet.subarray(PREFIX_BYTES));
+        for (const message of reader.read(chunk)) this.take(message.subarray(PREFIX_BYTES));
       } catch (error) {
         socket.destroy(error as Error);
       }

@@ -1,14 +1,14 @@
 /** A stream netdev at work: frames to and from a switch, over a connection that is made again when it breaks. */
 import { connect, type Socket } from 'node:net';
-import { PacketReader, PREFIX_BYTES, prefixOf } from '#network';
+import { MessageReader, PREFIX_BYTES, prefixOf } from '#network';
 import type { StreamNetdev } from './netdev.js';
 
-/** Frames wait in the guest, not here, once so much is unsent, or so many have been taken in one turn. */
+/** Frames wait in the guest, not here, once so much is unsent, or it has sent so often in one turn. */
 const MAX_UNSENT_BYTES = 1024 * 1024;
-const MAX_FRAMES_A_TURN = 256;
+const MAX_SENT_A_TURN = 256;
 
 export interface FrameStreamPorts {
-  /** A frame for the guest. False: there is no room now; it is given again after `retry`. */
+  /** A frame for the guest, with its header if the netdev has one. False: there is no room now; it is given again after `retry`. */
   receive(frame: Uint8Array): boolean;
   /** The cable is plugged in; otherwise frames are lost. */
   isLinkUp(): boolean;
@@ -20,10 +20,10 @@ export interface FrameStreamPorts {
 
 export class FrameStream {
   private socket: Socket | null = null;
-  private reader = new PacketReader();
+  private reader = new MessageReader();
   /** Frames that the guest had no room for; while there are any, the socket is not read. */
   private waiting: Uint8Array[] = [];
-  private framesThisTurn = 0;
+  private sentThisTurn = 0;
   private isBlocked = false;
   private isClosed = false;
   private lastError = '';
@@ -41,21 +41,23 @@ export class FrameStream {
     await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject));
   }
 
-  /** Takes a frame; without a connection or cable it is lost. False: take a rest until `sent`. */
-  send(frame: Uint8Array): boolean {
+  /** Takes what the guest has sent, one or more frames; without a connection or cable it is lost. False: rest until `sent`. */
+  send(frames: readonly Uint8Array[]): boolean {
     const { socket } = this;
     if (socket?.readyState === 'open' && this.ports.isLinkUp()) {
       if (socket.writableCorked === 0) {
         socket.cork();
         process.nextTick(() => socket.uncork());
       }
-      socket.write(prefixOf(frame.length));
-      socket.write(frame);
+      for (const frame of frames) {
+        socket.write(prefixOf(frame.length));
+        socket.write(frame);
+      }
       if (socket.writableLength > MAX_UNSENT_BYTES) this.isBlocked = true;
     }
-    if (this.framesThisTurn === 0) setImmediate(() => this.nextTurn());
-    this.framesThisTurn += 1;
-    return !this.isBlocked && this.framesThisTurn < MAX_FRAMES_A_TURN;
+    if (this.sentThisTurn === 0) setImmediate(() => this.nextTurn());
+    this.sentThisTurn += 1;
+    return !this.isBlocked && this.sentThisTurn < MAX_SENT_A_TURN;
   }
 
   /** There may be room in the guest. */
@@ -75,7 +77,7 @@ export class FrameStream {
     const { address } = this.netdev;
     const socket = connect(address);
     this.socket = socket;
-    this.reader = new PacketReader();
+    this.reader = new MessageReader();
     socket.setNoDelay(true);
     socket.on('connect', () => this.say(''));
     socket.on('data', (chunk: Buffer) => this.read(socket, chunk));
@@ -96,7 +98,7 @@ export class FrameStream {
 
   private read(socket: Socket, chunk: Uint8Array): void {
     try {
-      for (const packet of this.reader.read(chunk)) this.waiting.push(packet);
+      for (const message of this.reader.read(chunk)) this.waiting.push(message.subarray(PREFIX_BYTES));
     } catch (error) {
       socket.destroy(error as Error);
       return;
@@ -108,13 +110,13 @@ export class FrameStream {
   private deliver(): void {
     const { waiting } = this;
     let given = 0;
-    while (given < waiting.length && this.ports.receive(waiting[given]!.subarray(PREFIX_BYTES))) given += 1;
+    while (given < waiting.length && this.ports.receive(waiting[given]!)) given += 1;
     this.waiting = waiting.slice(given);
   }
 
   private nextTurn(): void {
-    const wasFull = this.framesThisTurn >= MAX_FRAMES_A_TURN;
-    this.framesThisTurn = 0;
+    const wasFull = this.sentThisTurn >= MAX_SENT_A_TURN;
+    this.sentThisTurn = 0;
     if (wasFull && !this.isBlocked) this.ports.sent();
   }
 

@@ -8,6 +8,8 @@ export interface StreamNetdev {
   readonly address: MigrationAddress;
   /** Pause before a lost connection is tried again; 0: it is not, and the first one must succeed. */
   readonly reconnectMs: number;
+  /** Frames have a header before them, with what is left to do to them: struct virtio_net_hdr of 12 bytes. */
+  readonly hasHeader: boolean;
 }
 
 const MAX_PORT = 65_535;
@@ -55,8 +57,9 @@ function parseStream(properties: Properties): StreamNetdev {
   properties.oneOf('server', ['off'], 'off');
   const address = parseAddress(properties);
   const reconnectMs = properties.integer('reconnect-ms', 0, MAX_RECONNECT_MS, 0);
+  const hasHeader = properties.oneOf('vnet_hdr', ['on', 'off'], 'off') === 'on';
   properties.end();
-  return { id, address, reconnectMs };
+  return { id, address, reconnectMs, hasHeader };
 }
 
 function parseAddress(properties: Properties): MigrationAddress {

@@ -1,9 +1,13 @@
 /** A NIC with what is at the other end of its cable, and how it tells where it is. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  adapt,
   ANNOUNCE_DEFAULTS,
   announcePausesMs,
+  frameOf,
   macBytes,
+  NO_OFFLOADS,
+  packetOf,
   rarpAnnouncement,
   type AnnounceParameters,
   type Mac,
@@ -22,6 +26,9 @@ export interface NicSettings {
 export class Nic {
   readonly device: VirtioNet;
   private readonly stream: FrameStream;
+  /** What the stream has given last, and the packets of it that the guest has not got yet. */
+  private arriving: Uint8Array | null = null;
+  private parts: Uint8Array[] = [];
 
   constructor(
     private readonly settings: NicSettings,
@@ -31,13 +38,13 @@ export class Nic {
     this.device = new VirtioNet(
       { mac: macBytes(mac), ...(mtu !== undefined && { mtu }) },
       {
-        send: (frame) => this.stream.send(frame),
+        send: (packet) => this.send(packet),
         hasRoom: () => this.stream.retry(),
         arrived: () => void this.announce(ANNOUNCE_DEFAULTS),
       },
     );
     this.stream = new FrameStream(netdev, {
-      receive: (frame) => this.device.receive(frame),
+      receive: (content) => this.receive(content),
       sent: () => this.device.sent(),
       isLinkUp: () => this.device.isLinkUp,
       log,
@@ -67,9 +74,28 @@ export class Nic {
   }
 
   private announceOnce(): void {
-    const { device, stream, settings } = this;
-    if (!device.isRunning) return;
-    stream.send(rarpAnnouncement(settings.mac));
-    device.announce();
+    if (!this.device.isRunning) return;
+    this.send(packetOf(rarpAnnouncement(this.settings.mac)));
+    this.device.announce();
+  }
+
+  /** What the other end of the cable cannot do is done here. */
+  private send(packet: Uint8Array): boolean {
+    const { hasHeader } = this.settings.netdev;
+    return this.stream.send(hasHeader ? [packet] : adapt(packet, NO_OFFLOADS).map(frameOf));
+  }
+
+  /** What the guest cannot do is done here. False: there is no room for all of it; give the same again. */
+  private receive(content: Uint8Array): boolean {
+    if (content !== this.arriving) {
+      this.arriving = content;
+      const packet = this.settings.netdev.hasHeader ? content : packetOf(content);
+      this.parts = adapt(packet, this.device.offloads);
+    }
+    while (this.parts.length > 0) {
+      if (!this.device.receive(this.parts[0]!)) return false;
+      this.parts.shift();
+    }
+    return true;
   }
 }

@@ -1,13 +1,20 @@
 /**
  * The network device (virtio 1.2, section 5.1): one pair of queues for frames and a control queue, through which a guest
- * acknowledges that it has announced itself after a migration. No offloads: each frame is what is on the wire.
+ * acknowledges that it has announced itself after a migration. Frames go in and out as packets, behind the header in
+ * which guests leave checksums and the cutting of TCP packets to others; the device passes that on and does none of it.
  */
 import { checkFields } from '../device.js';
 import { readConfigBytes, type VirtioDevice, type VirtioSlot } from './device.js';
 import { gather, scatter, slice, spanBytes, VirtioError, type Chain, type Virtqueue } from './queue.js';
 
+const F_CSUM = 1n << 0n;
+const F_GUEST_CSUM = 1n << 1n;
 const F_MTU = 1n << 3n;
 const F_MAC = 1n << 5n;
+const F_GUEST_TSO4 = 1n << 7n;
+const F_GUEST_TSO6 = 1n << 8n;
+const F_HOST_TSO4 = 1n << 11n;
+const F_HOST_TSO6 = 1n << 12n;
 const F_MRG_RXBUF = 1n << 15n;
 const F_STATUS = 1n << 16n;
 const F_CTRL_VQ = 1n << 17n;
@@ -24,8 +31,8 @@ const S_ANNOUNCE = 2;
 /** struct virtio_net_hdr; its last two bytes count the buffers that a received frame fills. */
 const HEADER_BYTES = 12;
 const NUM_BUFFERS = 10;
-/** The longest frame that either side may give (QEMU's NET_BUFSIZE). */
-const MAX_FRAME_BYTES = 4096 + 65_536;
+/** The longest that either side may give, header included (QEMU's NET_BUFSIZE). */
+const MAX_PACKET_BYTES = 4096 + 65_536;
 
 const CONTROL_ANNOUNCE = 3;
 const ANNOUNCE_ACK = 0;
@@ -40,9 +47,9 @@ export interface NetSettings {
 }
 
 export interface NetPorts {
-  /** Takes a frame that the guest sends, to keep. False: no more before `sent` has been called. */
-  send(frame: Uint8Array): boolean;
-  /** The guest may have made room: frames that did not fit may be given again. */
+  /** Takes a packet that the guest sends, to keep. False: no more before `sent` has been called. */
+  send(packet: Uint8Array): boolean;
+  /** The guest may have made room: packets that did not fit may be given again. */
   hasRoom(): void;
   /** The guest begins to run here, after a migration. */
   arrived(): void;
@@ -71,7 +78,9 @@ export class VirtioNet implements VirtioDevice<NetState> {
     private readonly ports: NetPorts,
   ) {
     const { mac, mtu } = settings;
-    this.features = F_MAC | F_MRG_RXBUF | F_STATUS | F_CTRL_VQ | F_GUEST_ANNOUNCE | (mtu === undefined ? 0n : F_MTU);
+    const offloads = F_CSUM | F_GUEST_CSUM | F_GUEST_TSO4 | F_GUEST_TSO6 | F_HOST_TSO4 | F_HOST_TSO6;
+    this.features =
+      offloads | F_MAC | F_MRG_RXBUF | F_STATUS | F_CTRL_VQ | F_GUEST_ANNOUNCE | (mtu === undefined ? 0n : F_MTU);
     this.config.set(mac);
     const view = new DataView(this.config.buffer);
     view.setUint16(8, 1, true); // one pair of queues
@@ -107,12 +116,22 @@ export class VirtioNet implements VirtioDevice<NetState> {
     this.slot.configChanged();
   }
 
-  /** Gives a frame to the guest. False: there is no room now, see `hasRoom`; true if nobody is there to take it. */
-  receive(frame: Uint8Array): boolean {
+  /** What the guest takes as it is: frames without a whole checksum, and TCP packets longer than a frame. */
+  get offloads(): { readonly checksum: boolean; readonly tcp4: boolean; readonly tcp6: boolean } {
+    const has = (feature: bigint) => (this.slot.features & feature) !== 0n;
+    return { checksum: has(F_GUEST_CSUM), tcp4: has(F_GUEST_TSO4), tcp6: has(F_GUEST_TSO6) };
+  }
+
+  /**
+   * Gives a packet to the guest, whose header asks for no more than `offloads`. False: there is no room now, see
+   * `hasRoom`; true if nobody is there to take it.
+   */
+  receive(packet: Uint8Array): boolean {
     if (this.life === 'held') return false;
-    if (!this.slot.driven || !this.isLinkUp || frame.length > MAX_FRAME_BYTES) return true;
+    if (!this.slot.driven || !this.isLinkUp) return true;
+    if (packet.length < HEADER_BYTES || packet.length > MAX_PACKET_BYTES) return true;
     let taken = true;
-    this.slot.run(() => (taken = this.fill(this.slot.queues[RECEIVE]!, frame)));
+    this.slot.run(() => (taken = this.fill(this.slot.queues[RECEIVE]!, packet)));
     return taken;
   }
 
@@ -169,21 +188,23 @@ export class VirtioNet implements VirtioDevice<NetState> {
 
   private transmit(): void {
     const queue = this.slot.queues[TRANSMIT]!;
+    const sent: { chain: Chain; written: number }[] = [];
     while (this.maySend) {
       const chain = queue.pop();
-      if (!chain) return;
-      const size = spanBytes(chain.readable) - HEADER_BYTES;
-      if (size < 0 || size > MAX_FRAME_BYTES) throw new VirtioError(`a frame of ${size} bytes to send`);
-      this.maySend = this.ports.send(gather(this.slot.memory, slice(chain.readable, HEADER_BYTES)));
-      queue.push(chain, 0);
+      if (!chain) break;
+      const size = spanBytes(chain.readable);
+      if (size < HEADER_BYTES || size > MAX_PACKET_BYTES) throw new VirtioError(`a packet of ${size} bytes to send`);
+      this.maySend = this.ports.send(gather(this.slot.memory, chain.readable));
+      sent.push({ chain, written: 0 });
     }
+    if (sent.length > 0) queue.pushTogether(sent); // one interrupt for all of them
   }
 
-  /** Puts a frame into one chain, or as many as it takes if the driver can join them (section 5.1.6.4). */
-  private fill(queue: Virtqueue, frame: Uint8Array): boolean {
+  /** Puts a packet into one chain, or as many as it takes if the driver can join them (section 5.1.6.4). */
+  private fill(queue: Virtqueue, packet: Uint8Array): boolean {
     const most = this.slot.features & F_MRG_RXBUF ? queue.state.size : 1;
     const chains: Chain[] = [];
-    for (let room = -HEADER_BYTES; room < frame.length;) {
+    for (let room = 0; room < packet.length;) {
       const chain = chains.length < most ? queue.pop() : undefined;
       if (!chain) {
         queue.unpop(chains.length);
@@ -195,22 +216,20 @@ export class VirtioNet implements VirtioDevice<NetState> {
     if (spanBytes(chains[0]!.writable) < HEADER_BYTES) {
       throw new VirtioError('a receive buffer without room for a header');
     }
-    this.write(queue, chains, frame);
+    this.write(queue, chains, packet);
     return true;
   }
 
-  private write(queue: Virtqueue, chains: readonly Chain[], frame: Uint8Array): void {
+  private write(queue: Virtqueue, chains: readonly Chain[], packet: Uint8Array): void {
     const { memory } = this.slot;
-    const header = new Uint8Array(HEADER_BYTES);
-    header[NUM_BUFFERS] = chains.length & 0xff;
-    header[NUM_BUFFERS + 1] = chains.length >> 8;
     let at = 0;
-    const filled = chains.map((chain, index) => {
-      const before = index === 0 ? scatter(memory, chain.writable, header) : 0;
-      const part = scatter(memory, slice(chain.writable, before), frame.subarray(at));
-      at += part;
-      return { chain, written: before + part };
+    const filled = chains.map((chain) => {
+      const written = scatter(memory, chain.writable, packet.subarray(at));
+      at += written;
+      return { chain, written };
     });
+    const count = Uint8Array.of(chains.length & 0xff, chains.length >> 8);
+    scatter(memory, slice(chains[0]!.writable, NUM_BUFFERS), count);
     queue.pushTogether(filled);
   }
 
