@@ -37,7 +37,8 @@ u64 run_float(u64 rounds, u8 *arena) {
     double *fields = (double *)&bodies[i];
     for (int field = 0; field < 7; field++) fields[field] = (double)(next_random(&random) >> 40) / (1 << 24) + 0.5;
   }
-  for (int i = 0; i < SIDE * SIDE; i++) a[i] = (double)(i % 7) / 7, b[i] = (double)(i % 5) / 25;
+  /* The columns of b add up to about 1, so that the products neither overflow nor vanish. */
+  for (int i = 0; i < SIDE * SIDE; i++) a[i] = (double)(i % 7) / 7, b[i] = (double)(i % 5) / 48;
   for (u64 round = 0; round < rounds; round++) {
     for (int i = 0; i < STEPS; i++) step(bodies, 1.0 / 1024);
     for (int i = 0; i < SIDE; i++)

@@ -28,7 +28,7 @@ const CHECKS = {
   crc: 'acb08047',
   stream: 'a0000a',
   touch: '7fff8000',
-  float: '401038b8d1af9edc',
+  float: '4006baf238561e8f',
   system: '80300000800',
 };
 const HEARTBEAT = /^pager seq=(\d+) time_ms=(\d+) written_mib=(\d+) checked_pages=(\d+)$/;

@@ -21,6 +21,13 @@ export function pushIsTiny(code: Code, local: number, format: FloatFormat): void
   code.op(`${TYPE[format]}.le`);
 }
 
+/** Not below the smallest normal number; the local holds no sign. */
+export function pushIsNormalOrMore(code: Code, local: number, format: FloatFormat): void {
+  code.get(local);
+  pushConstant(code, SMALLEST_NORMAL[format], format);
+  code.op(`${TYPE[format]}.ge`);
+}
+
 export function pushIsNotZero(code: Code, local: number, format: FloatFormat): void {
   code.get(local);
   pushConstant(code, 0n, format);

@@ -1,8 +1,10 @@
 /** Code for conversions between numbers and integers, and between the formats. */
-import { TYPE, pushIsNan, pushIsNotFinite, pushIsNotZero, pushIsTiny } from './float-conditions.js';
-import type { FloatFormat, IntegerKind, ToWhole } from './float-instruction.js';
+import { TYPE, pushIsNan, pushIsNormalOrMore, pushIsNotFinite, pushIsNotZero, pushIsTiny } from './float-conditions.js';
+import type { FloatAction, FloatFormat, IntegerKind, ToWhole } from './float-instruction.js';
 import type { FloatMode } from './float-mode.js';
 import { EXIT_INTERPRET, type Frame, type Place } from './frame.js';
+
+type Of<Kind extends FloatAction['kind']> = Extract<FloatAction, { kind: Kind }>;
 
 const INTEGER_TYPE = { w: 'i32_s', wu: 'i32_u', l: 'i64_s', lu: 'i64_u' } as const;
 /** From here on, a kind has no integer. The lowest of a signed one is left to the interpreter as well. */
@@ -36,12 +38,13 @@ export function pushToInteger(
   frame: Frame,
   mode: FloatMode,
   from: number,
-  { toWhole, integer }: { readonly toWhole: ToWhole; readonly integer: IntegerKind },
+  { toWhole, integer }: Of<'floatToInteger'>,
   place: Place,
 ): void {
   const { code } = frame;
   const whole = frame.scratch('whole', 'f64');
-  code.get(from).op(`f64.${toWhole}`).set(whole);
+  pushWhole(frame, from, toWhole);
+  code.set(whole);
   frame.leaveIf(place, EXIT_INTERPRET, () => {
     const isUnsigned = integer === 'wu' || integer === 'lu';
     code
@@ -55,31 +58,63 @@ export function pushToInteger(
   if (integer === 'wu') code.op('i64.extend32_s');
 }
 
+function pushWhole(frame: Frame, from: number, toWhole: ToWhole): void {
+  const { code } = frame;
+  if (toWhole !== 'awayFromZero') {
+    code.get(from).op(`f64.${toWhole}`);
+    return;
+  }
+  const towardsZero = frame.scratch('towards zero', 'f64');
+  code.get(from).op('f64.trunc').tee(towardsZero).f64(1).f64(0);
+  code.get(from).get(towardsZero).op('f64.sub', 'f64.abs').f64(0.5).op('f64.ge', 'select');
+  code.get(from).op('f64.copysign', 'f64.add');
+}
+
 /** True if every integer of the kind is a number of the format. */
 export const holdsAll = (integer: IntegerKind, format: FloatFormat) => format === 'd' && integer.startsWith('w');
 
 /** Pushes the number for the integer (i64) of an x register, or leaves the region. */
-export function pushFromInteger(
-  frame: Frame,
-  mode: FloatMode,
-  { rs1, integer, format }: { readonly rs1: number; readonly integer: IntegerKind; readonly format: FloatFormat },
-  place: Place,
-): void {
+export function pushFromInteger(frame: Frame, mode: FloatMode, action: Of<'floatFromInteger'>, place: Place): void {
   const { code } = frame;
-  if (!holdsAll(integer, format)) {
-    mode.leaveIfInexact(place, () => {
-      // Integers up to 2 to the precision are numbers. Of a word's register, the upper half counts here as well.
-      const precision = format === 's' ? 24n : 53n;
-      const offset = integer === 'wu' || integer === 'lu' ? 0n : 1n << precision;
-      frame.get(rs1);
-      code
-        .i64(offset)
-        .op('i64.add')
-        .i64((1n << precision) + offset)
-        .op('i64.gt_u');
-    });
+  const { rs1, integer, format, mustBeExact } = action;
+  const pushIsInexact = () => pushHasMoreDigits(frame, action);
+  if (holdsAll(integer, format)) {
+    // any way of rounding will do
+  } else if (mustBeExact) {
+    frame.leaveIf(place, EXIT_INTERPRET, pushIsInexact);
+  } else {
+    mode.leaveIfInexact(place, pushIsInexact);
   }
   frame.get(rs1);
   if (integer === 'w' || integer === 'wu') code.op('i32.wrap_i64');
   code.op(`${TYPE[format]}.convert_${INTEGER_TYPE[integer]}`);
+}
+
+/** Integers up to 2 to the precision are numbers. Of a word's register, the upper half counts here as well. */
+function pushHasMoreDigits(frame: Frame, { rs1, integer, format }: Of<'floatFromInteger'>): void {
+  const limit = 1n << (format === 's' ? 24n : 53n);
+  const offset = integer === 'wu' || integer === 'lu' ? 0n : limit;
+  frame.get(rs1);
+  frame.code
+    .i64(offset)
+    .op('i64.add')
+    .i64(limit + offset)
+    .op('i64.gt_u');
+}
+
+/** Pushes one bit (i64) for the class of a number, as FCLASS does, or leaves the region if it is a NaN. */
+export function pushClass(frame: Frame, from: number, format: FloatFormat, place: Place): void {
+  const { code } = frame;
+  const [magnitude, size] = [frame.scratch('magnitude', TYPE[format]), frame.scratch('size', 'i32')];
+  frame.leaveIf(place, EXIT_INTERPRET, () => pushIsNan(code, from, format));
+  // 0 for zeros, 1 subnormal, 2 normal, 3 infinite
+  code.get(from).op(`${TYPE[format]}.abs`).set(magnitude);
+  pushIsNotZero(code, magnitude, format);
+  pushIsNormalOrMore(code, magnitude, format);
+  pushIsNotFinite(code, magnitude, format);
+  code.op('i32.add', 'i32.add').set(size);
+  code.i64(1).i32(3).get(size).op('i32.sub').i32(4).get(size).op('i32.add');
+  if (format === 's') code.get(from).op('i32.reinterpret_f32').i32(0).op('i32.lt_s');
+  else code.get(from).op('i64.reinterpret_f64').i64(0).op('i64.lt_s');
+  code.op('select', 'i64.extend_i32_u', 'i64.shl');
 }

@@ -36,7 +36,7 @@ const FORMATS: readonly FloatFormat[] = ['s', 'd'];
 const SIGNS: readonly SignOperation[] = ['copy', 'negate', 'xor'];
 const CONDITIONS: readonly FloatCondition[] = ['le', 'lt', 'eq'];
 const INTEGERS: readonly IntegerKind[] = ['w', 'wu', 'l', 'lu'];
-const TO_WHOLE: readonly ToWhole[] = ['nearest', 'trunc', 'floor', 'ceil'];
+const TO_WHOLE: readonly ToWhole[] = ['nearest', 'trunc', 'floor', 'ceil', 'awayFromZero'];
 const NEAREST = 0;
 const DYNAMIC = 7;
 
@@ -105,15 +105,20 @@ function decodeOperation(insn: number, format: FloatFormat): FloatAction | undef
       return rs2 === 0 && roundsToNearest(rm) ? { kind: 'floatRoot', format, fd: rd, fs1: rs1 } : undefined;
     case TO_INTEGER: {
       const integer = INTEGERS[rs2];
-      const toWhole = TO_WHOLE[rm === DYNAMIC ? NEAREST : rm];
-      return integer && toWhole && { kind: 'floatToInteger', integer, toWhole, format, rd, fs1: rs1 };
+      const isDynamic = rm === DYNAMIC;
+      const toWhole = TO_WHOLE[isDynamic ? NEAREST : rm];
+      return integer && toWhole && { kind: 'floatToInteger', integer, toWhole, isDynamic, format, rd, fs1: rs1 };
     }
     case FROM_INTEGER: {
       const integer = INTEGERS[rs2];
-      return integer && roundsToNearest(rm) ? { kind: 'floatFromInteger', integer, format, fd: rd, rs1 } : undefined;
+      const isLegal = roundsToNearest(rm) || TO_WHOLE[rm] !== undefined;
+      const mustBeExact = !roundsToNearest(rm);
+      return integer && isLegal ? { kind: 'floatFromInteger', integer, mustBeExact, format, fd: rd, rs1 } : undefined;
     }
-    case TO_X:
-      return rm === 0 && rs2 === 0 ? { kind: 'floatToX', format, rd, fs1: rs1 } : undefined; // FCLASS is left out
+    case TO_X: {
+      if (rs2 !== 0 || rm > 1) return undefined;
+      return { kind: rm === 0 ? 'floatToX' : 'floatClass', format, rd, fs1: rs1 };
+    }
     case FROM_X:
       return rm === 0 && rs2 === 0 ? { kind: 'floatFromX', format, fd: rd, rs1 } : undefined;
     default:

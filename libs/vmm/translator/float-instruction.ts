@@ -7,8 +7,8 @@ export type FloatOperation = 'add' | 'sub' | 'mul' | 'div' | 'min' | 'max';
 export type SignOperation = 'copy' | 'negate' | 'xor';
 export type FloatCondition = 'le' | 'lt' | 'eq';
 export type IntegerKind = 'w' | 'wu' | 'l' | 'lu';
-/** How a number becomes a whole one, by WebAssembly's names. */
-export type ToWhole = 'nearest' | 'trunc' | 'floor' | 'ceil';
+/** How a number becomes a whole one: by WebAssembly's names, and to nearest with ties away from zero. */
+export type ToWhole = 'nearest' | 'trunc' | 'floor' | 'ceil' | 'awayFromZero';
 
 /** Where something is rounded and nothing else is said, it is to nearest, as the instruction or frm says. */
 export type FloatAction =
@@ -48,11 +48,22 @@ export type FloatAction =
       kind: 'floatToInteger';
       integer: IntegerKind;
       toWhole: ToWhole;
+      /** The rounding mode is in frm. */
+      isDynamic: boolean;
       format: FloatFormat;
       rd: number;
       fs1: number;
     }>
-  | Readonly<{ kind: 'floatFromInteger'; integer: IntegerKind; format: FloatFormat; fd: number; rs1: number }>
+  | Readonly<{
+      kind: 'floatFromInteger';
+      integer: IntegerKind;
+      /** The instruction rounds in another way than to nearest. */
+      mustBeExact: boolean;
+      format: FloatFormat;
+      fd: number;
+      rs1: number;
+    }>
+  | Readonly<{ kind: 'floatClass'; format: FloatFormat; rd: number; fs1: number }>
   /** FMV.X.W, FMV.X.D. */
   | Readonly<{ kind: 'floatToX'; format: FloatFormat; rd: number; fs1: number }>
   /** FMV.W.X, FMV.D.X. */

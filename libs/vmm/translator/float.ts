@@ -5,7 +5,7 @@
 import { H_TLB_READ, H_TLB_WRITE } from '../layout.js';
 import { pushHostAddress } from './access.js';
 import { TYPE, pushIsNan, pushIsNotFinite, pushIsNotZero, pushIsTiny } from './float-conditions.js';
-import { holdsAll, pushFromInteger, pushNarrowed, pushToInteger, pushWidened } from './float-convert.js';
+import { holdsAll, pushClass, pushFromInteger, pushNarrowed, pushToInteger, pushWidened } from './float-convert.js';
 import { pushFusedDoubles, pushFusedSingles } from './float-fused.js';
 import type { FloatAction, FloatFormat } from './float-instruction.js';
 import { FloatMode } from './float-mode.js';
@@ -32,7 +32,7 @@ export class FloatCode {
 
   instruction(action: FloatAction, place: Place): void {
     const { frame, mode, registers } = this;
-    mode.need(neverRounds(action) ? 'on' : 'nearest', place);
+    mode.need(roundsByItself(action) ? 'on' : 'nearest', place);
     switch (action.kind) {
       case 'floatLoad':
         pushHostAddress(frame, H_TLB_READ, action.rs1, action.immediate, action.format === 's' ? 4 : 8, place);
@@ -68,6 +68,9 @@ export class FloatCode {
       case 'floatFromInteger':
         pushFromInteger(frame, mode, action, place);
         break;
+      case 'floatClass':
+        pushClass(frame, registers.read(action.fs1, action.format, place), action.format, place);
+        return frame.set(action.rd);
       case 'floatToX':
         registers.pushBits(action.fs1);
         if (action.format === 's') frame.code.op('i64.extend32_s');
@@ -193,13 +196,14 @@ export class FloatCode {
   }
 }
 
-/** Such instructions only need f registers that may be used. */
-function neverRounds(action: FloatAction): boolean {
+/** Of such instructions, frm does not decide how they round. */
+function roundsByItself(action: FloatAction): boolean {
   switch (action.kind) {
     case 'floatLoad':
     case 'floatStore':
     case 'floatSign':
     case 'floatCompare':
+    case 'floatClass':
     case 'floatToX':
     case 'floatFromX':
       return true;
@@ -207,8 +211,10 @@ function neverRounds(action: FloatAction): boolean {
       return action.operation === 'min' || action.operation === 'max';
     case 'floatConvert':
       return action.format === 'd';
+    case 'floatToInteger':
+      return !action.isDynamic;
     case 'floatFromInteger':
-      return holdsAll(action.integer, action.format);
+      return action.mustBeExact || holdsAll(action.integer, action.format);
     default:
       return false;
   }

@@ -18,6 +18,7 @@ import {
   SELECTIONS,
   arithmetic,
   comparison,
+  fclass,
   fcvt,
   fcvtFromX,
   fcvtToX,
@@ -41,7 +42,7 @@ const MANY = 100;
 const BOX = 0xffff_ffffn << 32n;
 /** Registers: base, an integer, a result; operands in f1 to f3, a result in f4. */
 const [X8, X9, X7, F4] = [8, 9, 7, 4] as const;
-const { dyn, rne, rtz, rdn, rup } = ROUNDING;
+const { dyn, rne, rtz, rdn, rup, rmm } = ROUNDING;
 
 const keys = <T extends object>(table: T) => Object.keys(table) as (keyof T)[];
 const [translated, interpreted] = [new TestMachine(), new TestMachine()];
@@ -129,9 +130,12 @@ const INSTRUCTIONS: readonly (readonly [name: string, format: Format, instructio
       ...keys(COMPARISONS).map((name) => [name, comparison(name, format, X7, 1, 2)]),
       ['fcvt between formats', fcvt(format === 's' ? 'd' : 's', F4, 1, dyn)],
       ...keys(INTEGERS).flatMap((kind) =>
-        [dyn, rtz, rdn, rup].map((rm) => [`fcvt to ${kind}, mode ${rm}`, fcvtToX(kind, format, X7, 1, rm)]),
+        [dyn, rne, rtz, rdn, rup, rmm].map((rm) => [`fcvt to ${kind}, mode ${rm}`, fcvtToX(kind, format, X7, 1, rm)]),
       ),
-      ...keys(INTEGERS).map((kind) => [`fcvt from ${kind}`, fcvtFromX(kind, format, F4, X9, dyn)]),
+      ...keys(INTEGERS).flatMap((kind) =>
+        [dyn, rdn].map((rm) => [`fcvt from ${kind}, mode ${rm}`, fcvtFromX(kind, format, F4, X9, rm)]),
+      ),
+      ['fclass', fclass(format, X7, 1)],
       ['fmv to x', fmvToX(format, X7, 1)],
       ['fmv from x', fmvFromX(format, F4, X9)],
       ['load', fload(format, F4, X8, 0)],
