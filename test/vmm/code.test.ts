@@ -5,7 +5,7 @@ import { serveAttention } from '../../libs/vmm/attention.js';
 import { H_ATTENTION, HARTS, HART_SIZE, MACHINE, M_HARTS, RAM_BASE } from '../../libs/vmm/layout.js';
 import { GuestMemory } from '../../libs/vmm/memory.js';
 import { exchange32, or32, store32 } from '../../libs/vmm/shared.js';
-import { CSRS, FENCE_I, amo, assemble, b, i, jal, lui, s, sizeOf } from './assembler.js';
+import { CSRS, FENCE_I, amo, assemble, b, i, jal, lui, r, s, sizeOf } from './assembler.js';
 import { TestMachine, UART, newMemory } from './machine.js';
 
 const [ra, t0, t1, t2, a0] = [1, 5, 6, 7, 10] as const;
@@ -38,7 +38,8 @@ function act(machine: TestMachine, action: Action): void {
   const end = BigInt(startOf(action) + sizeOf(ACTIONS[action]));
   for (let steps = 0; machine.hart.pc !== end; steps++) {
     if (steps === 100) throw new Error(`${action} does not end: pc is 0x${machine.hart.pc.toString(16)}`);
-    expect(machine.hart.run(1)).toBe('budget');
+    const exit = machine.hart.run(1);
+    if (exit !== 'budget') throw new Error(`${action}: the hart leaves with ${exit}`);
   }
 }
 
@@ -46,7 +47,7 @@ function act(machine: TestMachine, action: Action): void {
 function call(machine: TestMachine, address = FUNCTION, action: 'call' | 'fenceAndCall' = 'call'): number {
   machine.hart.setX(t2, BigInt(address));
   act(machine, action);
-  return Number(machine.hart.x(a0));
+  return Number(BigInt.asIntN(64, machine.hart.x(a0)));
 }
 
 /** Has the hart store into RAM. */
@@ -107,6 +108,39 @@ describe('a store of the hart itself', () => {
     for (let value = 1; value < 4; value++) {
       expect(call(machine)).toBe(value);
       store(machine, 'sw', alias, returns(value + 1));
+    }
+  });
+
+  it('is seen each time, however often it is made', () => {
+    const machine = newMachine();
+    machine.load([returns(0), RET], FUNCTION);
+    for (let value = 0; value < 100; value++) {
+      store(machine, 'sw', FUNCTION, returns(value));
+      expect(call(machine)).toBe(value);
+    }
+  });
+
+  it('is seen each time in the midst of code that goes through it', () => {
+    const machine = newMachine();
+    const sum = 11;
+    const between = Array.from({ length: 40 }, () => i('addi', 0, 0, 0));
+    const loop = [s('sw', t1, t0, 0), r('add', t1, t1, t2), ...between, returns(0), r('add', sum, sum, a0)];
+    machine.hart.setX(t0, START + BigInt(sizeOf(loop) - 8));
+    machine.hart.setX(t1, BigInt(returns(1)));
+    machine.hart.setX(t2, 1n << 20n); // 1 in the immediate
+    machine.load([...loop, jal(0, -sizeOf(loop))]);
+    machine.hart.pc = START;
+    machine.hart.run(100 * (loop.length + 1));
+    expect(machine.hart.x(sum)).toBe(5050n);
+  });
+
+  it('is seen each time by an instruction that begins in another cache block', () => {
+    const machine = newMachine();
+    const address = FUNCTION + 0x7e;
+    machine.load([returns(0), RET], address);
+    for (let value = 0; value < 100; value++) {
+      store(machine, 'sh', address + 2, returns(value) >>> 16);
+      expect(call(machine, address)).toBe(value);
     }
   });
 
@@ -268,17 +302,20 @@ describe('whoever stores, and whenever harts forget their write TLBs', () => {
   const value = fc.nat({ max: 99 });
   const step = fc.oneof(
     fc.record({ kind: fc.constant('store' as const), hart, place, value }),
+    fc.record({ kind: fc.constant('storeOften' as const), hart, place, value }),
     fc.record({ kind: fc.constant('device' as const), place, value }),
     fc.record({ kind: fc.constant('call' as const), hart, place }),
     fc.record({ kind: fc.constant('fenceAndCall' as const), hart, place }),
     fc.record({ kind: fc.constant('serve' as const), hart }),
   );
+  /** After so many, a hart takes the page for one of code and data. */
+  const OFTEN = 20;
   /** Two functions a page, on three pages. */
   const addressOf = (n: number) => FUNCTION + (n >> 1) * 0x1000 + (n & 1) * 0x20;
 
   it('a call after FENCE.I executes what is in memory', () => {
     fc.assert(
-      fc.property(fc.array(step, { minLength: 5, maxLength: 100, size: 'max' }), (steps) => {
+      fc.property(fc.array(step, { minLength: 5, maxLength: 60, size: 'max' }), (steps) => {
         const two = new TwoHarts();
         const values = [0, 0, 0, 0, 0, 0];
         values.forEach((_, n) => two.machines[0].load([returns(0), RET], addressOf(n)));
@@ -288,17 +325,24 @@ describe('whoever stores, and whenever harts forget their write TLBs', () => {
             continue;
           }
           const address = addressOf(todo.place);
-          if (todo.kind === 'store' || todo.kind === 'device') values[todo.place] = todo.value;
+          if ('value' in todo) values[todo.place] = todo.value;
           if (todo.kind === 'device') two.shared.write32(address, returns(todo.value));
           else if (todo.kind === 'store') {
             two.withinSlice(todo.hart, (machine) => store(machine, 'sw', address, returns(todo.value)));
+          } else if (todo.kind === 'storeOften') {
+            two.withinSlice(todo.hart, (machine) => {
+              for (let stored = todo.value - OFTEN; stored <= todo.value; stored++) {
+                store(machine, 'sw', address, returns(stored));
+                expect(call(machine, address, 'fenceAndCall')).toBe(stored);
+              }
+            });
           } else {
             const returned = two.withinSlice(todo.hart, (machine) => call(machine, address, todo.kind));
             if (todo.kind === 'fenceAndCall') expect(returned).toBe(values[todo.place]);
           }
         }
       }),
-      { numRuns: 100 },
+      { numRuns: 50 },
     );
   });
 });

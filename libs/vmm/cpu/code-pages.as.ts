@@ -1,33 +1,42 @@
 /**
- * When decoded code is read anew. A store must be seen by this hart's next instruction if this hart made it (more than
- * RISC-V asks), and after this hart's FENCE.I if another hart or a device made it. The rules:
+ * When code is decoded anew. What anybody has stored must be executed after this hart's FENCE.I, as RISC-V has it; what
+ * this hart itself has stored is executed at once as a rule. The rules:
  *
  * 1. Before a hart decodes the first instruction of a page it notes CODE_VERSION, then sets the page's CODE bit, then
  *    drops the page from its own write TLB (`track`).
- * 2. A hart's store that misses the write TLB asks for the CODE bit. If it is set, the hart clears it, then makes
- *    CODE_VERSION and M_CODE_CHANGES grow, and forgets what it has decoded of the page itself (`codeWritten`). Then the
- *    page is one like any other: it enters the write TLB, and the store happens. A device stores first and then does
- *    the same (memory.ts).
+ * 2. A hart's store that misses the write TLB asks for the CODE bit. If it is set, the page does not enter the write TLB,
+ *    and when the instruction is done the hart clears the bit, then makes CODE_VERSION and M_CODE_CHANGES grow, and
+ *    forgets what it has decoded of the page itself (`finishWrite`). Then the page is one like any other. A device does
+ *    the same after its store (memory.ts).
  * 3. FENCE.I forgets pages whose CODE_VERSION is not the noted one (`fenceCode`); as long as M_CODE_CHANGES stands
  *    still there are none.
  * 4. Another hart may store through an entry of its write TLB that is older than the CODE bit; then nothing grows. So
  *    a page is settled only when every other hart has forgotten its write TLB since rule 1. FENCE.I asks them to,
  *    without waiting for it, and until they have, each FENCE.I has pages that are not settled decoded anew.
+ * 5. A page in which a hart writes beside the code that it executes would be forgotten and tracked all the time. Such a
+ *    page keeps its CODE bit, and the hart forgets no more than what it has overwritten.
  *
- * Rule 4 also covers a store that has passed rule 2 and is not yet in memory when another hart applies rule 1: no hart
- * acknowledges in the middle of an instruction. Noting the version before setting the bit, and clearing the bit before
- * the version grows, makes a page whose bit was cleared one with an old version, in whatever order two harts do this.
+ * Noting the version before setting the bit, and clearing the bit before the version grows, makes a page whose bit was
+ * cleared one with an old version, in whatever order two harts do this.
  */
 import {
-  ATTENTION_FLUSH_WRITES, CODE, CODE_VERSION, HARTS, HART_SIZE, H_ACK, H_ATTENTION, H_QUIET, H_REQUEST, MACHINE,
-  M_CODE_CHANGES, M_HARTS,
+  ATTENTION_FLUSH_WRITES, CODE, CODE_VERSION, HARTS, HART_SIZE, H_ACK, H_ATTENTION, H_INSTRET, H_QUIET, H_REQUEST,
+  MACHINE, M_CODE_CHANGES, M_HARTS, PAGE_SHIFT, RAM_BASE,
 } from '../layout';
 import {
-  D_PAGE, D_TRACKED_SINCE, D_VERSION, TICKETS, cache, decodedPage, decodedPages, erase, findDecoded, hostPage,
+  D_PAGE, D_REWRITTEN, D_REWRITTEN_SINCE, D_TRACKED_SINCE, D_VERSION, TICKETS, cache, decodedPage, decodedPages, erase,
+  findDecoded, forgetAround, hostPage,
 } from './decoded-pages.as';
-import { forgetWrites } from './mmu.as';
-import { hartId } from './registers.as';
+import { PAGE, forgetWrites } from './mmu.as';
+import { hart, hartId } from './registers.as';
 import { forgetJumps } from './translated.as';
+
+const NOTHING: u64 = 0xffff_ffff_ffff_ffff;
+/** Physical address of a write to code that is not finished, or NOTHING. */
+let written: u64 = NOTHING;
+// Often is more than so many times in so many instructions.
+const OFTEN: u32 = 16;
+const OFTEN_INSTRUCTIONS: u32 = 1_000_000;
 
 /** M_CODE_CHANGES at the last FENCE.I. */
 let seenChanges: u32 = 0;
@@ -80,14 +89,42 @@ export function track(decoded: u32): void {
   lastTracked = now;
 }
 
-/** Rule 2: this hart is about to write to a page that has its CODE bit set. */
-export function codeWritten(page: u32): void {
-  atomic.and<u32>(codeWord(page), ~codeBit(page));
-  atomic.add<u32>(version(page), 1);
-  atomic.add<u32>(MACHINE, 1, M_CODE_CHANGES);
+/** Rule 2: this hart is about to write to a page that has its CODE bit set. What was noted before has been written. */
+export function noteWrite(pa: u64): void {
+  finishWrite();
+  written = pa;
+}
+
+/** Rule 2: what was noted has been written. */
+export function finishWrite(): void {
+  if (written == NOTHING) return;
+  const offset = written - (RAM_BASE as u64);
+  const page = (offset >> PAGE_SHIFT) as u32;
+  written = NOTHING;
   const decoded = findDecoded(page);
-  if (decoded) forget(decoded);
+  const isMixed = decoded != 0 && isRewrittenOften(decoded);
+  if (!isMixed) atomic.and<u32>(codeWord(page), ~codeBit(page));
+  const before: u32 = atomic.add<u32>(version(page), 1);
+  atomic.add<u32>(MACHINE, 1, M_CODE_CHANGES);
   forgetJumps();
+  if (!isMixed) {
+    if (decoded) forget(decoded);
+    return;
+  }
+  forgetAround(decoded, (offset & (PAGE - 1)) as u32);
+  if (before == load<u32>(decoded, D_VERSION)) store<u32>(decoded, before + 1, D_VERSION); // it knows of this change
+}
+
+/** Rule 5. */
+function isRewrittenOften(decoded: u32): bool {
+  const executed = load<u64>(hart, H_INSTRET) as u32;
+  if (executed - load<u32>(decoded, D_REWRITTEN_SINCE) > OFTEN_INSTRUCTIONS) {
+    store<u32>(decoded, executed, D_REWRITTEN_SINCE);
+    store<u32>(decoded, 0, D_REWRITTEN);
+  }
+  const times = load<u32>(decoded, D_REWRITTEN) + 1;
+  store<u32>(decoded, times, D_REWRITTEN);
+  return times > OFTEN;
 }
 
 /** Forgets what was decoded of a page; its stores need not be seen any more. */

@@ -10,7 +10,7 @@
  *     0x20_6140  PAGES   decoded pages, PAGE_BYTES each
  *
  * In a decoded page the instructions stand in lines, in the order in which they are executed until one jumps. A line
- * is decoded as a whole when it is first entered. It ends with a jump, or a GOTO into another line, or a PAGE_END.
+ * is decoded as a whole when it is first entered. It ends with a jump, or a GOTO to what was decoded before, or a PAGE_END.
  *
  *     0x0000  numbers       u16 for each 2 bytes of guest code: the number of the instruction there; 0: not decoded
  *     0x1000  instructions  (operations) by number, from 1
@@ -52,6 +52,9 @@ export const D_TRACKED_SINCE: u32 = 0x5108;
 const D_USED: u32 = 0x510c;
 /** u32: what the first two bytes of the next page were when the instruction that crosses into it was decoded. */
 export const D_CROSSING: u32 = 0x5110;
+/** u32 each: for code-pages. */
+export const D_REWRITTEN: u32 = 0x5114;
+export const D_REWRITTEN_SINCE: u32 = 0x5118;
 const NO_CROSSING: u32 = 0xffff_ffff;
 
 @inline
@@ -80,6 +83,21 @@ export function erase(decoded: u32): void {
   memory.fill(decoded, 0, INSTRUCTIONS);
   store<u32>(decoded, 1, D_USED);
   store<u32>(decoded, NO_CROSSING, D_CROSSING);
+}
+
+/** The most that one write touches: a cache block. Writes of a block are aligned to it, others have up to 8 bytes. */
+const BLOCK: u32 = 64;
+
+/** Forgets what was decoded of the bytes from `place` on that a store may have changed, and of some around them. */
+export function forgetAround(decoded: u32, place: u32): void {
+  const from = max((place & ~(BLOCK - 1)) as i32 - 2, 0); // an instruction may begin 2 bytes before
+  const to = min((place + 8) | (BLOCK - 1), PAGE_SIZE - 1);
+  for (let at = from; at < (to as i32); at += 2) {
+    const number: u32 = load<u16>(decoded + at);
+    if (!number) continue;
+    store<u64>(numbered(decoded, number), narrow(Op.GOTO, 0, 0, 0, at, 0)); // lines may run into it
+    store<u16>(decoded + at, 0);
+  }
 }
 
 /** Forgets all decoded pages. The execute TLB must be forgotten as well. */
@@ -199,9 +217,8 @@ export function decodeLine(decoded: u32, place: u32): void {
   if (load<u32>(decoded, D_USED) + longest > MAX_INSTRUCTIONS) erase(decoded);
   const host = hostPage(decoded);
   while (place < (PAGE_SIZE as u32)) {
-    const before = load<u16>(decoded + place);
-    if (before) {
-      append(decoded, narrow(Op.GOTO, 0, 0, 0, place, before));
+    if (load<u16>(decoded + place)) {
+      append(decoded, narrow(Op.GOTO, 0, 0, 0, place, 0));
       return;
     }
     store<u16>(decoded + place, load<u32>(decoded, D_USED) as u16);

@@ -1,7 +1,7 @@
 /** `run`: a slice of guest code. The inner loop (interpret) executes what it can; here is what comes in between. */
 import { H_ATTENTION, H_INSTRET } from '../layout';
 import { executeAtomic } from './atomic.as';
-import { fenceCode } from './code-pages.as';
+import { fenceCode, finishWrite } from './code-pages.as';
 import { expanded, immI } from './decode.as';
 import {
   decodeCrossing, decodeLine, enterPage, fetchAgain, instructionAt, isGuarded, leaveGuarded,
@@ -29,11 +29,14 @@ const NMADD: u32 = 0x13;
 const OP_FP: u32 = 0x14;
 const SYSTEM: u32 = 0x1c;
 
+/** The inner loop counts in bytes of decoded instructions. */
+const MAX_BUDGET: i32 = i32.MAX_VALUE / DECODED;
+
 /** Executes up to `budget` instructions; an EXIT_ reason of slots.ts. */
 export function run(budget: i32): i32 {
   if (atomic.load<i32>(hart, H_ATTENTION)) return EXIT_ATTENTION;
   takeInterrupt();
-  let left = budget;
+  let left = min(budget, MAX_BUDGET);
   while (true) {
     const leftAfter = enter(left);
     retire(left - leftAfter);
@@ -50,9 +53,10 @@ export function run(budget: i32): i32 {
 
     setDiverted(false);
     const at = prepare(pc());
-    if (!at && !diverted) continue;
-    left--;
     const exit = at ? execute(at) : NO_EXIT;
+    finishWrite();
+    if (!at && !diverted) continue; // it was only decoded
+    left--;
     retire(1); // not before, so that a read of minstret does not count itself
     if (exit != NO_EXIT) return exit;
     // The instruction may have waited for a device, and attention may have been asked for meanwhile.

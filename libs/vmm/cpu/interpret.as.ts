@@ -17,26 +17,23 @@ import { codeContext, dataContext } from './privilege.as';
 import { hart } from './registers.as';
 import { hasTranslated } from './translated.as';
 
-/** No page begins there. */
-const NO_PAGE: u64 = 1;
-
 /** What an entry of a TLB has for an access whose last byte is at `va`. */
 @inline
 function tag(va: u64, context: u64): u64 {
   return (va & PAGE_MASK) | context;
 }
 
-/** Leaves the loop; `pc` is where to go on. */
+/** Leaves the loop for `pc`; `rest` is 8 times what is left of the budget. */
 @inline
-function leave(base: u32, pc: u64, left: i32): i32 {
+function leave(base: u32, pc: u64, rest: u32): i32 {
   store<u64>(base, pc, H_PC);
-  return left;
+  return rest / DECODED;
 }
 
 /** Leaves the loop with a narrow instruction not executed. */
 @inline
-function leaveAt(base: u32, page: u64, at: u32, left: i32): i32 {
-  return leave(base, page + (placeOf(at) as u64), left + 1);
+function leaveAt(base: u32, page: u64, at: u32, stop: u32): i32 {
+  return leave(base, page + (placeOf(at) as u64), stop - at);
 }
 
 /**
@@ -46,107 +43,112 @@ function leaveAt(base: u32, page: u64, at: u32, left: i32): i32 {
 export function interpret(left: i32): i32 {
   const base = hart;
   const context = dataContext;
-  let pc = load<u64>(base, H_PC);
-  let page = NO_PAGE;
+  let page = load<u64>(base, H_PC) - PAGE;
+  let offset = PAGE;
   let decoded: u32 = 0;
   let next: u32 = 0;
+  // Nothing is counted: `stop` is where `next` would be if all that is left of the budget stood in one line.
+  let stop: u32 = left * DECODED;
   while (true) {
-    // Here come all jumps. (At first H_PC does: some progress must be made before the loop leaves for translated code.)
-    if ((pc & PAGE_MASK) != page) {
+    // Here come all jumps, with an offset from the page that they come from.
+    if (offset >= PAGE) {
+      const pc = page + offset;
       const entry = base + tlbEntry(pc);
-      if (load<u64>(entry, H_TLB_EXEC) != tag(pc, codeContext)) return leave(base, pc, left);
-      if (page != NO_PAGE && hasTranslated(pc)) return leave(base, pc, left);
+      if (load<u64>(entry, H_TLB_EXEC) != tag(pc, codeContext)) return leave(base, pc, stop - next);
+      if (next && hasTranslated(pc)) return leave(base, pc, stop - next); // not at first: some progress must be made
       decoded = load<u32>(entry, H_TLB_EXEC + 8);
       page = pc & PAGE_MASK;
+      offset = pc & 0xffe;
+      stop -= next;
       next = 0;
     }
-    const number: u32 = load<u16>(decoded + ((pc as u32) & 0xffe));
-    if (!number) return leave(base, pc, left);
+    const number: u32 = load<u16>(decoded + (offset as u32));
+    if (!number) return leave(base, page + offset, stop - next);
     const target = numbered(decoded, number);
-    if (target < next && hasTranslated(pc)) return leave(base, pc, left);
+    if (target < next && hasTranslated(page + offset)) return leave(base, page + offset, stop - next);
+    stop += target - next;
     next = target;
 
-    // In the switch `continue` goes to the next instruction, `break` to pc.
+    // In the switch `continue` goes to the next instruction, `break` to the offset.
     while (true) {
-      if (left <= 0) return leave(base, page + (anyPlaceOf(next) as u64), 0);
-      left--;
+      if (next == stop) return leave(base, page + (anyPlaceOf(next) as u64), 0);
       const at = next;
       next += DECODED;
       switch (opOf(at)) {
         case Op.LB: {
           const va = rs1(base, at) + immediate(at);
           const entry = base + tlbEntry(va);
-          if (load<u64>(entry, H_TLB_READ) != tag(va, context)) return leaveAt(base, page, at, left);
+          if (load<u64>(entry, H_TLB_READ) != tag(va, context)) return leaveAt(base, page, at, stop);
           setRd(base, at, load<i8>((va as u32) + load<u32>(entry, H_TLB_READ + 8)) as i64);
           continue;
         }
         case Op.LH: {
           const va = rs1(base, at) + immediate(at);
           const entry = base + tlbEntry(va);
-          if (load<u64>(entry, H_TLB_READ) != tag(va + 1, context)) return leaveAt(base, page, at, left);
+          if (load<u64>(entry, H_TLB_READ) != tag(va + 1, context)) return leaveAt(base, page, at, stop);
           setRd(base, at, load<i16>((va as u32) + load<u32>(entry, H_TLB_READ + 8)) as i64);
           continue;
         }
         case Op.LW: {
           const va = rs1(base, at) + immediate(at);
           const entry = base + tlbEntry(va);
-          if (load<u64>(entry, H_TLB_READ) != tag(va + 3, context)) return leaveAt(base, page, at, left);
+          if (load<u64>(entry, H_TLB_READ) != tag(va + 3, context)) return leaveAt(base, page, at, stop);
           setRd(base, at, load<i32>((va as u32) + load<u32>(entry, H_TLB_READ + 8)) as i64);
           continue;
         }
         case Op.LD: {
           const va = rs1(base, at) + immediate(at);
           const entry = base + tlbEntry(va);
-          if (load<u64>(entry, H_TLB_READ) != tag(va + 7, context)) return leaveAt(base, page, at, left);
+          if (load<u64>(entry, H_TLB_READ) != tag(va + 7, context)) return leaveAt(base, page, at, stop);
           setRd(base, at, load<i64>((va as u32) + load<u32>(entry, H_TLB_READ + 8)) as i64);
           continue;
         }
         case Op.LBU: {
           const va = rs1(base, at) + immediate(at);
           const entry = base + tlbEntry(va);
-          if (load<u64>(entry, H_TLB_READ) != tag(va, context)) return leaveAt(base, page, at, left);
+          if (load<u64>(entry, H_TLB_READ) != tag(va, context)) return leaveAt(base, page, at, stop);
           setRd(base, at, load<u8>((va as u32) + load<u32>(entry, H_TLB_READ + 8)) as i64);
           continue;
         }
         case Op.LHU: {
           const va = rs1(base, at) + immediate(at);
           const entry = base + tlbEntry(va);
-          if (load<u64>(entry, H_TLB_READ) != tag(va + 1, context)) return leaveAt(base, page, at, left);
+          if (load<u64>(entry, H_TLB_READ) != tag(va + 1, context)) return leaveAt(base, page, at, stop);
           setRd(base, at, load<u16>((va as u32) + load<u32>(entry, H_TLB_READ + 8)) as i64);
           continue;
         }
         case Op.LWU: {
           const va = rs1(base, at) + immediate(at);
           const entry = base + tlbEntry(va);
-          if (load<u64>(entry, H_TLB_READ) != tag(va + 3, context)) return leaveAt(base, page, at, left);
+          if (load<u64>(entry, H_TLB_READ) != tag(va + 3, context)) return leaveAt(base, page, at, stop);
           setRd(base, at, load<u32>((va as u32) + load<u32>(entry, H_TLB_READ + 8)) as i64);
           continue;
         }
         case Op.SB: {
           const va = rs1(base, at) + immediate(at);
           const entry = base + tlbEntry(va);
-          if (load<u64>(entry, H_TLB_WRITE) != tag(va, context)) return leaveAt(base, page, at, left);
+          if (load<u64>(entry, H_TLB_WRITE) != tag(va, context)) return leaveAt(base, page, at, stop);
           store<u8>((va as u32) + load<u32>(entry, H_TLB_WRITE + 8), rs2(base, at) as u8);
           continue;
         }
         case Op.SH: {
           const va = rs1(base, at) + immediate(at);
           const entry = base + tlbEntry(va);
-          if (load<u64>(entry, H_TLB_WRITE) != tag(va + 1, context)) return leaveAt(base, page, at, left);
+          if (load<u64>(entry, H_TLB_WRITE) != tag(va + 1, context)) return leaveAt(base, page, at, stop);
           store<u16>((va as u32) + load<u32>(entry, H_TLB_WRITE + 8), rs2(base, at) as u16);
           continue;
         }
         case Op.SW: {
           const va = rs1(base, at) + immediate(at);
           const entry = base + tlbEntry(va);
-          if (load<u64>(entry, H_TLB_WRITE) != tag(va + 3, context)) return leaveAt(base, page, at, left);
+          if (load<u64>(entry, H_TLB_WRITE) != tag(va + 3, context)) return leaveAt(base, page, at, stop);
           store<u32>((va as u32) + load<u32>(entry, H_TLB_WRITE + 8), rs2(base, at) as u32);
           continue;
         }
         case Op.SD: {
           const va = rs1(base, at) + immediate(at);
           const entry = base + tlbEntry(va);
-          if (load<u64>(entry, H_TLB_WRITE) != tag(va + 7, context)) return leaveAt(base, page, at, left);
+          if (load<u64>(entry, H_TLB_WRITE) != tag(va + 7, context)) return leaveAt(base, page, at, stop);
           store<u64>((va as u32) + load<u32>(entry, H_TLB_WRITE + 8), rs2(base, at) as u64);
           continue;
         }
@@ -201,21 +203,21 @@ export function interpret(left: i32): i32 {
         case Op.REMW: setWord(base, at, rem<i32>(rs1(base, at) as i32, rs2(base, at) as i32)); continue;
         case Op.REMUW: setWord(base, at, remu<u32>(rs1(base, at) as u32, rs2(base, at) as u32) as i32); continue;
 
-        case Op.BEQ: if (rs1(base, at) != rs2(base, at)) continue; pc = page + immediate(at); break;
-        case Op.BNE: if (rs1(base, at) == rs2(base, at)) continue; pc = page + immediate(at); break;
-        case Op.BLT: if ((rs1(base, at) as i64) >= (rs2(base, at) as i64)) continue; pc = page + immediate(at); break;
-        case Op.BGE: if ((rs1(base, at) as i64) < (rs2(base, at) as i64)) continue; pc = page + immediate(at); break;
-        case Op.BLTU: if (rs1(base, at) >= rs2(base, at)) continue; pc = page + immediate(at); break;
-        case Op.BGEU: if (rs1(base, at) < rs2(base, at)) continue; pc = page + immediate(at); break;
-        case Op.J: pc = page + wideImmediate(at); break;
+        case Op.BEQ: if (rs1(base, at) != rs2(base, at)) continue; offset = immediate(at); break;
+        case Op.BNE: if (rs1(base, at) == rs2(base, at)) continue; offset = immediate(at); break;
+        case Op.BLT: if ((rs1(base, at) as i64) >= (rs2(base, at) as i64)) continue; offset = immediate(at); break;
+        case Op.BGE: if ((rs1(base, at) as i64) < (rs2(base, at) as i64)) continue; offset = immediate(at); break;
+        case Op.BLTU: if (rs1(base, at) >= rs2(base, at)) continue; offset = immediate(at); break;
+        case Op.BGEU: if (rs1(base, at) < rs2(base, at)) continue; offset = immediate(at); break;
+        case Op.J: offset = wideImmediate(at); break;
         case Op.JAL: {
           setRd(base, at, page + ((placeOfWide(at) + 4) as u64));
-          pc = page + wideImmediate(at);
+          offset = wideImmediate(at);
           break;
         }
-        case Op.JR: pc = (rs1(base, at) + immediate(at)) & ~1; break;
+        case Op.JR: offset = ((rs1(base, at) + immediate(at)) & ~1) - page; break;
         case Op.JALR: {
-          pc = (rs1(base, at) + immediate(at)) & ~1;
+          offset = ((rs1(base, at) + immediate(at)) & ~1) - page;
           setRd(base, at, page + ((placeOf(at) + lengthOf(at)) as u64));
           break;
         }
@@ -223,56 +225,59 @@ export function interpret(left: i32): i32 {
         case Op.FLW: {
           const va = rs1(base, at) + immediate(at);
           const entry = base + tlbEntry(va);
-          if (load<u64>(entry, H_TLB_READ) != tag(va + 3, context)) return leaveAt(base, page, at, left);
-          if (!floatIsDirty()) return leaveAt(base, page, at, left);
+          if (load<u64>(entry, H_TLB_READ) != tag(va + 3, context)) return leaveAt(base, page, at, stop);
+          if (!floatIsDirty()) return leaveAt(base, page, at, stop);
           store<u64>(base + offsetOfRd(at), ((load<u32>((va as u32) + load<u32>(entry, H_TLB_READ + 8))) as u64) | BOX, H_F);
           continue;
         }
         case Op.FLD: {
           const va = rs1(base, at) + immediate(at);
           const entry = base + tlbEntry(va);
-          if (load<u64>(entry, H_TLB_READ) != tag(va + 7, context)) return leaveAt(base, page, at, left);
-          if (!floatIsDirty()) return leaveAt(base, page, at, left);
+          if (load<u64>(entry, H_TLB_READ) != tag(va + 7, context)) return leaveAt(base, page, at, stop);
+          if (!floatIsDirty()) return leaveAt(base, page, at, stop);
           store<u64>(base + offsetOfRd(at), load<u64>((va as u32) + load<u32>(entry, H_TLB_READ + 8)), H_F);
           continue;
         }
         case Op.FSW: {
           const va = rs1(base, at) + immediate(at);
           const entry = base + tlbEntry(va);
-          if (load<u64>(entry, H_TLB_WRITE) != tag(va + 3, context)) return leaveAt(base, page, at, left);
-          if (!floatIsOn()) return leaveAt(base, page, at, left);
+          if (load<u64>(entry, H_TLB_WRITE) != tag(va + 3, context)) return leaveAt(base, page, at, stop);
+          if (!floatIsOn()) return leaveAt(base, page, at, stop);
           store<u32>((va as u32) + load<u32>(entry, H_TLB_WRITE + 8), load<u64>(base + offsetOfRs2(at), H_F) as u32);
           continue;
         }
         case Op.FSD: {
           const va = rs1(base, at) + immediate(at);
           const entry = base + tlbEntry(va);
-          if (load<u64>(entry, H_TLB_WRITE) != tag(va + 7, context)) return leaveAt(base, page, at, left);
-          if (!floatIsOn()) return leaveAt(base, page, at, left);
+          if (load<u64>(entry, H_TLB_WRITE) != tag(va + 7, context)) return leaveAt(base, page, at, stop);
+          if (!floatIsOn()) return leaveAt(base, page, at, stop);
           store<u64>((va as u32) + load<u32>(entry, H_TLB_WRITE + 8), load<u64>(base + offsetOfRs2(at), H_F) as u64);
           continue;
         }
 
         case Op.FENCE: atomic.or<u32>(base, 0, H_ATTENTION); continue; // any atomic update orders all others
-        case Op.OTHER: return leave(base, page + (placeOfWide(at) as u64), left + 1);
+        case Op.OTHER: return leave(base, page + (placeOfWide(at) as u64), stop - at);
 
+        // What is not an instruction leaves as many to be executed as there were at it.
         case Op.GOTO: {
-          left++;
-          next = numbered(decoded, immediateWord(at));
+          const number: u32 = load<u16>(decoded + placeOf(at));
+          if (!number) return leaveAt(base, page, at, stop);
+          next = numbered(decoded, number);
+          stop += next - at;
           continue;
         }
         case Op.CROSSING: {
           const second = page + PAGE;
           const entry = base + tlbEntry(second);
-          if (load<u64>(entry, H_TLB_EXEC) != tag(second, codeContext)) return leaveAt(base, page, at, left);
+          if (load<u64>(entry, H_TLB_EXEC) != tag(second, codeContext)) return leaveAt(base, page, at, stop);
           const host = RAM + (load<u32>(load<u32>(entry, H_TLB_EXEC + 8), D_PAGE) << PAGE_SHIFT);
-          if ((load<u16>(host) as u32) != load<u32>(decoded, D_CROSSING)) return leaveAt(base, page, at, left);
-          left++;
+          if ((load<u16>(host) as u32) != load<u32>(decoded, D_CROSSING)) return leaveAt(base, page, at, stop);
+          stop += DECODED;
           continue;
         }
         case Op.PAGE_END: {
-          left++;
-          pc = page + immediate(at);
+          offset = immediate(at);
+          stop += DECODED;
           break;
         }
       }

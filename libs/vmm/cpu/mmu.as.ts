@@ -9,7 +9,7 @@
 import {
   DIRTY, H_TLB_EXEC, H_TLB_READ, H_TLB_WRITE, PAGE_SHIFT, PAGE_SIZE, RAM, RAM_BASE,
 } from '../layout';
-import { codeWritten, isCode } from './code-pages.as';
+import { isCode, noteWrite } from './code-pages.as';
 import { PMP_R, PMP_W, PMP_X, pmpCoversPage, pmpPermits } from './pmp.as';
 import {
   ADUE, CONTEXT_MXR, CONTEXT_SUM, MACHINE_MODE, PBMTE, SUPERVISOR, USER, codeContext, dataContext, environmentHas,
@@ -118,14 +118,19 @@ export function readableRam(pa: u64): u32 {
   return ((pa - (RAM_BASE as u64)) as u32) + RAM;
 }
 
+@inline
+function pageOf(pa: u64): u32 {
+  return ((pa - (RAM_BASE as u64)) >> PAGE_SHIFT) as u32;
+}
+
 /**
- * Host address of a byte of RAM, to write, with its page put into the dirty log and what was decoded of it forgotten.
- * No guest write goes another way.
+ * Host address of a byte of RAM, to write at once, with its page put into the dirty log. A write to code is noted. No
+ * guest write goes another way.
  */
 export function writableRam(pa: u64): u32 {
-  const page = ((pa - (RAM_BASE as u64)) >> PAGE_SHIFT) as u32;
+  const page = pageOf(pa);
   atomic.or<u32>(DIRTY + ((page >> 5) << 2), (1 as u32) << (page & 31));
-  if (isCode(page)) codeWritten(page);
+  if (isCode(page)) noteWrite(pa);
   return readableRam(pa);
 }
 
@@ -135,9 +140,12 @@ export function cacheRead(va: u64, pa: u64): u32 {
   return cache(hart + tlbEntry(va) + H_TLB_READ, va, pa, dataContext, readableRam(pa));
 }
 
-/** Enters a page of RAM into the write TLB, and so into the dirty log. Stores near `tohost` must all come by here. */
+/**
+ * Enters a page of RAM into the write TLB, and so into the dirty log. Stores to code and near `tohost` must all come by
+ * here.
+ */
 export function cacheWrite(va: u64, pa: u64): u32 {
-  if ((pa & PAGE_MASK) == (tohost & PAGE_MASK)) return writableRam(pa);
+  if ((pa & PAGE_MASK) == (tohost & PAGE_MASK) || isCode(pageOf(pa))) return writableRam(pa);
   return cache(hart + tlbEntry(va) + H_TLB_WRITE, va, pa, dataContext, writableRam(pa));
 }
 

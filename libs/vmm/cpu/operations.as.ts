@@ -45,7 +45,7 @@ export const enum Op {
   /** What the inner loop does not know. The immediate is the instruction as it is in memory: 16 or 32 bits. */
   OTHER,
   // Not instructions.
-  /** What follows has been decoded before; the immediate is its number. */
+  /** What is at this place has another number, or must be decoded. */
   GOTO,
   /** The first two bytes of a longer instruction are the last of the page. That instruction comes next. */
   CROSSING,
