@@ -168,7 +168,7 @@ describe.skipIf(!hasChromium)('the portal in a browser', () => {
     const isDark = () => portal.page.evaluate(() => document.documentElement.classList.contains('pf-v6-theme-dark'));
     expect(await isDark()).toBe(false);
     await portal.page.getByRole('button', { name: 'Dark theme' }).click();
-    await vi.waitFor(async () => expect(await isDark()).toBe(true));
+    await vi.waitFor(async () => expect(await isDark()).toBe(true), 30_000);
     await portal.page.reload();
     await portal.waitForHeading('Dashboard');
     expect(await isDark()).toBe(true);
