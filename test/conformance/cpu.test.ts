@@ -1,22 +1,14 @@
 /** Generated programs do the same, bit for bit, on our hart and on QEMU's virt board. */
-import { expect, it } from 'vitest';
-import { floatingPoint } from './float-programs.js';
-import { straightLine, translated } from './generated-programs.js';
-import { hasQemu, runOnHart, runOnQemu } from './program.js';
+import { describe, it } from 'vitest';
+import { expectSame } from './compare.js';
+import { GENERATORS } from './generators.js';
+import { hasQemu } from './program.js';
 
 const qemu = hasQemu();
+const BLOCKS = 150;
 
-for (const seed of [1, 2, 3, 4]) {
-  it.skipIf(!qemu)(`straight-line code with all instructions, seed ${seed}`, { timeout: 120_000 }, () => {
-    const program = straightLine(seed, 150);
-    expect(runOnHart(program)).toEqual(runOnQemu(program));
+describe.skipIf(!qemu).each(Object.entries(GENERATORS))('%s', (name, generate) => {
+  it.each([1, 2, 3, 4])('seed %i', { timeout: 600_000 }, (seed) => {
+    expectSame(generate(seed, BLOCKS), `${name}, seed ${seed}`);
   });
-  it.skipIf(!qemu)(`loads and stores through Sv39, seed ${seed}`, { timeout: 120_000 }, () => {
-    const program = translated(seed, 150);
-    expect(runOnHart(program)).toEqual(runOnQemu(program));
-  });
-  it.skipIf(!qemu)(`floating point, seed ${seed}`, { timeout: 120_000 }, () => {
-    const program = floatingPoint(seed, 150);
-    expect(runOnHart(program)).toEqual(runOnQemu(program));
-  });
-}
+});

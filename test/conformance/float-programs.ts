@@ -25,9 +25,8 @@ import {
   fused,
   selection,
 } from '../vmm/float-assembler.js';
-import { DATA, type Program } from './program.js';
-
-const keys = <T extends object>(table: T) => Object.keys(table) as (keyof T)[];
+import { keys } from './generating.js';
+import { DATA, type Program, type Step } from './program.js';
 
 /** Operands lie here; x4 points into their middle, so that every one is within reach of a load. */
 const OPERANDS = 0x8014_0000;
@@ -160,19 +159,17 @@ function whileOff(random: Random, fd: number, xd: number): number[] {
 }
 
 /** Operands, an operation, and its exceptions shifted into a register of all of the block's. */
-function step(random: Random, n: number): number[] {
+function steps(random: Random, n: number): Step[] {
   const { floats, integer } = pickOperands(random);
   const before = random.pick([BEFORE.none, BEFORE.nx, BEFORE.nx, BEFORE.all]);
   const frm = random.pick([0, 0, 0, 1, 2, 3, 4, random.below(8)]);
   return [
-    ...floats.map((offset, f) => fload('d', f, TABLE, offset)),
-    i('ld', INTEGER, TABLE, integer),
-    csri('w', 0, 'frm', frm),
-    csri('w', 0, 'fflags', before),
-    ...operation(random, FIRST_F + n, FIRST_X + n),
-    csrr(SEEN, 'fflags'),
-    shift('slli', EXCEPTIONS, EXCEPTIONS, 5),
-    r('or', EXCEPTIONS, EXCEPTIONS, SEEN),
+    ...floats.map((offset, f) => [fload('d', f, TABLE, offset)]),
+    [i('ld', INTEGER, TABLE, integer)],
+    [csri('w', 0, 'frm', frm)],
+    [csri('w', 0, 'fflags', before)],
+    operation(random, FIRST_F + n, FIRST_X + n),
+    [csrr(SEEN, 'fflags'), shift('slli', EXCEPTIONS, EXCEPTIONS, 5), r('or', EXCEPTIONS, EXCEPTIONS, SEEN)],
   ];
 }
 
@@ -180,17 +177,16 @@ function step(random: Random, n: number): number[] {
 export function floatingPoint(seed: number, blocks: number): Program {
   const random = new Random(seed);
   const block = () => [
-    ...li(TABLE, BigInt(OPERANDS + 4 * OPERAND_COUNT)),
-    ...li(EXCEPTIONS, 0n),
-    ...Array.from({ length: OPERATIONS }, (_, n) => step(random, n)).flat(),
+    li(TABLE, BigInt(OPERANDS + 4 * OPERAND_COUNT)),
+    li(EXCEPTIONS, 0n),
+    ...Array.from({ length: OPERATIONS }, (_, n) => steps(random, n)).flat(),
   ];
   return {
     setUp: [
-      ...Array.from({ length: OPERATIONS }, (_, n) => i('addi', FIRST_X + n, 0, 0)), // QEMU leaves some set
-      ...li(SEEN, FS),
-      csr('s', 0, 'mstatus', SEEN),
-      ...li(ALIGNED, BigInt(DATA + 0x800)),
-      ...li(ODD, BigInt(DATA + 0xffb)),
+      ...Array.from({ length: OPERATIONS }, (_, n) => [i('addi', FIRST_X + n, 0, 0)]), // QEMU leaves some set
+      [...li(SEEN, FS), csr('s', 0, 'mstatus', SEEN)],
+      li(ALIGNED, BigInt(DATA + 0x800)),
+      li(ODD, BigInt(DATA + 0xffb)),
     ],
     blocks: Array.from({ length: blocks }, block),
     memory: [
