@@ -11,6 +11,7 @@ import { root, setUp } from './set-up.mjs';
 /** Programs that only some tests need: without them those tests are skipped. */
 const PROGRAMS = {
   'qemu-system-riscv64': 'qemu-system-misc',
+  'qemu-ga': 'qemu-guest-agent',
   'redis-server': 'redis-server',
   chromium: 'chromium',
   'riscv64-linux-gnu-gcc': 'gcc-riscv64-linux-gnu',

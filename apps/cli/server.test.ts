@@ -65,6 +65,8 @@ test('lists for people and for programs', async () => {
 test('an object by name or by id; control characters do not reach the terminal', async () => {
   expect((await drover('hosts', 'show', 'host-1')).stdout).toEqual((await drover('hosts', 'show', id(11))).stdout);
   const { stdout } = await drover('vms', 'show', 'web-1');
+  expect(stdout).toMatch(/^guest name +web$/m);
+  expect(stdout).toMatch(/^addresses +10\.0\.0\.7, 2001:db8::7$/m);
   expect(stdout).toMatch(/^console +\[31mtwo$/m);
   expect(stdout).toMatch(/^networks +lan \(52:54:00:12:34:56\)$/m);
   expect((await drover('migrations', 'show', id(30))).stdout).toContain('runs on host-2');

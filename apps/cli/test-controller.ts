@@ -75,6 +75,7 @@ export const vm = VmView.parse({
   cpuUsedCores: 0.25,
   memoryUsedMiB: 80,
   dirtyRateMiBps: 1,
+  guest: { hostName: 'web', ipAddresses: ['10.0.0.7', '2001:db8::7'] },
   consoleTail: 'one\n\x1b[31mtwo\n',
   exitCode: null,
   migrationPolicyId: null,

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { Id, Timestamp } from './common.js';
 import { Pressure } from './host.js';
 import { DowntimeBreakdown, Iteration, MigrationError, MigrationProgress } from './migration.js';
-import { VmSpec } from './vm.js';
+import { GuestReport, VmSpec } from './vm.js';
 
 /** POST /agents/enrol, with the host's enrolment token as bearer. */
 export const Enrol = z.object({
@@ -44,6 +44,8 @@ export const VmReport = z.object({
   memoryUsedMiB: z.number(),
   dirtyRateMiBps: z.number(),
   consoleTail: z.string().max(4096),
+  /** Null: nothing new is known. */
+  guest: GuestReport.nullable().default(null),
 });
 export type VmReport = z.infer<typeof VmReport>;
 

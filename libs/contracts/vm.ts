@@ -34,6 +34,14 @@ export const VmSpec = z.object({
 });
 export type VmSpec = z.infer<typeof VmSpec>;
 
+/** What a guest says of itself, through QEMU's guest agent in it. */
+export const GuestReport = z.object({
+  hostName: z.string().max(255).nullable(),
+  /** Neither loopback nor link-local ones. */
+  ipAddresses: z.array(z.string().max(45)).max(32),
+});
+export type GuestReport = z.infer<typeof GuestReport>;
+
 export const VmView = VmSpec.extend({
   id: Id,
   clusterId: Id,
@@ -48,6 +56,8 @@ export const VmView = VmSpec.extend({
   dirtyRateMiBps: z.number().nullable(),
   /** The last lines on its console. */
   consoleTail: z.string(),
+  /** As it said last; null while it does not run, or if there is no agent in it. */
+  guest: GuestReport.nullable(),
   /** Exit status of the guest's last run, if it ended by itself. */
   exitCode: z.int().nullable(),
   migrationPolicyId: Id.nullable(),

@@ -1,6 +1,7 @@
 import { DataSource } from 'typeorm';
 import { Init1790000000000 } from '../../migrations/1790000000000-init.js';
 import { Networks1790000100000 } from '../../migrations/1790000100000-networks.js';
+import { Guest1790000200000 } from '../../migrations/1790000200000-guest.js';
 import { ENTITIES } from './entities/index.js';
 import { PostgresNaming } from './naming.js';
 
@@ -22,7 +23,7 @@ export async function openDataSource({ url, poolSize = 10, onError }: Options): 
     url,
     schema: SCHEMA,
     entities: ENTITIES,
-    migrations: [Init1790000000000, Networks1790000100000],
+    migrations: [Init1790000000000, Networks1790000100000, Guest1790000200000],
     namingStrategy: new PostgresNaming(),
     migrationsTransactionMode: 'all',
     poolSize,

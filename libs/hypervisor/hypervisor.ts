@@ -1,5 +1,7 @@
 /** What an agent asks of the program that runs its VMs. One process for each VM, which outlives the agent. */
 
+import type { GuestAgent } from './guest-agent.js';
+
 /** Where the files of a VM's process are. */
 export interface VmPlace {
   /** Where console and log of the process are kept; created if missing. */
@@ -41,6 +43,8 @@ export interface VmHandle {
   readonly consoleLog: string;
   /** A FIFO: what is written there, the guest reads from its serial port. */
   readonly consoleInput: string;
+  /** Where the guest's agent is reached, if it has one; absent in records of processes without such a port. */
+  readonly agentSocket?: string | undefined;
   /** What the process itself has to say. */
   readonly log: string;
 }
@@ -134,6 +138,8 @@ export interface VmProcess {
   readonly handle: VmHandle;
   /** Resolves when the process is gone. */
   readonly ended: Promise<VmEnd>;
+  /** The guest's agent; null while none has opened its port. */
+  readonly guestAgent: GuestAgent | null;
   runState(): Promise<RunState>;
   /** MiB/s of pages that the guest writes, or null if the program does not measure it now. */
   dirtyRateMiBps(): Promise<number | null>;

@@ -1,5 +1,7 @@
 /** What an agent asks of a running VM. Driver: `vmm`, Drover's own VMM. */
 export { type ConsoleOutput, readConsole, readConsoleTail, writeConsole } from './console.js';
+export { AgentCommandError, AgentSilence } from './agent-channel.js';
+export { GuestAgent, reachableAddresses, type GuestInterface, type GuestVcpu } from './guest-agent.js';
 export type {
   Hypervisor,
   IncomingFigures,

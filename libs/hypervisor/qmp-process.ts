@@ -11,6 +11,7 @@ import type {
   VmHandle,
   VmProcess,
 } from './hypervisor.js';
+import { GuestAgent } from './guest-agent.js';
 import { lastLine } from './process-log.js';
 import { isAlive } from './process-table.js';
 import {
@@ -27,6 +28,9 @@ export interface Exit {
   readonly signal: string | null;
 }
 
+/** Id of the guest agent's port, and of what it is connected to. */
+export const AGENT_PORT = 'agent';
+
 const RECONNECT_MS = 250;
 const MIB = 2 ** 20;
 const PAGE_BYTES = 4096;
@@ -35,6 +39,9 @@ export class QmpVmProcess implements VmProcess {
   readonly ended: Promise<VmEnd>;
   private isOver = false;
   private wasEndedByGuest = false;
+  private readonly agent: GuestAgent | null;
+  /** The guest's agent has its port open. */
+  private isAgentThere = false;
   private lastDirtied: { readonly pages: number; readonly atMs: number } | null = null;
 
   constructor(
@@ -42,8 +49,13 @@ export class QmpVmProcess implements VmProcess {
     private qmp: QmpClient,
     exit: Promise<Exit>,
   ) {
+    this.agent = handle.agentSocket === undefined ? null : new GuestAgent({ path: handle.agentSocket });
     void this.stayConnected();
     this.ended = exit.then((how) => this.noteEnd(how));
+  }
+
+  get guestAgent(): GuestAgent | null {
+    return this.isAgentThere ? this.agent : null;
   }
 
   async runState(): Promise<RunState> {
@@ -113,12 +125,14 @@ export class QmpVmProcess implements VmProcess {
   release(): void {
     this.isOver = true;
     this.qmp.close();
+    this.agent?.close();
   }
 
   /** Hears events; connects again when the connection is lost and the process is not. */
   private async stayConnected(): Promise<void> {
     while (!this.isOver) {
       this.qmp.onEvent((event) => this.hear(event));
+      void this.lookForAgent();
       await this.qmp.closed;
       while (!this.isOver) {
         try {
@@ -133,11 +147,28 @@ export class QmpVmProcess implements VmProcess {
 
   private hear({ event, data }: QmpEvent): void {
     if (event === 'SHUTDOWN' && data?.guest === true) this.wasEndedByGuest = true;
+    if (event === 'VSERPORT_CHANGE' && data?.id === AGENT_PORT) this.noteAgent(data.open === true);
+  }
+
+  /** Events tell of changes only. */
+  private async lookForAgent(): Promise<void> {
+    try {
+      const chardevs = await this.qmp.execute<{ label: string; 'frontend-open': boolean }[]>('query-chardev');
+      this.noteAgent(chardevs.some(({ label, 'frontend-open': isOpen }) => label === AGENT_PORT && isOpen));
+    } catch {
+      this.noteAgent(false); // connected anew, it is looked at again
+    }
+  }
+
+  private noteAgent(isThere: boolean): void {
+    this.isAgentThere = isThere;
+    if (!isThere) this.agent?.close();
   }
 
   private noteEnd(how: Exit): VmEnd {
     this.isOver = true;
     this.qmp.close();
+    this.agent?.close();
     return { ...how, byGuest: this.wasEndedByGuest, lastLogLine: lastLine(this.handle.log) };
   }
 }

@@ -8,7 +8,7 @@ import { openFifo } from './console.js';
 import type { Hypervisor, LaunchSpec, VmHandle, VmPlace, VmProcess } from './hypervisor.js';
 import { isAlive, pidsWithArgument, startTimeOf } from './process-table.js';
 import { lastLine } from './process-log.js';
-import { type Exit, QmpVmProcess } from './qmp-process.js';
+import { AGENT_PORT, type Exit, QmpVmProcess } from './qmp-process.js';
 import { checkSocketPath, makePrivate } from './runtime-folder.js';
 
 const CONNECT_RETRY_MS = 50;
@@ -17,10 +17,15 @@ const RECONNECT_MS = 100;
 /** How often a process that is not our child is looked at. */
 const WATCH_MS = 250;
 
+interface VmSockets {
+  readonly qmpSocket: string;
+  readonly agentSocket: string;
+}
+
 const qmpOption = (socket: string) => `unix:${socket},server=on,wait=off`;
 
 /** What the VMM is started with, in QEMU's words; nothing secret is in it, for everybody on the host can read it. */
-export function vmmArguments(spec: LaunchSpec, qmpSocket: string): string[] {
+export function vmmArguments(spec: LaunchSpec, { qmpSocket, agentSocket }: VmSockets): string[] {
   const options = {
     '-m': `${spec.memoryMiB}M`,
     '-smp': String(spec.vcpus),
@@ -38,7 +43,12 @@ export function vmmArguments(spec: LaunchSpec, qmpSocket: string): string[] {
     '-device',
     `virtio-net-device,id=net${index},netdev=nic${index},mac=${mac}`,
   ]);
-  return [...Object.entries(options).flat(), ...nics, ...(spec.incoming ? ['-incoming', 'defer'] : ['-S'])];
+  const agent = [
+    ...['-chardev', `socket,id=${AGENT_PORT},path=${escaped(agentSocket)},server=on,wait=off`],
+    ...['-device', 'virtio-serial-device,max_ports=2'],
+    ...['-device', `virtserialport,id=${AGENT_PORT},chardev=${AGENT_PORT},name=org.qemu.guest_agent.0`],
+  ];
+  return [...Object.entries(options).flat(), ...nics, ...agent, ...(spec.incoming ? ['-incoming', 'defer'] : ['-S'])];
 }
 
 /** A comma ends a property, unless it is doubled. */
@@ -55,7 +65,7 @@ export class VmmDriver implements Hypervisor {
     mkdirSync(spec.folder, { recursive: true, mode: 0o700 });
     makePrivate(spec.runtimeFolder);
     const files = this.filesOf(spec);
-    const args = [this.program, ...vmmArguments(spec, files.qmpSocket)];
+    const args = [this.program, ...vmmArguments(spec, files)];
     // Output starts anew with each process: a console's offsets count from its beginning.
     const stdio = [
       openFifo(files.consoleInput),
@@ -110,6 +120,7 @@ export class VmmDriver implements Hypervisor {
     return {
       qmpSocket: checkSocketPath(join(runtimeFolder, 'qmp.sock')),
       consoleLog: join(folder, 'console.log'),
+      agentSocket: checkSocketPath(join(runtimeFolder, 'agent.sock')),
       consoleInput: join(runtimeFolder, 'console.in'),
       log: join(folder, 'vmm.log'),
     };

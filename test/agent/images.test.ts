@@ -40,7 +40,9 @@ test('the initial RAM disk is handed to the VMM', () => {
     folder: '/vm',
     runtimeFolder: '/run',
   };
-  const args = vmmArguments({ ...spec, kernel: '/k', initrd: '/i' }, '/run/qmp.sock');
+  const sockets = { qmpSocket: '/run/qmp.sock', agentSocket: '/run/a,b.sock' };
+  const args = vmmArguments({ ...spec, kernel: '/k', initrd: '/i' }, sockets);
   expect(args.join(' ')).toContain('-kernel /k -initrd /i -append quiet');
-  expect(vmmArguments({ ...spec, kernel: '/k' }, '/run/qmp.sock')).not.toContain('-initrd');
+  expect(args).toContain('socket,id=agent,path=/run/a,,b.sock,server=on,wait=off');
+  expect(vmmArguments({ ...spec, kernel: '/k' }, sockets)).not.toContain('-initrd');
 });

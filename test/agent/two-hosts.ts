@@ -40,12 +40,13 @@ export class TwoHosts {
     readonly b: AgentProcess,
   ) {}
 
-  static async start(): Promise<TwoHosts> {
+  /** `env`: of the agents. */
+  static async start(env: Readonly<Record<string, string>> = {}): Promise<TwoHosts> {
     const dir = mkdtempSync(join(tmpdir(), 'drover-agents-'));
     const postgres = await startTestPostgres();
     const controller = await FakeController.start(postgres.url);
     const [a, b] = ['a', 'b'].map(
-      (name) => new AgentProcess(controller.addHost(`host-${name}`), join(dir, name), controller),
+      (name) => new AgentProcess(controller.addHost(`host-${name}`), join(dir, name), controller, env),
     ) as [AgentProcess, AgentProcess];
     for (const agent of [a, b]) agent.start();
     await eventually(() => [a.host.last, b.host.last]);

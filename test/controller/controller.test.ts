@@ -97,7 +97,7 @@ for (const backend of ['PostgreSQL', 'Redis'] as const)
     test('a VM can be paused, resumed, stopped, started and deleted; its console is read and written', async () => {
       const { id, hostId } = await createVm('web-2');
       await api.post(`/vms/${id}/pause`);
-      await api.until(`/vms/${id}`, { status: 'paused' });
+      await api.until(`/vms/${id}`, { status: 'paused', guest: { hostName: 'guest of epoch 1' } });
       expect((await api.call('POST', `/vms/${id}/migrate`)).status).toBe(409);
       await api.post(`/vms/${id}/resume`);
       await api.until(`/vms/${id}`, { status: 'up', consoleTail: 'beat \ufffd 1' });
@@ -108,7 +108,7 @@ for (const backend of ['PostgreSQL', 'Redis'] as const)
 
       expect((await api.call('DELETE', `/vms/${id}`)).status).toBe(409);
       expect(await api.post(`/vms/${id}/stop`)).toMatchObject({ status: 'stopping' });
-      await api.until(`/vms/${id}`, { status: 'down', hostId: null, exitCode: 0 });
+      await api.until(`/vms/${id}`, { status: 'down', hostId: null, exitCode: 0, guest: null });
       expect((await api.call('GET', `/vms/${id}/console`)).status).toBe(409);
       expect(await api.post(`/vms/${id}/start`)).toMatchObject({ status: 'starting', epoch: 2 });
       await api.until(`/vms/${id}`, { status: 'up', exitCode: null });

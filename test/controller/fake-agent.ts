@@ -121,6 +121,7 @@ export class FakeAgent {
       cpuUsedCores: this.cpuOf(vmId),
       memoryUsedMiB: 50,
       dirtyRateMiBps: 1,
+      guest: { hostName: `guest of epoch ${epoch}`, ipAddresses: ['10.0.0.7'] },
       consoleTail: `beat\0 \ud800 ${epoch}`,
       ...more,
     });

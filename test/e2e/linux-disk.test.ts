@@ -1,15 +1,30 @@
-/** A Linux guest's file system on a disk of the host, written, moved while it is written, and verified by both sides. */
+/**
+ * A Linux guest's file system on a disk of the host, written, moved while it is written, and verified by both sides; and
+ * the guest's agent, which is asked before and after, and shuts it down.
+ */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { GuestAgent } from '#hypervisor';
 import { isInstalled } from '../programs.js';
 import { hasLinux, LinuxVm } from '../vmm/linux.js';
 
 const MIB = 2 ** 20;
 const hasE2fsck = isInstalled('e2fsck', "the host's look at a guest's file system", '-V');
+
+const EVENTUALLY = { timeout: 60_000, interval: 100 };
+
+const agents = new Map<LinuxVm, GuestAgent>();
+/** The agent of the guest, at the port that it has where it is now. */
+function agentOf(vm: LinuxVm): GuestAgent {
+  const agent = agents.get(vm) ?? new GuestAgent({ path: join(vm.vmm.folder, 'agent'), timeoutMs: 20_000 });
+  agents.set(vm, agent);
+  onTestFinished(() => agent.close());
+  return agent;
+}
 
 describe.runIf(hasLinux('the tests of a Linux guest with a disk'))('a Linux guest', () => {
   test('has a file system on its disk, which is whole after moves', async () => {
@@ -29,10 +44,18 @@ describe.runIf(hasLinux('the tests of a Linux guest with a disk'))('a Linux gues
       ...['-drive', `file=${data},format=raw,if=virtio,readonly=on`],
       ...['-chardev', `file,path=${console},append=on,id=c0`],
       ...['-device', 'virtio-serial-device', '-device', 'virtconsole,chardev=c0'],
+      ...['-chardev', 'socket,path=agent,server=on,wait=off,id=c1'],
+      ...['-device', 'virtserialport,chardev=c1,name=org.qemu.guest_agent.0,id=agent'],
     ];
     let vm = await LinuxVm.start({ harts: 2, args });
     await vm.waitFor(/drover: ready after .* s\r?\n[^]*# /);
     expect(await vm.shell('cd /sys/block/vda; echo $(cat serial) $(cat size)')).toBe(`drover-disk ${(64 * MIB) / 512}`);
+    const agent = () => agentOf(vm);
+    await vi.waitFor(() => agent().ping(), EVENTUALLY);
+    expect((await agent().interfaces()).map(({ name, addresses }) => [name, addresses[0]])).toEqual([
+      ['lo', '127.0.0.1'],
+    ]);
+
     const sum = createHash('sha256').update(readFileSync(data)).digest('hex');
     expect(await vm.shell('sha256sum /dev/vdb; cat /sys/block/vdb/ro')).toBe(`${sum}  /dev/vdb\n1`);
 
@@ -55,12 +78,22 @@ describe.runIf(hasLinux('the tests of a Linux guest with a disk'))('a Linux gues
     }
     const stopped = 'touch /mnt/stop; until [ -e /mnt/stopped ]; do sleep 0.2; done; [ ! -e /mnt/b ]';
     await vm.shell(`${stopped} && echo 3 > /proc/sys/vm/drop_caches && cd /mnt/a && sha256sum -c ../sums`);
+    expect(await agent().freeze()).toBe(1);
+    expect(await agent().isFrozen()).toBe(true);
+    expect(await agent().thaw()).toBe(1);
+    expect(await agent().isFrozen()).toBe(false);
     await vm.shell('umount /mnt && /sbin/e2fsck -fn /dev/vda && echo and by the guest that was moved > /dev/hvc0');
     const stats = await vm.qmp.execute<{ device: string; stats: Record<string, number> }[]>('query-blockstats');
     const { stats: figures } = stats.find(({ device }) => device === 'd0')!;
     for (const name of ['rd_bytes', 'wr_bytes', 'flush_operations', 'unmap_bytes'])
       expect(figures[name]).toBeGreaterThan(0);
-    await vm.shell('poweroff -f &');
+    const online = async () =>
+      (await agent().vcpus()).flatMap(({ logicalId, isOnline }) => (isOnline ? logicalId : []));
+    expect(await agent().setVcpus([{ logicalId: 1, isOnline: false }])).toBe(1);
+    expect(await online()).toEqual([0]);
+    expect(await agent().setVcpus([{ logicalId: 1, isOnline: true }])).toBe(1);
+    expect((await online()).toSorted()).toEqual([0, 1]);
+    await agent().shutdown();
     expect(await vm.vmm.ended).toBe(0);
 
     expect(readFileSync(console, 'utf8')).toMatch(/written by the guest\r?\nand by the guest that was moved\r?\n/);

@@ -247,6 +247,7 @@ export abstract class SampleDatacenter {
         cpuUsedCores: null,
         memoryUsedMiB: null,
         dirtyRateMiBps: null,
+        guest: index === 6 ? null : { hostName: `guest-${index}`, ipAddresses: [`10.0.0.${index}`, '2001:db8::7'] },
         consoleTail: 'pager seq=41 errors=0\npager seq=42 errors=0\n',
         exitCode: index === 6 ? 0 : null,
         migrationPolicyId: null,

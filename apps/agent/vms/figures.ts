@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { readConsoleTail } from '#hypervisor';
 import type { ProcessMeter } from '../host/measure.js';
 import type { Log } from '../log.js';
+import { GuestWatch } from './guest-watch.js';
 import { NO_FIGURES, type VmFigures } from './report.js';
 import type { VmRecord } from './vm-record.js';
 import type { VmTable } from './vm-table.js';
@@ -12,11 +13,15 @@ const CONSOLE_TAIL_BYTES = 4096;
 const PATIENCE_MS = 500;
 
 export class VmMeter {
+  private readonly guests: GuestWatch;
+
   constructor(
     private readonly vms: VmTable,
     private readonly processes: ProcessMeter,
     private readonly log: Log,
-  ) {}
+  ) {
+    this.guests = new GuestWatch((vmId, reason) => log.debug({ vmId }, `nothing new of the guest: ${reason}`));
+  }
 
   async measure(record: VmRecord, nowMs: number): Promise<VmFigures> {
     const { vmId, process: handle, phase } = record;
@@ -28,13 +33,14 @@ export class VmMeter {
       return { ...NO_FIGURES, consoleTail };
     }
     const use = await this.processes.read(handle.pid, nowMs);
+    const guest = this.guests.report(vmId, process.guestAgent, nowMs);
     try {
       const answers = Promise.all([process.runState(), process.dirtyRateMiBps()]);
       const [runState, dirtyRateMiBps] = await Promise.race([answers, tooLate()]);
-      return { ...use, consoleTail, runState, dirtyRateMiBps: dirtyRateMiBps ?? 0 };
+      return { ...use, consoleTail, guest, runState, dirtyRateMiBps: dirtyRateMiBps ?? 0 };
     } catch (error) {
       this.log.debug({ vmId }, `no figures this time: ${(error as Error).message}`);
-      return { ...NO_FIGURES, ...use, consoleTail };
+      return { ...NO_FIGURES, ...use, consoleTail, guest };
     }
   }
 }

@@ -1,5 +1,5 @@
 /** From what is known of a VM to what the heartbeat says of it: pure. */
-import type { VmReport } from '#contracts';
+import type { GuestReport, VmReport } from '#contracts';
 import type { RunState, VmEnd } from '#hypervisor';
 import type { EndReport, VmRecord } from './vm-record.js';
 
@@ -9,6 +9,8 @@ export interface VmFigures {
   readonly memoryUsedMiB: number;
   readonly dirtyRateMiBps: number;
   readonly consoleTail: string;
+  /** What the guest says of itself. */
+  readonly guest: GuestReport | null;
   readonly runState: RunState | null;
 }
 
@@ -17,6 +19,7 @@ export const NO_FIGURES: VmFigures = {
   memoryUsedMiB: 0,
   dirtyRateMiBps: 0,
   consoleTail: '',
+  guest: null,
   runState: null,
 };
 
@@ -43,7 +46,7 @@ export function describeEnd(end: VmEnd, asked: string | null): EndReport {
 export function reportVm(record: VmRecord, figures: VmFigures): VmReport | null {
   const status = statusOf(record, figures.runState);
   if (status === null) return null;
-  const { cpuUsedCores, memoryUsedMiB, dirtyRateMiBps, consoleTail } = figures;
+  const { cpuUsedCores, memoryUsedMiB, dirtyRateMiBps, consoleTail, guest } = figures;
   return {
     vmId: record.vmId,
     epoch: record.epoch,
@@ -54,6 +57,7 @@ export function reportVm(record: VmRecord, figures: VmFigures): VmReport | null 
     memoryUsedMiB,
     dirtyRateMiBps,
     consoleTail: consoleTail.slice(-MAX_CONSOLE_CHARACTERS),
+    guest,
   };
 }
 

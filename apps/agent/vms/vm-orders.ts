@@ -1,12 +1,15 @@
 /** Orders that change a VM where it is. An order that comes twice, or too late, does no harm: epochs tell. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { VmReport, VmSpec } from '#contracts';
+import type { VmProcess } from '#hypervisor';
 import type { Log } from '../log.js';
 import type { VmTable } from './vm-table.js';
 import type { VmTransfers } from './vm-transfers.js';
 
-/** How long a guest may take to shut down before its process is ended. */
-const SHUTDOWN_GRACE_MS = 5_000;
+/** How long a guest that may not even listen can take to shut down before its process is ended. */
+const POWERDOWN_GRACE_MS = 5_000;
+/** The same for a guest whose agent has taken the order. */
+const SHUTDOWN_GRACE_MS = 30_000;
 
 export class VmOrders {
   constructor(
@@ -40,8 +43,8 @@ export class VmOrders {
       const process = this.vms.process(vmId);
       if (process && mode === 'shutdown') {
         this.vms.announceEnd(vmId, message);
-        await process.powerdown().catch((error: Error) => this.log.debug({ vmId }, error.message));
-        await Promise.race([process.ended, sleep(SHUTDOWN_GRACE_MS, undefined, { ref: false })]);
+        const graceMs = await this.askToShutDown(vmId, process);
+        await Promise.race([process.ended, sleep(graceMs, undefined, { ref: false })]);
       }
       await this.vms.end(vmId, message);
     });
@@ -89,6 +92,15 @@ export class VmOrders {
       await this.vms.end(vmId, 'it must not run here', { atOnce: true });
       this.vms.update(vmId, { phase: 'gone', leaving: null });
     });
+  }
+
+  /** By its agent, else by a press of the power button; resolves to how long it may take. */
+  private async askToShutDown(vmId: string, process: VmProcess): Promise<number> {
+    const refused = (error: Error) => this.log.debug({ vmId }, `the guest does not shut down: ${error.message}`);
+    const isTaken = await process.guestAgent?.shutdown().then(() => true, refused);
+    if (isTaken) return SHUTDOWN_GRACE_MS;
+    await process.powerdown().catch(refused);
+    return POWERDOWN_GRACE_MS;
   }
 
   private async noteArrival(vmId: string): Promise<void> {

@@ -8,6 +8,7 @@ const VmHandle = z.object({
   qmpSocket: z.string(),
   consoleLog: z.string(),
   consoleInput: z.string(),
+  agentSocket: z.string().optional(),
   log: z.string(),
 });
 

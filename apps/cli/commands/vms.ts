@@ -37,6 +37,8 @@ async function oneVm(client: DroverClient, vm: VmView) {
     image: vm.image,
     append: vm.append,
     networks: vm.nics.map(({ network, mac }) => `${network} (${mac})`).join(', '),
+    'guest name': vm.guest?.hostName,
+    addresses: vm.guest?.ipAddresses.join(', '),
     cpu: vm.cpuUsedCores === null ? null : `${vm.cpuUsedCores.toFixed(2)} cores`,
     'dirty rate': vm.dirtyRateMiBps === null ? null : `${vm.dirtyRateMiBps.toFixed(1)} MiB/s`,
     migrations: vm.migrationCount,

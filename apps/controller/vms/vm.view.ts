@@ -13,6 +13,7 @@ export const vmView = (vm: Vm): VmView => ({
   memoryUsedMiB: vm.memoryUsedMiB,
   dirtyRateMiBps: vm.dirtyRateMiBps,
   consoleTail: vm.consoleTail,
+  guest: vm.guest,
   exitCode: vm.exitCode,
   migrationPolicyId: vm.migrationPolicyId,
   migrationCount: vm.migrationCount,

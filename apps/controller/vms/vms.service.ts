@@ -134,7 +134,7 @@ export class VmsService {
 
   private begin(tx: Repositories, vm: Vm, hostId: string, now: Date): Promise<Vm> {
     const epoch = vm.lastEpoch + 1;
-    const fresh = { consoleTail: '', exitCode: null, startedAt: null, statusReason: '' };
+    const fresh = { consoleTail: '', guest: null, exitCode: null, startedAt: null, statusReason: '' };
     return tx.vms.changeStatus(vm.id, 'starting', { ...fresh, hostId, epoch, lastEpoch: epoch }, now);
   }
 }

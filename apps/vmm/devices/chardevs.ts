@@ -53,6 +53,8 @@ async function openChardev(text: string, log: Log): Promise<{ readonly id: strin
 /** All chardevs of a VM; each is for one port. */
 export class Chardevs {
   private readonly free: Set<string>;
+  /** Those whose port the guest has opened. */
+  private readonly opened = new Set<string>();
 
   constructor(readonly all: ReadonlyMap<string, Chardev>) {
     this.free = new Set(all.keys());
@@ -66,8 +68,13 @@ export class Chardevs {
     return chardev;
   }
 
-  isFree(id: string): boolean {
-    return this.free.has(id);
+  noteGuestOpen(id: string, isOpen: boolean): void {
+    if (isOpen) this.opened.add(id);
+    else this.opened.delete(id);
+  }
+
+  isGuestOpen(id: string): boolean {
+    return this.opened.has(id);
   }
 
   async close(): Promise<void> {
@@ -94,9 +101,13 @@ export async function openChardevs(texts: readonly string[], log: Log): Promise<
   return new Chardevs(all);
 }
 
-/** `query-chardev` (QEMU, qapi/char.json). */
+/** `query-chardev` (QEMU, qapi/char.json); `frontend-open`: the guest has opened the port. */
 export function registerChardevCommands(qmp: QmpServer, chardevs: Chardevs): void {
   qmp.register('query-chardev', {}, () =>
-    [...chardevs.all].map(([label, { filename }]) => ({ label, filename, 'frontend-open': !chardevs.isFree(label) })),
+    [...chardevs.all].map(([label, { filename }]) => ({
+      label,
+      filename,
+      'frontend-open': chardevs.isGuestOpen(label),
+    })),
   );
 }

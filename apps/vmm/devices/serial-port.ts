@@ -32,6 +32,7 @@ function plugPort(properties: Properties, host: Host, id: string | undefined, is
     const device = host.serialBuses.find(bus);
     const number = wanted === MAX_PORTS ? device.freeNumber(first) : wanted;
     const guestOpenChanged = (open: boolean) => {
+      host.chardevs.noteGuestOpen(chardev, open);
       if (id !== undefined) host.event('VSERPORT_CHANGE', { id, open });
     };
     device.addPort({ number, name, isConsole, backend: host.chardevs.take(chardev), guestOpenChanged });

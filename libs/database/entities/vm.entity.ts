@@ -1,5 +1,5 @@
 import { Check, Column, Entity, ForeignKey, Index, PrimaryGeneratedColumn } from 'typeorm';
-import type { Nic, VmStatus } from '#contracts';
+import type { GuestReport, Nic, VmStatus } from '#contracts';
 import { Cluster } from './cluster.entity.js';
 import { CREATED, EMPTY_TEXT, JSON_VALUE, REAL, TEXT, TIME, UUID, VM_STATUS } from './columns.js';
 import { Host } from './host.entity.js';
@@ -74,6 +74,10 @@ export class Vm {
 
   @Column(EMPTY_TEXT)
   consoleTail!: string;
+
+  /** As it said last of itself in this run. */
+  @Column({ ...JSON_VALUE, nullable: true })
+  guest!: GuestReport | null;
 
   @Column({ type: 'integer', nullable: true })
   exitCode!: number | null;

@@ -19,6 +19,7 @@ const NOT_RUNNING: VmChange = {
   cpuSmoothedCores: null,
   memoryUsedMiB: null,
   dirtyRateMiBps: null,
+  guest: null,
 };
 
 export class VmRepository extends BaseRepository<Vm> {
@@ -98,9 +99,10 @@ export class VmRepository extends BaseRepository<Vm> {
          cpu_smoothed_cores = coalesce(cpu_smoothed_cores + $3 * (r."cpuUsedCores" - cpu_smoothed_cores), r."cpuUsedCores"),
          memory_used_mib = r."memoryUsedMiB",
          dirty_rate_mibps = r."dirtyRateMiBps",
-         console_tail = r."consoleTail"
+         console_tail = r."consoleTail",
+         guest = coalesce(r.guest, vm.guest)
        FROM jsonb_to_recordset($2::jsonb)
-            AS r("vmId" uuid, epoch int, "cpuUsedCores" float8, "memoryUsedMiB" float8, "dirtyRateMiBps" float8, "consoleTail" text)
+            AS r("vmId" uuid, epoch int, "cpuUsedCores" float8, "memoryUsedMiB" float8, "dirtyRateMiBps" float8, "consoleTail" text, guest jsonb)
        WHERE vm.id = r."vmId" AND vm.host_id = $1 AND vm.epoch = r.epoch`,
       [hostId, JSON.stringify(reports), weight],
     );

@@ -35,6 +35,18 @@ function NicList({ nics }: { nics: VmView['nics'] }) {
   ));
 }
 
+/** What the guest's agent says; a guest without one says nothing. */
+function Addresses({ guest }: { guest: VmView['guest'] }) {
+  if (!guest || guest.ipAddresses.length === 0) {
+    return <span className="subtle">{guest ? 'none' : 'not told: the guest has no agent'}</span>;
+  }
+  return guest.ipAddresses.map((address) => (
+    <div key={address}>
+      <code>{address}</code>
+    </div>
+  ));
+}
+
 export function VmPage() {
   const { id } = useParams();
   const { vms } = useInventory();
@@ -99,6 +111,14 @@ function KnownVm({ vm }: { vm: VmView }) {
             <Fact name="Network cards">
               <NicList nics={vm.nics} />
             </Fact>
+            <Fact name="Addresses">
+              <Addresses guest={vm.guest} />
+            </Fact>
+            {vm.guest?.hostName && (
+              <Fact name="Host name">
+                <code>{vm.guest.hostName}</code>
+              </Fact>
+            )}
             {vm.exitCode !== null && <Fact name="Exit status">{vm.exitCode}</Fact>}
           </Facts>
           {/* The place is kept while nothing moves, so that the console below does not jump. */}
