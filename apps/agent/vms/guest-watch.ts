@@ -42,7 +42,10 @@ export class GuestWatch {
     try {
       const hostName = await unlessRefused(guest.agent.hostName());
       const interfaces = await unlessRefused(guest.agent.interfaces());
-      guest.report = { hostName: hostName === UNNAMED ? null : hostName, ipAddresses: reachableAddresses(interfaces ?? []) };
+      guest.report = {
+        hostName: hostName === UNNAMED ? null : hostName,
+        ipAddresses: reachableAddresses(interfaces ?? []),
+      };
       guest.askAtMs = nowMs + ASK_AGAIN_MS;
     } catch (error) {
       this.log(vmId, (error as Error).message);
