@@ -232,7 +232,9 @@ export class VirtioMmio implements Device<VirtioMmioState>, VirtioSlot {
     if (!/^[0-9a-f]{1,16}$/.test(state.features)) throw new RangeError(`virtio state: features ${state.features}`);
     const features = BigInt(`0x${state.features}`);
     const unknown = features & ~(this.device.features | TRANSPORT_FEATURES);
-    if (unknown) throw new RangeError(`virtio state: features 0x${unknown.toString(16)} are not offered here`);
+    // Before it is told FEATURES_OK a driver may have written anything; it is then refused.
+    if (unknown && state.status & FEATURES_OK)
+      throw new RangeError(`virtio state: features 0x${unknown.toString(16)} are not offered here`);
     if (state.queues.length !== this.queues.length) {
       throw new RangeError(`virtio state: ${state.queues.length} queues, this device has ${this.queues.length}`);
     }
@@ -252,11 +254,12 @@ export class VirtioMmio implements Device<VirtioMmioState>, VirtioSlot {
 
   private restoreQueue(index: number, state: QueueState): void {
     const address = Number.MAX_SAFE_INTEGER;
+    const size = state.ready ? this.device.queueSizes[index]! : 0xffff_ffff; // a driver may try any before it is ready
     checkFields(
       'virtio queue',
       { ...state },
       {
-        ...{ ready: 1, size: this.device.queueSizes[index]!, descriptors: address, available: address, used: address },
+        ...{ ready: 1, size, descriptors: address, available: address, used: address },
         ...{ nextAvailable: 0xffff, nextUsed: 0xffff },
       },
     );
