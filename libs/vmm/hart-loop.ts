@@ -30,7 +30,6 @@ import {
 import { postMail, type Mail } from './mailbox.js';
 import { BOARD } from './board.js';
 import { GuestMemory } from './memory.js';
-import { mayBePosted, postWrite, type DeviceWrite } from './posted-writes.js';
 import { leaveFence, takeFence, type FenceRange } from './remote-fence.js';
 import {
   handleSbi,
@@ -282,7 +281,7 @@ class HartLoop {
       consoleWrite: (address, size) => this.console('consoleWrite', address, size),
       consoleRead: (address, size) => this.console('consoleRead', address, size),
       consoleWriteByte: (byte) => {
-        this.writeDevice({ address: BOARD.uart.base, size: 1, value: BigInt(byte) });
+        this.post({ kind: 'write', address: BOARD.uart.base, size: 1, value: BigInt(byte) });
       },
     };
   }
@@ -309,17 +308,11 @@ class HartLoop {
         return this.post({ kind: 'read', address, size, value: 0n });
       },
       mmioWrite: (address, size, value) => {
-        if (!inClint(address)) return this.writeDevice({ address, size, value });
+        if (!inClint(address)) return this.post({ kind: 'write', address, size, value }) !== undefined;
         this.clint.write(address - clint.base, size, value);
         return true;
       },
     };
-  }
-
-  /** False if nothing is there. */
-  private writeDevice(write: DeviceWrite): boolean {
-    if (mayBePosted(write) && postWrite(this.memory, this.hartId, write)) return true;
-    return this.post({ kind: 'write', ...write }) !== undefined;
   }
 
   private post(mail: Mail): bigint | undefined {

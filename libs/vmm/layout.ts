@@ -130,13 +130,6 @@ export const MAIL_CONSOLE_WRITE = 2;
 export const MAIL_CONSOLE_READ = 3;
 /** 32 x u64: f0..f31; single precision is NaN-boxed. */
 export const H_F = 0x200;
-/** i32, atomic: device writes that the hart has posted, and that the main thread has carried out (posted-writes.ts). */
-export const H_POSTED_MADE = 0x300;
-export const H_POSTED_DONE = 0x304;
-/** A ring of them, each an i32 address, size and value. POSTED_ENTRIES is a power of two: the counters wrap around. */
-export const H_POSTED = 0x400;
-export const POSTED_ENTRIES = 128;
-export const POSTED_ENTRY_SIZE = 16;
 /** CSRs: H_CSR + 8 * (index in cpu/csr). Private to the hart module; 0x1000..0x1fff. */
 export const H_CSR = 0x1000;
 /** Software TLBs, private to the hart module: read, write, execute. */

@@ -23,7 +23,6 @@ import {
 } from './layout.js';
 import { serveMail, type Mail, type MailAnswer } from './mailbox.js';
 import { GuestMemory } from './memory.js';
-import { drainWrites } from './posted-writes.js';
 import { HSM_STARTED, HSM_STOPPED } from './sbi.js';
 import { hartBlock, load32, loadI64, store32, store64, wakeHart } from './shared.js';
 import { decodeSnapshot, encodeSnapshot, type MachineSnapshot } from './snapshot.js';
@@ -178,7 +177,6 @@ export class Machine implements MachineControl {
   async serveHarts(): Promise<never> {
     for (let burst = 1; ; burst++) {
       const seen = load32(this.memory, MACHINE + M_DOORBELL);
-      this.drainWrites();
       serveMail(this.memory, (mail) => this.answer(mail));
       const ring = Atomics.waitAsync(this.memory.words, (MACHINE + M_DOORBELL) / 4, seen);
       if (ring.async) await ring.value;
@@ -186,14 +184,7 @@ export class Machine implements MachineControl {
     }
   }
 
-  private drainWrites(): void {
-    drainWrites(this.memory, this.harts.length, ({ address, size, value }) => {
-      void this.board.write(address, size, value);
-    });
-  }
-
   private answer({ kind, address, size, value }: Mail): MailAnswer | Promise<MailAnswer> {
-    this.drainWrites(); // what this hart, or one that it has waited for, posted before
     switch (kind) {
       case 'read':
         return this.board.bus.read(address, size);
@@ -236,7 +227,6 @@ export class Machine implements MachineControl {
     for (const hart of this.harts) {
       if (completeStart(this.memory, hart)) requestAttention(this.memory, hart.hartId, ATTENTION_RELOAD);
     }
-    this.drainWrites();
     await this.board.quiesce();
     this.clock.stop();
   }
