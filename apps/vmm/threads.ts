@@ -1,6 +1,7 @@
 /** The threads that execute guest code: one for each hart, and one that translates for all of them. */
 import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
-import type { HartThread, Machine } from '#vmm';
+import { setFlagsFromString } from 'node:v8';
+import { hasRelaxedSimd, type HartThread, type Machine } from '#vmm';
 import type { Acceleration } from './acceleration.js';
 import type { TranslatorThread } from './translator-worker.js';
 
@@ -23,6 +24,8 @@ export function startHarts(
   { hartFailed, log }: ThreadPorts,
 ): number[] {
   const { memory, harts } = machine.memory;
+  // Node.js 20 has it behind a flag; the guest's fused multiply-adds take one operation of the host with it.
+  if (translate && !hasRelaxedSimd()) setFlagsFromString('--experimental-wasm-relaxed-simd');
   const threadIds = Array.from({ length: harts }, () => 0);
   const channels = translate ? threadIds.map(() => new MessageChannel()) : [];
   for (let hartId = 0; hartId < harts; hartId++) {

@@ -12,6 +12,7 @@ export { VirtioNet } from './devices/virtio/net.js';
 export { VirtioRng } from './devices/virtio/rng.js';
 export { runHart, type HartThread } from './hart-loop.js';
 export { Machine } from './machine.js';
+export { hasRelaxedSimd } from './translator/fusing.js';
 export { runTranslator } from './translator/translator-loop.js';
 export type { TranslatedModule } from './translator/translator.js';
 export { GuestMemory, MAX_RAM_BYTES } from './memory.js';

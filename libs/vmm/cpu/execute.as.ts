@@ -37,8 +37,9 @@ export function run(budget: i32): i32 {
   if (atomic.load<i32>(hart, H_ATTENTION)) return EXIT_ATTENTION;
   takeInterrupt();
   let left = min(budget, MAX_BUDGET);
+  let mayAsk = false;
   while (true) {
-    const leftAfter = enter(left);
+    const leftAfter = enter(left, mayAsk);
     retire(left - leftAfter);
     left = leftAfter;
     if (left > 0 && !isStopped) {
@@ -49,6 +50,7 @@ export function run(budget: i32): i32 {
       if (isGuarded) leaveGuarded();
     }
     if (left <= 0) return EXIT_BUDGET;
+    mayAsk = isFound || isStopped; // not behind what only the inner loop does not know
     if (isFound) continue;
 
     setDiverted(false);

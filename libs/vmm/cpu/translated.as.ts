@@ -93,9 +93,10 @@ export function hasTranslated(pc: u64): bool {
 
 /**
  * Runs translated code from H_PC on, as long as there is some, with a budget of `left` instructions. Returns how many of
- * them are left, negative if it was a few more; H_PC is where to go on.
+ * them are left, negative if it was a few more; H_PC is where to go on. `mayAsk` is false if H_PC may be in the midst of
+ * code that would be translated from another place on.
  */
-export function enter(left: i32): i32 {
+export function enter(left: i32, mayAsk: bool): i32 {
   isStopped = false;
   isFound = false;
   if (!threshold) return left;
@@ -107,7 +108,7 @@ export function enter(left: i32): i32 {
     const jump = jumpTo(at, pc);
     let code = isKnown(at, jump, pc) ? load<u32>(jump, JUMP_CODE) : 0;
     if (!code) {
-      code = find(at, jump, pc);
+      code = find(at, jump, pc, mayAsk);
       if (!code) break;
     }
     const result: i32 = call_indirect<i32>(code, base, left, pc, context);
@@ -116,12 +117,13 @@ export function enter(left: i32): i32 {
       isStopped = true;
       break;
     }
+    mayAsk = true; // it jumped here
   }
   return left;
 }
 
 /** The code for an address, 0 if there is none; asks for a translation if it has become worth it. */
-function find(at: u32, jump: u32, pc: u64): u32 {
+function find(at: u32, jump: u32, pc: u64, mayAsk: bool): u32 {
   const entry = hart + tlbEntry(pc);
   const isEntered = load<u64>(entry, H_TLB_EXEC) == ((pc & PAGE_MASK) | codeContext);
   if (!isEntered || isGuarded) return 0; // the run loop finds out what is there, or PMP must be asked each time
@@ -130,7 +132,7 @@ function find(at: u32, jump: u32, pc: u64): u32 {
     store<u64>(jump, pc);
     store<u32>(jump, currentKey(at), JUMP_KEY);
     store<u32>(jump, codeAt(at, place), JUMP_CODE);
-  } else if (becomesHot(at, pc)) {
+  } else if (mayAsk && becomesHot(at, pc)) {
     store<u16>(at + (((pc >> 1) as u32) & (COUNTS - 1)) * 2, 0, T_COUNTS);
     request(at, place);
   }

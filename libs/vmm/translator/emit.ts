@@ -5,17 +5,18 @@ import { analyse } from './control-flow.js';
 import { FloatCode } from './float.js';
 import { isFloat } from './float-instruction.js';
 import { EXIT_CHAIN, EXIT_INTERPRET, Frame } from './frame.js';
+import { hostFuses } from './fusing.js';
 import type { Instruction } from './instruction.js';
 import type { Region } from './region.js';
 import { analyseRegisters } from './registers.js';
 import { structure, type Edge, type Shape } from './structure.js';
 import type { Code, Label } from './wasm/code.js';
 
-/** The translated function of a region; frame.ts tells its signature. */
-export function emitRegion(region: Region): Code {
+/** The translated function of a region; frame.ts tells its signature. `fuses`: as of hostFuses. */
+export function emitRegion(region: Region, fuses = hostFuses()): Code {
   const flow = analyse(region.successors);
   const frame = new Frame(analyseRegisters(region.blocks, flow));
-  return frame.write(() => new Emitter(region, frame).shape(structure(flow)));
+  return frame.write(() => new Emitter(region, frame, fuses).shape(structure(flow)));
 }
 
 class Emitter {
@@ -32,8 +33,9 @@ class Emitter {
   constructor(
     private readonly region: Region,
     private readonly frame: Frame,
+    fuses: boolean,
   ) {
-    if (region.blocks.some(({ body }) => body.some(isFloat))) this.float = new FloatCode(frame);
+    if (region.blocks.some(({ body }) => body.some(isFloat))) this.float = new FloatCode(frame, fuses);
     this.nodes = new Map(region.blocks.map(({ offset }, node) => [offset, node]));
   }
 

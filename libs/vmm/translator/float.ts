@@ -6,7 +6,7 @@ import { H_TLB_READ, H_TLB_WRITE } from '../layout.js';
 import { pushHostAddress } from './access.js';
 import { TYPE, pushIsNan, pushIsNotFinite, pushIsNotZero, pushIsTiny } from './float-conditions.js';
 import { holdsAll, pushClass, pushFromInteger, pushNarrowed, pushToInteger, pushWidened } from './float-convert.js';
-import { pushFusedDoubles, pushFusedSingles } from './float-fused.js';
+import { pushFusedByHost, pushFusedFromRests, pushFusedSingles } from './float-fused.js';
 import type { FloatAction, FloatFormat } from './float-instruction.js';
 import { FloatMode } from './float-mode.js';
 import { FloatRegisters } from './float-registers.js';
@@ -19,8 +19,11 @@ export class FloatCode {
   private readonly registers: FloatRegisters;
   private readonly mode: FloatMode;
 
-  /** Writes code for the beginning of the region. */
-  constructor(private readonly frame: Frame) {
+  /** Writes code for the beginning of the region. `fuses`: as of hostFuses. */
+  constructor(
+    private readonly frame: Frame,
+    private readonly fuses: boolean,
+  ) {
     this.registers = new FloatRegisters(frame);
     this.mode = new FloatMode(frame);
   }
@@ -145,7 +148,7 @@ export class FloatCode {
     const a = this.asDouble('factor', fs1, format, place, negateProduct);
     const b = this.asDouble('other factor', fs2, format, place);
     const c = this.asDouble('addend', fs3, format, place, negateAddend);
-    const push = format === 's' ? pushFusedSingles : pushFusedDoubles;
+    const push = format === 's' ? pushFusedSingles : this.fuses ? pushFusedByHost : pushFusedFromRests;
     push(this.frame, this.mode, [a, b, c], place);
   }
 

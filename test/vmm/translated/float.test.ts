@@ -1,7 +1,9 @@
 /** Instructions of F and D in translated code do what they do in the interpreter, or are left to it. */
 import { isDeepStrictEqual } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
 import { describe, expect, test } from 'vitest';
 import { EXPANSIONS, HARTS, RAM, RAM_BASE } from '../../../libs/vmm/layout.js';
+import { hasRelaxedSimd, hostFuses } from '../../../libs/vmm/translator/fusing.js';
 import { PAGE_BYTES, formRegion } from '../../../libs/vmm/translator/region.js';
 import { translate } from '../../../libs/vmm/translator/translate.js';
 import { Random } from '../../random.js';
@@ -44,11 +46,15 @@ const BOX = 0xffff_ffffn << 32n;
 const [X8, X9, X7, F4] = [8, 9, 7, 4] as const;
 const { dyn, rne, rtz, rdn, rup, rmm } = ROUNDING;
 
+if (!hasRelaxedSimd()) setFlagsFromString('--experimental-wasm-relaxed-simd');
+/** With the host's fused operations, where it has them, and without. */
+const WAYS_TO_FUSE = hostFuses() ? [false, true] : [false];
+
 const keys = <T extends object>(table: T) => Object.keys(table) as (keyof T)[];
 const [translated, interpreted] = [new TestMachine(), new TestMachine()];
 const machines = [translated, interpreted];
 
-function compile(instructions: readonly number[]): TranslatedFunction {
+function compile(instructions: readonly number[], fuses = false): TranslatedFunction {
   for (const machine of machines) {
     machine.load([...instructions, EBREAK]);
     machine.hart.fence();
@@ -56,7 +62,7 @@ function compile(instructions: readonly number[]): TranslatedFunction {
   const { memory } = translated;
   const bytes = new DataView(memory.buffer, RAM, PAGE_BYTES);
   const region = formRegion({ bytes, expansions: new Uint32Array(memory.buffer, EXPANSIONS, 0x1_0000) }, 0, MANY)!;
-  const module = new WebAssembly.Module(translate([region]));
+  const module = new WebAssembly.Module(translate([region], fuses));
   return new WebAssembly.Instance(module, { env: { memory } }).exports['0'] as TranslatedFunction;
 }
 
@@ -122,7 +128,6 @@ const INSTRUCTIONS: readonly (readonly [name: string, format: Format, instructio
     [
       ...keys(ARITHMETIC).map((name) => [name, arithmetic(name, format, F4, 1, 2, dyn)]),
       ['fsqrt', fsqrt(format, F4, 1, dyn)],
-      ...keys(FUSED).map((name) => [name, fused(name, format, F4, [1, 2, 3], rne)]),
       ...keys(SELECTIONS).map((name) => [name, selection(name, format, F4, 1, 2)]),
       ['fmv', selection('fsgnj', format, F4, 1, 1)],
       ['fneg', selection('fsgnjn', format, F4, 1, 1)],
@@ -144,8 +149,8 @@ const INSTRUCTIONS: readonly (readonly [name: string, format: Format, instructio
 );
 
 describe('one instruction alone', () => {
-  test.each(INSTRUCTIONS)('%s of format %s', (_name, format, instruction) => {
-    const code = compile([instruction]);
+  const check = (format: Format, instruction: number, fuses: boolean) => {
+    const code = compile([instruction], fuses);
     const random = new Random(instruction);
     let done = 0;
     for (let round = 0; round < 50; round++) done += compare(code, 1, ordinary(random, format));
@@ -155,6 +160,15 @@ describe('one instruction alone', () => {
       compare(code, 1, difficult(random, format), 0n);
       compare(code, 1, ordinary(random, format), 0n);
     }
+  };
+
+  test.each(INSTRUCTIONS)('%s of format %s', (_name, format, instruction) => check(format, instruction, false));
+
+  describe.each(WAYS_TO_FUSE)('with a host that fuses: %s', (fuses) => {
+    test.each(FORMATS.flatMap((format) => keys(FUSED).map((name) => [name, format] as const)))(
+      '%s of format %s',
+      (name, format) => check(format, fused(name, format, F4, [1, 2, 3], rne), fuses),
+    );
   });
 });
 

@@ -171,7 +171,9 @@ describe('page tables', () => {
     map(machine, 1, RAM_BASE + 0x4_0000);
     map(machine, 2, RAM_BASE + 0x6_0000);
     machine.hart.setX(8, VIRTUAL + 0x1ffcn);
+    machine.hart.run(2); // into S-mode
     for (const value of [0x0102_0304_0506_0708n, 0x1122_3344_5566_7788n]) {
+      machine.hart.pc = VIRTUAL; // what is on its way to t1 would overwrite the value
       machine.hart.setX(t1, value);
       warm(machine);
       expect(machine.hart.x(a0)).toBe(value);

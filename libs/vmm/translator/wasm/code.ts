@@ -10,6 +10,7 @@ import {
   CALL,
   ELSE,
   END,
+  F64X2_EXTRACT_LANE,
   F64_CONST,
   I32_CONST,
   I64_CONST,
@@ -22,10 +23,13 @@ import {
   NO_RESULT,
   PLAIN,
   VALUE_TYPES,
+  VECTOR,
+  VECTOR_PREFIX,
   type AtomicAccess,
   type MemoryAccess,
   type Plain,
   type ValueType,
+  type VectorOperation,
 } from './opcodes.js';
 
 export interface FunctionType {
@@ -86,6 +90,17 @@ export class Code {
 
   op(...names: readonly Plain[]): this {
     for (const name of names) this.instructions.u8(PLAIN[name]);
+    return this;
+  }
+
+  vector(name: VectorOperation): this {
+    this.instructions.u8(VECTOR_PREFIX).u32(VECTOR[name]);
+    return this;
+  }
+
+  /** Replaces two doubles by one of them. */
+  extractDouble(lane: 0 | 1): this {
+    this.instructions.u8(VECTOR_PREFIX).u32(F64X2_EXTRACT_LANE).u8(lane);
     return this;
   }
 

@@ -144,11 +144,18 @@ export const ATOMIC = {
   'i64.atomic.rmw32.cmpxchg_u': [0x4e, 2],
 } as const;
 
+/** Instructions on vectors of two doubles (prefix 0xfd). Relaxed SIMD proposal, and Core Specification 3.0. */
+export const VECTOR = {
+  'f64x2.splat': 0x14,
+  'f64x2.relaxed_madd': 0x107,
+} as const;
+
 export const VALUE_TYPES = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c } as const;
 
 export type Plain = keyof typeof PLAIN;
 export type MemoryAccess = keyof typeof MEMORY;
 export type AtomicAccess = keyof typeof ATOMIC;
+export type VectorOperation = keyof typeof VECTOR;
 export type ValueType = keyof typeof VALUE_TYPES;
 
 export const BLOCK = 0x02;
@@ -165,6 +172,8 @@ export const LOCAL_TEE = 0x22;
 export const I32_CONST = 0x41;
 export const I64_CONST = 0x42;
 export const F64_CONST = 0x44;
+export const VECTOR_PREFIX = 0xfd;
+export const F64X2_EXTRACT_LANE = 0x21;
 export const ATOMIC_PREFIX = 0xfe;
 export const ATOMIC_FENCE = 0x03;
 /** Block type: no parameters, no result. */
