@@ -136,6 +136,13 @@ export const H_CSR = 0x1000;
 export const H_TLB_READ = 0x4000;
 export const H_TLB_WRITE = 0x8000;
 export const H_TLB_EXEC = 0xc000;
+/**
+ * In each TLB, the entry (16 bytes) for a virtual address is at ((va >> TLB_SHIFT) ^ (va >> TLB_FOLD)) & TLB_MASK: chosen
+ * by the low bits of the page number, folded with the next ones so that arrays that lie a power of two apart do not meet.
+ */
+export const TLB_SHIFT = 8;
+export const TLB_FOLD = 18;
+export const TLB_MASK = 0x3ff0;
 
 /** Leave the run loop and look at M_RUNNING. */
 export const ATTENTION_STOP = 1;

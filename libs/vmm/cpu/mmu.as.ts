@@ -7,7 +7,8 @@
  * flushWrites each page is logged again.
  */
 import {
-  DIRTY, H_TLB_EXEC, H_TLB_READ, H_TLB_WRITE, PAGE_SHIFT, PAGE_SIZE, RAM, RAM_BASE,
+  DIRTY, H_TLB_EXEC, H_TLB_READ, H_TLB_WRITE, PAGE_SHIFT, PAGE_SIZE, RAM, RAM_BASE, TLB_FOLD, TLB_MASK,
+  TLB_SHIFT,
 } from '../layout';
 import { isCode, noteWrite } from './code-pages.as';
 import { PMP_R, PMP_W, PMP_X, pmpCoversPage, pmpPermits } from './pmp.as';
@@ -34,7 +35,6 @@ export const NO_ADDRESS: u64 = 0xffff_ffff_ffff_ffff;
 export const PAGE_MASK: u64 = 0xffff_ffff_ffff_f000;
 const TLB_SIZE: u32 = 0x4000;
 const TLB_ENTRY: u32 = 16;
-const TLB_INDEX: u32 = 0x3ff0;
 
 // Page table entry (Privileged spec, 4.3.1 and 4.4.1).
 const PTE_V: u64 = 1;
@@ -63,7 +63,7 @@ let superTo: u64 = 0;
 /** Offset of the entry for a virtual address in each TLB. */
 @inline
 export function tlbEntry(va: u64): u32 {
-  return ((va >> 8) as u32) & TLB_INDEX;
+  return (((va >> TLB_SHIFT) ^ (va >> TLB_FOLD)) as u32) & TLB_MASK;
 }
 
 export function flushWrites(): void {

@@ -4,7 +4,7 @@
  * (a page fault, a device, a page that is written for the first time since the dirty log was read, code that is
  * overwritten). So translated code calls nothing, and V8 can keep guest registers in machine registers across accesses.
  */
-import { H_RESERVATION, H_RESERVED_VALUE, H_TLB_READ, H_TLB_WRITE } from '../layout.js';
+import { H_RESERVATION, H_RESERVED_VALUE, H_TLB_READ, H_TLB_WRITE, TLB_FOLD, TLB_MASK, TLB_SHIFT } from '../layout.js';
 import { EXIT_INTERPRET, type Frame, type Place } from './frame.js';
 import type { Action, AtomicOperation, Width } from './instruction.js';
 import type { AtomicAccess, MemoryAccess } from './wasm/opcodes.js';
@@ -32,9 +32,7 @@ const ATOMICS: Record<Exclude<AtomicOperation, 'lr' | 'sc'>, Record<4 | 8, Atomi
   amoor: { 4: 'i64.atomic.rmw32.or_u', 8: 'i64.atomic.rmw.or' },
 };
 
-/** An entry of a TLB: tag (8 bytes), addend (4 bytes), padding; 1,024 of them, chosen by the low bits of the page. */
-const TLB_INDEX_SHIFT = 8;
-const TLB_INDEX_MASK = 0x3ff0;
+/** In an entry of a TLB, behind the tag. */
 const TLB_ADDEND = 8;
 const PAGE_MASK = -4096;
 
@@ -130,7 +128,8 @@ export function pushHostAddress(
   if (immediate !== 0) code.i64(immediate).op('i64.add');
   code.set(va);
   frame.leaveIf(place, EXIT_INTERPRET, () => {
-    code.get(va).op('i32.wrap_i64').i32(TLB_INDEX_SHIFT).op('i32.shr_u').i32(TLB_INDEX_MASK).op('i32.and');
+    code.get(va).i64(TLB_SHIFT).op('i64.shr_u').get(va).i64(TLB_FOLD).op('i64.shr_u', 'i64.xor', 'i32.wrap_i64');
+    code.i32(TLB_MASK).op('i32.and');
     code.get(frame.hart).op('i32.add').tee(entry).memory('i64.load', tlb);
     // The last byte decides the page, so an access that crosses pages does not match.
     code.get(va);
