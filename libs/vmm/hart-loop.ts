@@ -12,6 +12,7 @@ import {
   ATTENTION_FENCE,
   ATTENTION_FLUSH_WRITES,
   ATTENTION_HSM,
+  ATTENTION_INTERRUPT,
   ATTENTION_RELOAD,
   H_ATTENTION,
   H_BUSY_NS,
@@ -48,6 +49,7 @@ import {
   load32,
   loadU64,
   notify,
+  or32,
   store32,
   store64,
   wait,
@@ -57,9 +59,9 @@ import type { TranslatedModule } from './translator/translator.js';
 
 /** How long a slice should take at most: it bounds how late attention and timers are seen. */
 const SLICE_NS = 1_000_000n;
-/** Instructions a slice: few where each waits for a device, many where they only compute. */
+/** Instructions a slice; how many fit into its time depends on whether they are translated. */
 const MIN_SLICE = 64;
-const MAX_SLICE = 20_000;
+const MAX_SLICE = 2 ** 22;
 const MIP = 0x344;
 const MIE = 0x304;
 const SIE = 0x104;
@@ -121,6 +123,7 @@ class HartLoop {
   /** The guest has executed WFI and no interrupt has come since. */
   private waiting = false;
   private slice = MIN_SLICE;
+  private sliceStartNs = 0n;
   /** Time of this slice that the thread spent waiting for devices. */
   private mailNs = 0n;
   /** Translated modules that have been received. */
@@ -170,13 +173,13 @@ class HartLoop {
   }
 
   private runSlice(): void {
-    const startNs = this.hostNs();
+    this.sliceStartNs = this.hostNs();
     this.mailNs = 0n;
     const exit = this.hart.run(this.slice);
-    const tookNs = this.hostNs() - startNs;
+    const tookNs = this.hostNs() - this.sliceStartNs;
     add64(this.memory, this.block + H_BUSY_NS, tookNs - this.mailNs);
     if (tookNs > SLICE_NS) this.slice = Math.max(MIN_SLICE, this.slice >> 1);
-    else this.slice = Math.min(MAX_SLICE, this.slice << 1);
+    else if (exit === 'budget' && tookNs < SLICE_NS / 2n) this.slice = Math.min(MAX_SLICE, this.slice << 1);
     if (exit === 'wfi') this.waiting = true;
     else if (exit === 'sbi') this.answerSbi();
   }
@@ -320,7 +323,10 @@ class HartLoop {
     const answer = postMail(this.memory, this.hartId, mail);
     // Asked for while this thread slept, and it goes back into guest code now; the bit stays to be acknowledged.
     if (load32(this.memory, this.block + H_ATTENTION) & ATTENTION_FLUSH_WRITES) this.hart.flushWrites();
-    this.mailNs += this.hostNs() - startNs;
+    const nowNs = this.hostNs();
+    this.mailNs += nowNs - startNs;
+    // A slice is measured in instructions, and those that wait for devices take long: it ends here.
+    if (nowNs - this.sliceStartNs > SLICE_NS) or32(this.memory, this.block + H_ATTENTION, ATTENTION_INTERRUPT);
     return answer;
   }
 }

@@ -29,11 +29,16 @@ export interface TranslatorPorts {
 const MAX_INSTRUCTIONS = 400;
 /** Regions in one module: a module costs time of its own, but one with many keeps the first of them waiting. */
 const MAX_REGIONS = 32;
+const MOST_IGNORED = 1000;
 /** Places that are remembered; then all are forgotten, and made again when they are asked for again. */
 const MAX_KNOWN = 0x4000;
 
 interface Known {
   readonly version: number;
+  /** How often it has been made. */
+  readonly times: number;
+  /** Requests that will be ignored if the version is another one by then. */
+  ignored: number;
   /** Absent if there is nothing to translate. */
   readonly translated?: TranslatedModule;
 }
@@ -64,7 +69,8 @@ export class Translator {
     for (const { hart, place } of requests) {
       const known = this.known.get(place);
       if (known?.version !== this.version(place >>> PAGE_SHIFT)) {
-        wanted.add(place);
+        if (known && known.ignored > 0) known.ignored--;
+        else wanted.add(place);
       } else if (known.translated) {
         if (!again.has(hart)) again.set(hart, new Set());
         again.get(hart)!.add(known.translated);
@@ -80,7 +86,7 @@ export class Translator {
       const page = pages.get(place >>> PAGE_SHIFT);
       if (!page) return []; // it is being written
       const region = formRegion(page.code, place % PAGE_BYTES, MAX_INSTRUCTIONS);
-      if (!region) this.known.set(place, { version: page.version });
+      if (!region) this.remember(place, page.version);
       return region ? [{ place, version: page.version, region }] : [];
     });
     const modules: TranslatedModule[] = [];
@@ -88,10 +94,17 @@ export class Translator {
       const part = regions.slice(first, first + MAX_REGIONS);
       const module = this.ports.compile(translate(part.map(({ region }) => region)));
       const translated = { module, code: part.map(({ place, version }) => ({ place, version })) };
-      for (const { place, version } of part) this.known.set(place, { version, translated });
+      for (const { place, version } of part) this.remember(place, version, translated);
       modules.push(translated);
     }
     return modules;
+  }
+
+  /** Each time that code must be made again because it was overwritten, it must be asked for twice as often. */
+  private remember(place: number, version: number, translated?: TranslatedModule): void {
+    const times = (this.known.get(place)?.times ?? 0) + 1;
+    const ignored = Math.min(2 ** (times - 1) - 1, MOST_IGNORED);
+    this.known.set(place, { version, times, ignored, ...(translated && { translated }) });
   }
 
   /** Copies of pages, with the version that they are of; without those that change meanwhile. */
