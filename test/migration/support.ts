@@ -58,7 +58,8 @@ export class MemoryChannel implements Channel {
   }
 
   async close(graceMs: number): Promise<void> {
-    const deadline = performance.now() + Math.min(graceMs, 100);
+    // A busy test machine is no slow network: only what is blocked runs out of time.
+    const deadline = performance.now() + (this.isBlocked ? 100 : 10 * graceMs);
     while (this.queue.length > 0 && !this.isClosed && performance.now() < deadline) await sleep(1);
     this.end(null);
   }
