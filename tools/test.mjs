@@ -14,6 +14,8 @@ const PROGRAMS = {
   'qemu-ga': 'qemu-guest-agent',
   'redis-server': 'redis-server',
   chromium: 'chromium',
+  nbdinfo: 'libnbd-bin',
+  'qemu-nbd': 'qemu-utils',
   'riscv64-linux-gnu-gcc': 'gcc-riscv64-linux-gnu',
 };
 

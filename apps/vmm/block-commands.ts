@@ -11,7 +11,7 @@ export function registerBlockCommands(qmp: QmpServer, drives: Drives): void {
   qmp.register('query-blockstats', {}, () => drives.list.map(describeFigures));
 }
 
-function describeDrive({ id, file, writeCache }: Drive): Record<string, unknown> {
+function describeDrive({ id, disk: { file }, writeCache }: Drive): Record<string, unknown> {
   const { path, isReadOnly } = file.options;
   return {
     device: id,
@@ -34,8 +34,8 @@ function describeDrive({ id, file, writeCache }: Drive): Record<string, unknown>
   };
 }
 
-function describeFigures({ id, file }: Drive): Record<string, unknown> {
-  const { read, write, flush, discard } = file.figures;
+function describeFigures({ id, disk }: Drive): Record<string, unknown> {
+  const { read, write, flush, discard } = disk.figures;
   const ns = (timeNs: bigint) => Number(timeNs);
   return {
     device: id,

@@ -5,6 +5,10 @@ import { constants } from 'node:os';
 export const FALLOC_PUNCH_HOLE = 0x03;
 export const FALLOC_ZERO_RANGE = 0x11;
 
+// lseek(2): the next place with data, or without.
+export const SEEK_DATA = 3;
+export const SEEK_HOLE = 4;
+
 // fcntl(2), open file description locks.
 export const F_RDLCK = 0;
 export const F_WRLCK = 1;
@@ -20,6 +24,8 @@ const L_LEN = 16;
 export interface Libc {
   /** Changes a range of a file in a thread of the background. Rejects with an Error that has the code of errno. */
   fallocate(fd: number, mode: number, offset: number, size: number): Promise<void>;
+  /** The next place from `offset` on with data (SEEK_DATA) or without; Infinity if there is none before the end. */
+  seek(fd: number, offset: number, whence: number): number;
   /** Sets a lock on a range, or takes it away; false if another open file has one that forbids it. */
   setLock(fd: number, type: number, start: number, length: number): boolean;
   /** True if another open file has a lock that would forbid this one. */
@@ -36,6 +42,7 @@ export async function loadLibc(): Promise<Libc | undefined> {
   const { default: koffi } = await import('koffi');
   const library = koffi.load(null);
   const fallocate = library.func('int fallocate(int, int, int64_t, int64_t)');
+  const lseek = library.func('int64_t lseek(int, int64_t, int)');
   const fcntl = library.func('int fcntl(int, int, ...)');
 
   const lockCall = (fd: number, command: number, type: number, start: number, length: number): number => {
@@ -58,6 +65,14 @@ export async function loadLibc(): Promise<Libc | undefined> {
         };
         fallocate.async(fd, mode, BigInt(offset), BigInt(size), done);
       }),
+    seek: (fd, offset, whence) => {
+      const place = Number(lseek(fd, BigInt(offset), whence));
+      if (place >= 0) return place;
+      const code = nameOf(koffi.errno());
+      if (code === 'ENXIO') return Infinity;
+      if (code === 'EINVAL') return whence === SEEK_DATA ? offset : Infinity; // a file system without holes
+      throw systemError(code, 'lseek');
+    },
     setLock: (fd, type, start, length) => {
       try {
         lockCall(fd, F_OFD_SETLK, type, start, length);

@@ -44,9 +44,9 @@ export class Arrival {
       stop: () => this.refuse(),
       resume: () => this.refuse(),
       saveState: () => this.refuse(),
-      restoreState: (state) => {
+      restoreState: async (state) => {
         vm.machine.restoreState(state);
-        vm.checkDisks();
+        await vm.checkDisks();
         return null;
       },
       start: (running) => this.start(running),

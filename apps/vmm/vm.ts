@@ -10,7 +10,7 @@ type Cause = 'host-qmp-quit' | 'host-qmp-system-reset' | 'host-signal' | 'host-u
 /** Events that this VMM sends. */
 export const EVENTS = [
   ...['STOP', 'RESUME', 'SHUTDOWN', 'RESET', 'POWERDOWN', 'MIGRATION', 'MIGRATION_PASS'],
-  ...['BALLOON_CHANGE', 'BLOCK_IO_ERROR', 'VSERPORT_CHANGE', 'WATCHDOG'],
+  ...['BALLOON_CHANGE', 'BLOCK_EXPORT_DELETED', 'BLOCK_IO_ERROR', 'VSERPORT_CHANGE', 'WATCHDOG'],
 ] as const;
 
 export interface VmIdentity {
@@ -28,8 +28,8 @@ export interface VmHost {
   readonly disks: {
     /** Nothing if they are locked. Throws an Error that says which disk is used by another process. */
     lock(): void;
-    /** Throws an Error as `lock`, but leaves them as they are. */
-    check(): void;
+    /** Nobody else writes them through this process any more. Rejects with an Error as `lock`, but leaves them as they are. */
+    check(): Promise<void>;
     /** Stores what was written and lets another process have them. Throws an Error if that fails; then they stay locked. */
     release(): Promise<void>;
   };
@@ -77,9 +77,9 @@ export class Vm {
     if (to === 'finish-migrate') await this.host.disks.release();
   }
 
-  /** Throws an Error if the VM that is about to arrive could not have its disks: its source has let go of them. */
-  checkDisks(): void {
-    this.host.disks.check();
+  /** Rejects with an Error if the VM that is about to arrive could not have its disks: its source has let go of them. */
+  async checkDisks(): Promise<void> {
+    await this.host.disks.check();
   }
 
   /** The VM is this process's again, after a migration that failed, or from now on. Without its disks it is paused. */

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished, vi } from 'vitest';
-import { DiskFile, type DiskFileOptions, type OnDiskError } from '../../apps/vmm/devices/disk-file.js';
+import { DiskFile, type DiskFileOptions } from '../../apps/vmm/devices/disk-file.js';
+import { GuestDisk, type OnDiskError } from '../../apps/vmm/devices/guest-disk.js';
 import { loadLibc } from '../../apps/vmm/libc.js';
 import type { BlkOptions } from '../../libs/vmm/devices/virtio/blk-config.js';
 import { VirtioBlk } from '../../libs/vmm/devices/virtio/blk.js';
@@ -41,8 +42,8 @@ export async function openDisk(
   onError: OnDiskError = () => undefined,
 ) {
   const libc = await loadLibc();
-  const disk = new DiskFile({ path, isReadOnly: false, canDiscard: true, libc, ...options }, onError);
-  onTestFinished(() => disk.close());
+  const disk = new GuestDisk(new DiskFile({ path, isReadOnly: false, canDiscard: true, libc, ...options }), onError);
+  onTestFinished(() => disk.file.close());
   return disk;
 }
 

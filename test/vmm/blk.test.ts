@@ -2,7 +2,7 @@
 import { readFileSync, statSync, truncateSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
-import type { OnDiskError } from '../../apps/vmm/devices/disk-file.js';
+import type { OnDiskError } from '../../apps/vmm/devices/guest-disk.js';
 import { loadLibc, systemError } from '../../apps/vmm/libc.js';
 import type { BlockBackend } from '../../libs/vmm/devices/virtio/block-backend.js';
 import { DIRTY, PAGE_SIZE, RAM_BASE } from '../../libs/vmm/layout.js';

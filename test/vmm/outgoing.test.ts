@@ -9,7 +9,7 @@ const nothing = () => undefined;
 const NO_HOST = {
   exit: nothing,
   log: nothing,
-  disks: { lock: nothing, check: nothing, release: async () => undefined },
+  disks: { lock: nothing, check: async () => undefined, release: async () => undefined },
 };
 
 /** A running VM whose harts park when the test says so. */

@@ -7,7 +7,7 @@ const nothing = () => undefined;
 const NO_HOST = {
   exit: nothing,
   log: nothing,
-  disks: { lock: nothing, check: nothing, release: async () => undefined },
+  disks: { lock: nothing, check: async () => undefined, release: async () => undefined },
 };
 
 /** A VM whose guest asked for a reset that has not come yet: the machine says so again at `cont`. */

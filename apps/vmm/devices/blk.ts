@@ -9,7 +9,7 @@ const MAX_SERIAL_BYTES = 20;
 const BLOCK_SIZES = ['512', '1024', '2048', '4096'] as const;
 
 export function plugBlk(properties: Properties, { drives }: { readonly drives: Drives }): Plugged {
-  const { file, writeCache } = takeDrive(properties, drives);
+  const { disk, writeCache } = takeDrive(properties, drives);
   const serial = properties.optional('serial') ?? '';
   if (!/^[\x20-\x7e]*$/.test(serial) || serial.length > MAX_SERIAL_BYTES) {
     throw properties.error(`serial=${serial}: give at most ${MAX_SERIAL_BYTES} characters of ASCII`);
@@ -21,10 +21,10 @@ export function plugBlk(properties: Properties, { drives }: { readonly drives: D
   );
   if (physicalBlockSize < logicalBlockSize)
     throw properties.error('physical_block_size is less than logical_block_size');
-  if (file.sizeBytes % logicalBlockSize !== 0) {
-    throw properties.error(`logical_block_size=${logicalBlockSize}: the file has ${file.sizeBytes} bytes`);
+  if (disk.sizeBytes % logicalBlockSize !== 0) {
+    throw properties.error(`logical_block_size=${logicalBlockSize}: the file has ${disk.sizeBytes} bytes`);
   }
-  return { device: new VirtioBlk(file, { serial, queues, logicalBlockSize, physicalBlockSize, writeCache }) };
+  return { device: new VirtioBlk(disk, { serial, queues, logicalBlockSize, physicalBlockSize, writeCache }) };
 }
 
 function takeDrive(properties: Properties, drives: Drives): Drive {

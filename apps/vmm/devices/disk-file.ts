@@ -1,22 +1,16 @@
-/** A disk in a raw file of the host, as the backend of a block device. */
+/** A disk in a raw file of the host. */
 import { closeSync, constants, fdatasync, fstatSync, openSync, readv, writev } from 'node:fs';
 import { promisify } from 'node:util';
-import { BlockError, SECTOR_SIZE, type BlockBackend } from '#vmm';
-import { FALLOC_PUNCH_HOLE, FALLOC_ZERO_RANGE, systemError, type Libc } from '../libc.js';
+import type { Extent } from '#nbd';
+import { SECTOR_SIZE } from '#vmm';
+import { FALLOC_PUNCH_HOLE, FALLOC_ZERO_RANGE, SEEK_DATA, SEEK_HOLE, systemError, type Libc } from '../libc.js';
 import { lockFile, unlockFile } from './disk-lock.js';
 
 const sync = promisify(fdatasync);
 /** Where a file system cannot write zeroes by itself, they come from here. */
 const ZEROES = new Uint8Array(2 ** 20);
-
-export type DiskOperation = 'read' | 'write' | 'flush' | 'discard';
-
-export interface OperationFigures {
-  operations: number;
-  failed: number;
-  bytes: number;
-  timeNs: bigint;
-}
+/** So many are told at once. */
+const MAX_EXTENTS = 1024;
 
 export interface DiskFileOptions {
   readonly path: string;
@@ -27,29 +21,21 @@ export interface DiskFileOptions {
   readonly libc: Libc | undefined;
 }
 
-/** Called for each operation that the host could not do. */
-export type OnDiskError = (operation: DiskOperation, error: NodeJS.ErrnoException) => void;
-
-export class DiskFile implements BlockBackend {
+/** All operations reject with the host's error, which has `code` and `errno`; any number may be under way at once. */
+export class DiskFile {
   readonly isReadOnly: boolean;
   readonly canDiscard: boolean;
   readonly sizeBytes: number;
-  readonly figures: Record<DiskOperation, OperationFigures>;
   private readonly fd: number;
   private isLocked = false;
   /** What fallocate cannot do here. */
   private readonly unsupported = new Set<number>();
 
   /** Opens the file, without locking it. Throws an Error that says what is wrong with it. */
-  constructor(
-    readonly options: DiskFileOptions,
-    private readonly onError: OnDiskError,
-  ) {
+  constructor(readonly options: DiskFileOptions) {
     this.isReadOnly = options.isReadOnly;
     this.canDiscard = options.canDiscard && !options.isReadOnly;
     this.fd = openSync(options.path, this.isReadOnly ? constants.O_RDONLY : constants.O_RDWR);
-    const figures = () => ({ operations: 0, failed: 0, bytes: 0, timeNs: 0n });
-    this.figures = { read: figures(), write: figures(), flush: figures(), discard: figures() };
     try {
       const stat = fstatSync(this.fd);
       if (!stat.isFile()) throw new Error('that is no file: give a raw image');
@@ -68,11 +54,13 @@ export class DiskFile implements BlockBackend {
     return fstatSync(this.fd).blocks * 512;
   }
 
-  /** Makes the file this process's; nothing if it is. Throws an Error if another process uses it. */
-  lock(): void {
+  /** Makes the file this process's; false if it is already. Throws an Error if another process uses it. */
+  lock(): boolean {
     const { libc } = this.options;
-    if (libc && !this.isLocked) lockFile(libc, this.fd, this.isReadOnly);
+    if (this.isLocked) return false;
+    if (libc) lockFile(libc, this.fd, this.isReadOnly);
     this.isLocked = true;
+    return true;
   }
 
   unlock(): void {
@@ -85,33 +73,46 @@ export class DiskFile implements BlockBackend {
     closeSync(this.fd); // takes the locks away too
   }
 
+  /** Fills the views, one after the other, with what lies at `offset` (bytes). */
   read(views: readonly Uint8Array[], offset: number): Promise<void> {
-    return this.account('read', bytesIn(views), () => this.transfer(readv, views, offset));
+    return this.transfer(readv, views, offset);
   }
 
   write(views: readonly Uint8Array[], offset: number): Promise<void> {
-    return this.account('write', bytesIn(views), () => this.transfer(writev, views, offset));
+    return this.transfer(writev, views, offset);
   }
 
-  flush(): Promise<void> {
-    if (this.isReadOnly) return Promise.resolve();
-    return this.account('flush', 0, () => sync(this.fd));
+  /** Resolves when all writes that have ended survive a loss of power. */
+  async flush(): Promise<void> {
+    if (!this.isReadOnly) await sync(this.fd);
   }
 
-  discard(offset: number, size: number): Promise<void> {
-    return this.account('discard', size, async () => {
-      await this.allocate(FALLOC_PUNCH_HOLE, offset, size); // a file system that cannot keeps the space: no error
-    });
+  /** Gives the space back; a file system that cannot keeps it. */
+  async discard(offset: number, size: number): Promise<void> {
+    await this.allocate(FALLOC_PUNCH_HOLE, offset, size);
   }
 
-  writeZeroes(offset: number, size: number, mayUnmap: boolean): Promise<void> {
-    return this.account('write', size, async () => {
-      if (mayUnmap && this.canDiscard && (await this.allocate(FALLOC_PUNCH_HOLE, offset, size))) return;
-      if (await this.allocate(FALLOC_ZERO_RANGE, offset, size)) return;
-      for (let at = 0; at < size; at += ZEROES.length) {
-        await this.transfer(writev, [ZEROES.subarray(0, size - at)], offset + at);
-      }
-    });
+  async writeZeroes(offset: number, size: number, mayUnmap: boolean): Promise<void> {
+    if (mayUnmap && this.canDiscard && (await this.allocate(FALLOC_PUNCH_HOLE, offset, size))) return;
+    if (await this.allocate(FALLOC_ZERO_RANGE, offset, size)) return;
+    for (let at = 0; at < size; at += ZEROES.length) {
+      await this.transfer(writev, [ZEROES.subarray(0, size - at)], offset + at);
+    }
+  }
+
+  /** How a range is stored, as far as the file system tells (lseek(2), SEEK_DATA); holes read as zeroes. */
+  extents(offset: number, size: number): Extent[] {
+    const { libc } = this.options;
+    const extents: Extent[] = [];
+    const end = offset + size;
+    for (let at = offset; at < end && extents.length < MAX_EXTENTS;) {
+      const dataAt = Math.min(libc?.seek(this.fd, at, SEEK_DATA) ?? at, end);
+      const holeAt = Math.min(libc?.seek(this.fd, dataAt, SEEK_HOLE) ?? end, end);
+      if (dataAt > at) extents.push({ sizeBytes: dataAt - at, isHole: true, isZero: true });
+      if (holeAt > dataAt) extents.push({ sizeBytes: holeAt - dataAt, isHole: false, isZero: false });
+      at = Math.max(holeAt, dataAt);
+    }
+    return extents;
   }
 
   /** Reads or writes all of it, in as many calls as the kernel wants. */
@@ -140,28 +141,7 @@ export class DiskFile implements BlockBackend {
       return false;
     }
   }
-
-  /** Counts an operation; an error of the host becomes a BlockError, all others are bugs and stay what they are. */
-  private async account(operation: DiskOperation, bytes: number, action: () => Promise<void>): Promise<void> {
-    const figures = this.figures[operation];
-    const begin = process.hrtime.bigint();
-    try {
-      await action();
-      figures.operations++;
-      figures.bytes += bytes;
-    } catch (error) {
-      const reason = error as NodeJS.ErrnoException;
-      if (reason.errno === undefined) throw error;
-      figures.failed++;
-      this.onError(operation, reason);
-      throw new BlockError(reason.message, { cause: error });
-    } finally {
-      figures.timeNs += process.hrtime.bigint() - begin;
-    }
-  }
 }
-
-const bytesIn = (views: readonly Uint8Array[]): number => views.reduce((sum, { length }) => sum + length, 0);
 
 /** What is left of the views behind their first bytes. */
 function behind(views: readonly Uint8Array[], bytes: number): readonly Uint8Array[] {

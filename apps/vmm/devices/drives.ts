@@ -1,6 +1,7 @@
 /** `-drive`: files of the host that devices of the guest store in. */
 import { loadLibc } from '../libc.js';
-import { DiskFile, type DiskOperation } from './disk-file.js';
+import { DiskFile } from './disk-file.js';
+import { GuestDisk, type DiskOperation } from './guest-disk.js';
 import { UsageError } from '../usage-error.js';
 import { parseOnlyProperties } from './properties.js';
 
@@ -15,7 +16,7 @@ export interface DriveError {
 /** A file with what `-drive` says about it. */
 export interface Drive {
   readonly id: string;
-  readonly file: DiskFile;
+  readonly disk: GuestDisk;
   /** cache=writeback: what the guest has written is stored when it flushes. */
   readonly writeCache: boolean;
   /** if=virtio: it gets a device without being asked for one. */
@@ -37,10 +38,10 @@ async function openDrive(text: string, index: number, onError: (error: DriveErro
   const options = { path, isReadOnly, canDiscard: canDiscard === 'unmap' || canDiscard === 'on', libc };
   if (options.canDiscard && !libc) throw properties.error('discard=unmap: not on this machine, which has no fallocate');
   try {
-    const file = new DiskFile(options, (operation, { message, code }) =>
+    const disk = new GuestDisk(new DiskFile(options), (operation, { message, code }) =>
       onError({ drive: id, operation, reason: message, isOutOfSpace: code === 'ENOSPC' || code === 'EDQUOT' }),
     );
-    return { id, file, writeCache: cache === 'writeback', needsDevice: kind === 'virtio' };
+    return { id, disk, writeCache: cache === 'writeback', needsDevice: kind === 'virtio' };
   } catch (error) {
     throw properties.error((error as Error).message);
   }
@@ -54,9 +55,13 @@ export class Drives {
     this.free = new Set(list.map(({ id }) => id));
   }
 
+  find(id: string): Drive | undefined {
+    return this.list.find((drive) => drive.id === id);
+  }
+
   /** The drive that a device names. Throws an Error if there is none, or another device has it. */
   take(id: string): Drive {
-    const drive = this.list.find((candidate) => candidate.id === id);
+    const drive = this.find(id);
     if (!drive) throw new Error(`there is no -drive with id=${id}`);
     if (!this.free.delete(id)) throw new Error(`drive ${id} has a device already`);
     return drive;
@@ -64,34 +69,37 @@ export class Drives {
 
   /** Makes all files this process's alone, or none; nothing if they are. Throws an Error that names the drive. */
   lock(): void {
-    for (const { id, file } of this.list) {
+    this.lockOthers();
+  }
+
+  /** Throws an Error if `lock` would now; files that are locked stay so. */
+  check(): void {
+    for (const file of this.lockOthers()) file.unlock();
+  }
+
+  /** Locks what is not locked; returns that. */
+  private lockOthers(): DiskFile[] {
+    const locked: DiskFile[] = [];
+    for (const { id, disk } of this.list) {
+      const { file } = disk;
       try {
-        file.lock();
+        if (file.lock()) locked.push(file);
       } catch (error) {
-        this.unlock();
+        for (const each of locked) each.unlock();
         throw new Error(`drive ${id} (${file.options.path}): ${(error as Error).message}`, { cause: error });
       }
     }
-  }
-
-  /** Throws an Error if `lock` would now. */
-  check(): void {
-    this.lock();
-    this.unlock();
-  }
-
-  private unlock(): void {
-    for (const { file } of this.list) file.unlock();
+    return locked;
   }
 
   /** Stores all that was written and lets other processes have the files. Throws a BlockError; then they stay locked. */
   async release(): Promise<void> {
-    for (const { file } of this.list) await file.flush();
-    this.unlock();
+    for (const { disk } of this.list) await disk.flush();
+    for (const { disk } of this.list) disk.file.unlock();
   }
 
   close(): void {
-    for (const { file } of this.list) file.close();
+    for (const { disk } of this.list) disk.file.close();
   }
 }
 

@@ -1,0 +1,68 @@
+/** A connection, filled by whoever owns sockets; and what is read from one, piece by piece. */
+import { NbdConnectionError } from './errors.js';
+
+export interface NbdStream {
+  /** What arrives; taken only as fast as it is asked for. Throws when the connection fails. */
+  readonly input: AsyncIterable<Uint8Array>;
+  /** Sends the parts, nothing between them. Resolves when more may be sent; rejects if the connection has failed. */
+  write(...parts: readonly Uint8Array[]): Promise<void>;
+  /** Lets what was written leave, and ends the connection in both directions. */
+  close(): void;
+}
+
+export class ByteReader {
+  private readonly chunks: AsyncIterator<Uint8Array>;
+  private rest: Uint8Array = new Uint8Array(0);
+
+  constructor(input: AsyncIterable<Uint8Array>) {
+    this.chunks = input[Symbol.asyncIterator]();
+  }
+
+  /** The next `size` bytes. Rejects with an NbdConnectionError if the connection ends before. */
+  async take(size: number): Promise<Uint8Array> {
+    const bytes = await this.takeUnlessEnded(size);
+    if (!bytes) throw new NbdConnectionError('the connection was closed');
+    return bytes;
+  }
+
+  /** The same, but undefined if the connection ends here, before the first of them. */
+  async takeUnlessEnded(size: number): Promise<Uint8Array | undefined> {
+    if (this.rest.length >= size) return this.cut(size);
+    const bytes = new Uint8Array(size);
+    for (let filled = 0; filled < size;) {
+      if (this.rest.length === 0 && !(await this.refill())) {
+        if (filled === 0) return undefined;
+        throw new NbdConnectionError(`the connection was closed after ${filled} of ${size} bytes`);
+      }
+      const piece = this.cut(Math.min(this.rest.length, size - filled));
+      bytes.set(piece, filled);
+      filled += piece.length;
+    }
+    return bytes;
+  }
+
+  async skip(size: number): Promise<void> {
+    for (let left = size; left > 0;) {
+      if (this.rest.length === 0 && !(await this.refill())) throw new NbdConnectionError('the connection was closed');
+      left -= this.cut(Math.min(this.rest.length, left)).length;
+    }
+  }
+
+  private cut(size: number): Uint8Array {
+    const piece = this.rest.subarray(0, size);
+    this.rest = this.rest.subarray(size);
+    return piece;
+  }
+
+  /** False at the end. */
+  private async refill(): Promise<boolean> {
+    try {
+      const { value, done } = await this.chunks.next();
+      if (done) return false;
+      this.rest = value;
+      return true;
+    } catch (error) {
+      throw new NbdConnectionError((error as Error).message, { cause: error });
+    }
+  }
+}
