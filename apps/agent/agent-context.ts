@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Enrolled } from '#contracts';
-import { VmmDriver, runtimeFolderFor } from '#hypervisor';
+import { type Isolation, VmmDriver, runtimeFolderFor } from '#hypervisor';
 import { type AgentConfig, readEnrolmentToken } from './config.js';
 import { ControllerLink } from './heartbeat/controller-link.js';
 import { ProcessMeter } from './host/measure.js';
@@ -37,6 +37,7 @@ export class AgentContext {
   constructor(
     readonly config: AgentConfig,
     readonly version: string,
+    readonly isolation: Isolation,
     readonly log: Log,
   ) {
     const { dir, imageFolders, vmmProgram, controllerUrl, memoryMiB, migrationBind } = config;
@@ -52,7 +53,7 @@ export class AgentContext {
 
     this.controller = new ControllerLink(controllerUrl);
     this.network = new SwitchThread(this.identity.agentToken, log);
-    this.vms = new VmTable(vmStore, new VmmDriver(vmmProgram), folders, this.network, log);
+    this.vms = new VmTable(vmStore, new VmmDriver(vmmProgram, isolation), folders, this.network, log);
     this.transfers = new VmTransfers(this.vms, memoryMiB, log);
     this.orders = new VmOrders(this.vms, this.transfers, log);
     this.meter = new VmMeter(this.vms, new ProcessMeter(), log);

@@ -28,6 +28,10 @@ export interface AgentConfig {
   readonly tunnelPort: number;
   /** The agent's orderly end stops its VMs too: for a host that ends with its agent, as in the demo or a container. */
   readonly stopVmsOnExit: boolean;
+  /** VMs get as few rights as the host allows; false: those of the agent. */
+  readonly isolation: boolean;
+  /** Numbers of users that VMs may run as where the agent is root. */
+  readonly vmUsers: { readonly from: number; readonly to: number };
   readonly logLevel: string;
 }
 
@@ -67,8 +71,16 @@ function httpUrl(name: string, text: string): string {
   return text.replace(/\/+$/, '');
 }
 
-function flag(env: Environment, name: string): boolean {
-  const text = env[name] ?? '0';
+function userRange(env: Environment, name: string, otherwise: string): { from: number; to: number } {
+  const text = env[name] || otherwise;
+  const [, from, to] = (/^(\d{1,10})-(\d{1,10})$/.exec(text) ?? []).map(Number);
+  if (from === undefined || to === undefined || from < 1 || to < from || to >= 2 ** 32 - 1)
+    throw new ConfigError(`${name}=${text} is no range of user ids; use FROM-TO, such as ${otherwise}.`);
+  return { from, to };
+}
+
+function flag(env: Environment, name: string, otherwise = '0'): boolean {
+  const text = env[name] ?? otherwise;
   if (text !== '0' && text !== '1') throw new ConfigError(`${name}=${text} is neither 0 nor 1.`);
   return text === '1';
 }
@@ -116,6 +128,8 @@ export function readConfig(env: Environment, projectDir: string): AgentConfig {
     tunnelBind: env.DROVER_TUNNEL_BIND || '127.0.0.1',
     tunnelPort: port(env, 'DROVER_TUNNEL_PORT'),
     stopVmsOnExit: flag(env, 'DROVER_STOP_VMS_ON_EXIT'),
+    isolation: flag(env, 'DROVER_ISOLATION', '1'),
+    vmUsers: userRange(env, 'DROVER_VM_USERS', '700000000-799999999'),
     logLevel,
   };
 }

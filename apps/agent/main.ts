@@ -4,20 +4,21 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
+import { Isolation } from '#hypervisor';
 import { AgentContext } from './agent-context.js';
 import { appModuleFor } from './app.module.js';
 import { type AgentConfig, readConfig } from './config.js';
 import { HeartbeatService } from './heartbeat/heartbeat.service.js';
 import { listen, listenForTunnels } from './listen.js';
 import { OrderQueue } from './jobs/order-queue.js';
-import { createLog, nestLog } from './log.js';
+import { createLog, nestLog, type Log } from './log.js';
 
 const projectDir = join(import.meta.dirname, '..', '..', '..');
 const { version } = JSON.parse(readFileSync(join(projectDir, 'package.json'), 'utf8')) as { version: string };
 
 async function run(config: AgentConfig): Promise<void> {
   const log = createLog(config.logLevel);
-  const agent = new AgentContext(config, version, log);
+  const agent = new AgentContext(config, version, await isolationOf(config, log), log);
   const tunnelPort = await listenForTunnels(agent.network, config);
   await agent.vms.adoptAll(); // before anybody can ask: what runs here must be known
   const options = { logger: nestLog(log), abortOnError: false };
@@ -46,6 +47,14 @@ async function run(config: AgentConfig): Promise<void> {
     process.exit(0);
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void end(signal));
+}
+
+async function isolationOf({ vmmProgram, vmUsers, dir, isolation }: AgentConfig, log: Log): Promise<Isolation> {
+  if (!isolation) return Isolation.none(vmmProgram, 'switched off by DROVER_ISOLATION');
+  const found = await Isolation.probe({ program: vmmProgram, users: vmUsers, owner: dir });
+  for (const { measure, inForce, reason } of found.measures)
+    if (!inForce) log.warn({ measure, reason }, 'VMs of this host are not isolated in this way');
+  return found;
 }
 
 try {

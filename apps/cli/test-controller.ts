@@ -51,6 +51,10 @@ export const hosts = [1, 2].map((n) =>
     cpuUsedCores: 1,
     memoryUsedMiB: 512,
     pressure: null,
+    isolation: [
+      { measure: 'own_user', inForce: true, reason: '' },
+      { measure: 'limits', inForce: false, reason: 'there are no control groups' },
+    ],
     vmCount: 3,
     migrationCount: 0,
     agentUrl: null,

@@ -192,8 +192,10 @@ function removePidfile(pidfile: string, log: (line: string) => void): void {
 try {
   const commandLine = parseCommandLine(process.argv.slice(2));
   if (commandLine.kind === 'help') process.stdout.write(`${HELP}\n`);
-  else if (commandLine.kind === 'version') process.stdout.write(`drover-vmm ${version()}\n`);
-  else await run(commandLine);
+  else if (commandLine.kind === 'version') {
+    if (commandLine.sandbox) await open('-sandbox on', async () => (await prepareSandbox())());
+    process.stdout.write(`drover-vmm ${version()}\n`);
+  } else await run(commandLine);
 } catch (error) {
   fail(error);
 }

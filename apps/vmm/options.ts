@@ -47,7 +47,8 @@ export interface Options {
   readonly drives: readonly string[];
 }
 
-export type CommandLine = { readonly kind: 'help' } | { readonly kind: 'version' } | ({ kind: 'run' } & Options);
+export type CommandLine =
+  { readonly kind: 'help' } | { readonly kind: 'version'; readonly sandbox: boolean } | ({ kind: 'run' } & Options);
 
 const MIB = 2 ** 20;
 const DEFAULT_RAM = '128M';
@@ -108,7 +109,7 @@ export const HELP = `usage: drover-vmm -kernel FILE [options]
                       started by root: become that user once everything is open
   -sandbox on         from then on, no new privileges and no system calls that a VMM has no use for (seccomp)
   -pidfile FILE       write the process id there once the VM is ready
-  -help, -version
+  -help, -version     with -sandbox on, -version tries that
 
 The exit status is what the guest writes into the test finisher, or at the symbol tohost of an ELF kernel as RISC-V test
 suites do; 1 for an error of this program.`;
@@ -117,9 +118,10 @@ suites do; 1 for an error of this program.`;
 export function parseCommandLine(argv: readonly string[]): CommandLine {
   const given = collect(argv);
   if (given.has('help')) return { kind: 'help' };
-  if (given.has('version')) return { kind: 'version' };
-
   const one = (name: string) => given.get(name)?.[0];
+  const sandbox = parseSwitch('sandbox', one('sandbox') ?? 'off');
+  if (given.has('version')) return { kind: 'version', sandbox };
+
   const machine = one('M') ?? one('machine');
   if (machine !== undefined && machine !== 'virt') throw bad('M', machine, 'the only machine is virt');
   const kernel = one('kernel');
@@ -153,7 +155,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     devices: given.get('device') ?? [],
     netdevs: given.get('netdev') ?? [],
     ...(runWith !== undefined && { runWith: parseRunWith(runWith) }),
-    sandbox: parseSwitch('sandbox', one('sandbox') ?? 'off'),
+    sandbox,
     acceleration: parseAcceleration(one('accel')),
     watchdogAction: parseWatchdogAction(one('watchdog-action') ?? 'reset'),
     chardevs: given.get('chardev') ?? [],

@@ -1,7 +1,7 @@
 /** What crosses between controller and agent, and between two agents, besides the queue. */
 import { z } from 'zod';
 import { Id, Timestamp } from './common.js';
-import { Pressure } from './host.js';
+import { IsolationMeasure, Pressure } from './host.js';
 import { DowntimeBreakdown, Iteration, MigrationError, MigrationProgress } from './migration.js';
 import { GuestReport, VmSpec } from './vm.js';
 
@@ -75,6 +75,7 @@ export const Heartbeat = z.object({
   cpuUsedCores: z.number().nonnegative(),
   memoryUsedMiB: z.number().nonnegative(),
   pressure: Pressure.nullable(),
+  isolation: z.array(IsolationMeasure),
   vms: z.array(VmReport),
   migrations: z.array(MigrationReport),
 });

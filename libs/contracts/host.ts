@@ -18,6 +18,19 @@ export const Pressure = z.object({
 });
 export type Pressure = z.infer<typeof Pressure>;
 
+/**
+ * One way in which a host keeps its VMs' processes apart from itself and from each other. own_user: each runs as a user
+ * of its own; own_files: it sees its own files alone; no_new_privileges, system_calls (seccomp): it can gain no rights;
+ * limits: of memory, CPU and threads.
+ */
+export const IsolationMeasure = z.object({
+  measure: z.enum(['own_user', 'own_files', 'no_new_privileges', 'system_calls', 'limits']),
+  inForce: z.boolean(),
+  /** Why it is not in force; empty if it is. */
+  reason: z.string().max(500),
+});
+export type IsolationMeasure = z.infer<typeof IsolationMeasure>;
+
 export const HostView = z.object({
   id: Id,
   clusterId: Id,
@@ -33,6 +46,8 @@ export const HostView = z.object({
   /** Memory promised to VMs that run here or are on their way here. */
   memoryUsedMiB: z.int().nullable(),
   pressure: Pressure.nullable(),
+  /** What its agent has found to work there; null before the first heartbeat. */
+  isolation: z.array(IsolationMeasure).nullable(),
   vmCount: z.int(),
   /** Migrations that leave or arrive now. */
   migrationCount: z.int(),

@@ -13,5 +13,6 @@ export type {
   VmPlace,
   VmProcess,
 } from './hypervisor.js';
-export { makePrivate, runtimeFolderFor } from './runtime-folder.js';
+export { Isolation, type MeasureState } from './isolation/isolation.js';
+export { makeVmFolder, runtimeFolderFor } from './runtime-folder.js';
 export { VmmDriver } from './vmm-driver.js';

@@ -38,3 +38,10 @@ export function makePrivate(folder: string): void {
   if (!stat.isDirectory() || stat.uid !== userInfo().uid || (stat.mode & 0o077) !== 0)
     throw new Error(`${folder} is not a folder that is yours alone; remove it, or make it so (chmod 700)`);
 }
+
+/** Creates a VM's folder below one that is private already; that of a VM with a user of its own belongs to that user. */
+export function makeVmFolder(folder: string): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  if ((lstatSync(folder).mode & 0o077) !== 0)
+    throw new Error(`${folder} is open to others; remove it, or close it (chmod 700)`);
+}

@@ -1,15 +1,16 @@
 /** Driver `vmm`: one process of Drover's own VMM for each VM. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
-import { join } from 'node:path';
+import { chownSync, closeSync, mkdirSync, openSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QmpClient } from '#qmp';
 import { openFifo } from './console.js';
 import type { Hypervisor, LaunchSpec, VmHandle, VmPlace, VmProcess } from './hypervisor.js';
+import type { Isolation } from './isolation/isolation.js';
 import { isAlive, pidsWithArgument, startTimeOf } from './process-table.js';
 import { lastLine } from './process-log.js';
 import { AGENT_PORT, type Exit, QmpVmProcess } from './qmp-process.js';
-import { checkSocketPath, makePrivate } from './runtime-folder.js';
+import { checkSocketPath, makeVmFolder } from './runtime-folder.js';
 
 const CONNECT_RETRY_MS = 50;
 /** How often a VM whose switch is gone, because its agent is, looks for it. */
@@ -35,7 +36,7 @@ export function vmmArguments(spec: LaunchSpec, { qmpSocket, agentSocket }: VmSoc
     '-uuid': spec.vmId,
     '-serial': 'stdio',
     '-qmp': qmpOption(qmpSocket),
-    '-pidfile': join(spec.folder, 'vmm.pid'),
+    '-device': 'virtio-balloon-device,id=balloon0,deflate-on-oom=on,free-page-reporting=on',
   };
   const nics = spec.nics.flatMap(({ socket, mac }, index) => [
     '-netdev',
@@ -58,14 +59,18 @@ export class VmmDriver implements Hypervisor {
   /** How our own children ended. */
   private readonly exits = new Map<number, Promise<Exit>>();
 
-  /** `program`: the VMM's main.js; it runs under this Node.js. */
-  constructor(private readonly program: string) {}
+  /** `program`: the VMM's main.js; it runs under this Node.js, as isolated as the host allows. */
+  constructor(
+    private readonly program: string,
+    private readonly isolation: Isolation,
+  ) {}
 
   async launch(spec: LaunchSpec): Promise<VmHandle> {
-    mkdirSync(spec.folder, { recursive: true, mode: 0o700 });
-    makePrivate(spec.runtimeFolder);
     const files = this.filesOf(spec);
-    const args = [this.program, ...vmmArguments(spec, files)];
+    makeVmFolder(spec.runtimeFolder);
+    const [program, ...args] = this.command(spec, files);
+    const user = this.isolation.userOf(spec.vmId);
+    if (user !== undefined) chownSync(spec.runtimeFolder, user, user); // its sockets are the process's own
     // Output starts anew with each process: a console's offsets count from its beginning.
     const stdio = [
       openFifo(files.consoleInput),
@@ -73,7 +78,7 @@ export class VmmDriver implements Hypervisor {
       openSync(files.log, 'w', 0o600),
     ];
     const env = { PATH: process.env.PATH };
-    const child = spawn(process.execPath, args, { detached: true, stdio, env, cwd: spec.folder });
+    const child = spawn(program, args, { detached: true, stdio, env, cwd: '/' });
     for (const descriptor of stdio) closeSync(descriptor);
     const pid = await pidOf(child);
     const exit = new Promise<Exit>((done) => child.once('exit', (exitCode, signal) => done({ exitCode, signal })));
@@ -83,8 +88,23 @@ export class VmmDriver implements Hypervisor {
     return { pid, startTime: startTimeOf(pid) ?? '', ...files };
   }
 
+  /** The program and its arguments. */
+  private command(spec: LaunchSpec, sockets: VmSockets): [string, ...string[]] {
+    const root = join(spec.folder, 'root');
+    mkdirSync(root, { recursive: true, mode: 0o700 });
+    const vmm = [process.execPath, this.program, ...vmmArguments(spec, sockets), ...this.isolation.vmmArguments];
+    const files = {
+      readable: [spec.kernel, spec.initrd].filter((file) => file !== undefined),
+      writable: [spec.runtimeFolder],
+    };
+    const { vcpus, memoryMiB, vmId } = spec;
+    const name = basename(spec.runtimeFolder);
+    return this.isolation.confine({ vmId, name, vcpus, memoryMiB, root, ...files }, vmm) as [string, ...string[]];
+  }
+
   async connect(handle: VmHandle, timeoutMs: number): Promise<VmProcess> {
     const exit = this.exits.get(handle.pid) ?? watch(handle);
+    void exit.then(() => this.isolation.forget(basename(dirname(handle.qmpSocket))));
     for (const endMs = Date.now() + timeoutMs; ;) {
       try {
         return new QmpVmProcess(handle, await QmpClient.connect({ path: handle.qmpSocket }, { timeoutMs }), exit);
@@ -121,7 +141,7 @@ export class VmmDriver implements Hypervisor {
       qmpSocket: checkSocketPath(join(runtimeFolder, 'qmp.sock')),
       consoleLog: join(folder, 'console.log'),
       agentSocket: checkSocketPath(join(runtimeFolder, 'agent.sock')),
-      consoleInput: join(runtimeFolder, 'console.in'),
+      consoleInput: join(folder, 'console.in'), // not where the process could put another file in its place
       log: join(folder, 'vmm.log'),
     };
   }

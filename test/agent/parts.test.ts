@@ -115,6 +115,7 @@ describe('heartbeat', () => {
       memoryMiB: 1024,
       promisedMiB: 128,
       pressure: null,
+      isolation: [{ measure: 'limits', inForce: true, reason: '' }] as const,
     };
     const vms = [reportVm(record, figures), reportVm({ ...record, phase: 'gone' }, figures), reportVm(record, figures)];
     const heartbeat = assembleHeartbeat(new Date(0), host, vms, []);

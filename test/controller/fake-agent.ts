@@ -138,6 +138,7 @@ export class FakeAgent {
       cpuUsedCores: vms.reduce((sum, vm) => sum + vm.cpuUsedCores, 0),
       memoryUsedMiB: 0,
       pressure: null,
+      isolation: [{ measure: 'own_user', inForce: false, reason: 'the agent does not run as root' }],
       vms,
       migrations: [...this.migrations.values()].map(({ report }) => report),
     };

@@ -223,6 +223,10 @@ export abstract class SampleDatacenter {
         cpuUsedCores: 0,
         memoryUsedMiB: 0,
         pressure: index === 3 ? null : { cpuSomePercent: 3.2 * index, memorySomePercent: 0, ioSomePercent: 0.4 },
+        isolation: [
+          { measure: 'own_user', inForce: true, reason: '' },
+          { measure: 'limits', inForce: index !== 3, reason: index === 3 ? 'there are no control groups' : '' },
+        ],
         vmCount: 0,
         migrationCount: 0,
         agentUrl: `http://127.0.0.1:742${index}`,

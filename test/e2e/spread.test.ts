@@ -36,6 +36,10 @@ const spread = (title: string, redisUrl?: () => Promise<string>) =>
         expect(downtimeBreakdown).not.toBeNull();
       }
       for (const vm of names) await small.expectBeating(vm);
+      for (const { isolation } of await small.hosts()) {
+        const unexplained = isolation!.filter(({ inForce, reason }) => !inForce && reason === '');
+        expect([isolation!.length, unexplained]).toEqual([5, []]);
+      }
     });
   });
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readConsole, readConsoleTail, runtimeFolderFor, type VmHandle, VmmDriver } from '#hypervisor';
+import { Isolation, readConsole, readConsoleTail, runtimeFolderFor, type VmHandle, VmmDriver } from '#hypervisor';
 import { isAlive, startTimeOf } from '../../libs/hypervisor/process-table.js';
 import {
   incomingFigures,
@@ -176,7 +176,8 @@ describe('processes', () => {
 });
 
 describe('driver vmm', () => {
-  const driver = new VmmDriver(join(root, 'dist/apps/vmm/main.js'));
+  const program = join(root, 'dist/apps/vmm/main.js');
+  const driver = new VmmDriver(program, Isolation.none(program, 'another test is about that'));
   const specOf = (name: string, image = 'pager', append = 'region=8 rate=1') => ({
     vmId: '11111111-1111-4111-8111-111111111111',
     vcpus: 1,

@@ -41,7 +41,7 @@ test('what is not said is as on QEMU, with the SBI built in', () => {
   expect(parse('-incoming tcp::4444')).toMatchObject({ incoming: { host: '127.0.0.1', port: 4444 } });
   expect(parse('-incoming tcp:[::1]:4444')).toMatchObject({ incoming: { host: '::1' } });
   expect(parse('--help')).toEqual({ kind: 'help' });
-  expect(parse('-version')).toEqual({ kind: 'version' });
+  expect(parse('-version')).toEqual({ kind: 'version', sandbox: false });
 });
 
 test("firmware of one's own needs no kernel", () => {

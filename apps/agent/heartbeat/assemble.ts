@@ -1,5 +1,5 @@
 /** Puts a heartbeat together from what was measured: pure. */
-import type { Heartbeat, MigrationReport, Pressure, VmReport } from '#contracts';
+import type { Heartbeat, IsolationMeasure, MigrationReport, Pressure, VmReport } from '#contracts';
 
 export interface HostFacts {
   readonly agentUrl: string;
@@ -10,11 +10,12 @@ export interface HostFacts {
   /** Promised to the VMs that are here or arrive. */
   readonly promisedMiB: number;
   readonly pressure: Pressure | null;
+  readonly isolation: readonly IsolationMeasure[];
 }
 
 export function assembleHeartbeat(
   now: Date,
-  { promisedMiB, ...host }: HostFacts,
+  { promisedMiB, isolation, ...host }: HostFacts,
   vms: readonly (VmReport | null)[],
   migrations: readonly MigrationReport[],
 ): Heartbeat {
@@ -22,6 +23,7 @@ export function assembleHeartbeat(
   return {
     sentAt: now.toISOString(),
     ...host,
+    isolation: [...isolation],
     cpuUsedCores: told.reduce((sum, vm) => sum + vm.cpuUsedCores, 0),
     memoryUsedMiB: promisedMiB,
     vms: told,

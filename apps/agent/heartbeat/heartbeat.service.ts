@@ -44,7 +44,7 @@ export class HeartbeatService {
   }
 
   private async assemble(): Promise<Heartbeat> {
-    const { config, vms, meter, outgoing, url, version, tunnelAddress } = this.agent;
+    const { config, vms, meter, outgoing, url, version, tunnelAddress, isolation } = this.agent;
     const now = new Date();
     const measured = await Promise.all(
       vms.records().map(async (record) => [record.vmId, await meter.measure(record, now.getTime())] as const),
@@ -56,7 +56,12 @@ export class HeartbeatService {
     const { cpuCores, memoryMiB } = config;
     const host = { agentUrl: url, agentVersion: version, tunnelAddress, cpuCores, memoryMiB };
     const promisedMiB = vms.promisedMiB();
-    return assembleHeartbeat(now, { ...host, promisedMiB, pressure }, reports, outgoing.reports());
+    return assembleHeartbeat(
+      now,
+      { ...host, promisedMiB, pressure, isolation: isolation.measures },
+      reports,
+      outgoing.reports(),
+    );
   }
 
   private async obey(

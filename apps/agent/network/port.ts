@@ -26,7 +26,9 @@ export class Port {
   listen(): Promise<void> {
     const { path } = this.options;
     if (existsSync(path)) unlinkSync(path); // the folder is this agent's alone
-    return new Promise((resolve, reject) => this.server.once('error', reject).listen(path, resolve));
+    // The VMM may be another user's; nobody else gets into the folder.
+    const where = { path, readableAll: true, writableAll: true };
+    return new Promise((resolve, reject) => this.server.once('error', reject).listen(where, resolve));
   }
 
   /** Sends a packet to the VM, if it is connected. */

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { VmSpec } from '#contracts';
-import { makePrivate, type Hypervisor, type VmEnd, type VmHandle, type VmPlace, type VmProcess } from '#hypervisor';
+import { makeVmFolder, type Hypervisor, type VmEnd, type VmHandle, type VmPlace, type VmProcess } from '#hypervisor';
 import type { Log } from '../log.js';
 import type { NicPort } from '../network/switch-thread.js';
 import type { JsonStore } from '../state/json-store.js';
@@ -212,7 +212,7 @@ export class VmTable {
   private async plugIn(vmId: string): Promise<void> {
     const nics = this.portsOf(vmId);
     if (nics.length === 0) return;
-    makePrivate(this.placeOf(vmId).runtimeFolder);
+    makeVmFolder(this.placeOf(vmId).runtimeFolder);
     await this.ports.plug(vmId, nics);
   }
 

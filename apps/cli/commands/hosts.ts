@@ -16,6 +16,10 @@ const rowOf = (host: HostView) => [
   host.statusReason,
 ];
 
+/** What keeps VMs apart, and why the rest does not. */
+const isolationOf = ({ isolation }: HostView): string =>
+  (isolation ?? []).map(({ measure, inForce, reason }) => (inForce ? measure : `no ${measure} (${reason})`)).join(', ');
+
 const oneHost = (host: HostView) => ({
   value: host,
   text: record({
@@ -27,6 +31,7 @@ const oneHost = (host: HostView) => ({
     memory: `${host.memoryUsedMiB ?? '?'} of ${host.memoryMiB ?? '?'} MiB`,
     vms: host.vmCount,
     migrations: host.migrationCount,
+    isolation: isolationOf(host),
     agent: host.agentVersion,
     heartbeat: ago(host.lastHeartbeatAt, Date.now()),
   }),

@@ -57,7 +57,7 @@ export class HeartbeatService {
   private async saveHost(tx: Repositories, host: Host, beat: Heartbeat, weight: number, now: Date): Promise<void> {
     const { schedulingPolicy } = await tx.clusters.get(host.clusterId);
     const cpuSmoothedCores = smooth(host.cpuSmoothedCores, beat.cpuUsedCores, weight);
-    const { agentUrl, agentVersion, tunnelAddress, cpuCores, memoryMiB, cpuUsedCores, pressure } = beat;
+    const { agentUrl, agentVersion, tunnelAddress, cpuCores, memoryMiB, cpuUsedCores, pressure, isolation } = beat;
     const values = {
       agentUrl,
       agentVersion,
@@ -66,6 +66,7 @@ export class HeartbeatService {
       memoryMiB,
       cpuUsedCores,
       pressure,
+      isolation,
       cpuSmoothedCores,
       overUtilizedSince: overUtilizedSince(host.overUtilizedSince, cpuSmoothedCores / cpuCores, schedulingPolicy, now),
       lastHeartbeatAt: now,

@@ -12,6 +12,7 @@ export const hostView = (host: Host, usage: HostUsage): HostView => ({
   cpuUsedCores: host.cpuUsedCores,
   memoryUsedMiB: host.memoryMiB === null ? null : usage.memoryUsedMiB,
   pressure: host.pressure,
+  isolation: host.isolation,
   vmCount: usage.vmCount,
   migrationCount: usage.migrationCount,
   agentUrl: host.agentUrl,

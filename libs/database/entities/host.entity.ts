@@ -1,5 +1,5 @@
 import { Check, Column, Entity, ForeignKey, Index, PrimaryGeneratedColumn } from 'typeorm';
-import type { HostStatus, Pressure } from '#contracts';
+import type { HostStatus, IsolationMeasure, Pressure } from '#contracts';
 import { Cluster } from './cluster.entity.js';
 import { CREATED, EMPTY_TEXT, HOST_STATUS, JSON_VALUE, REAL, TEXT, TIME, UUID } from './columns.js';
 
@@ -53,6 +53,10 @@ export class Host {
 
   @Column({ ...JSON_VALUE, nullable: true })
   pressure!: Pressure | null;
+
+  /** As its agent found it when it started. */
+  @Column({ ...JSON_VALUE, nullable: true })
+  isolation!: IsolationMeasure[] | null;
 
   @Column({ ...TEXT, nullable: true })
   agentUrl!: string | null;
