@@ -1,6 +1,6 @@
 /** The QMP commands that have to do with the VM itself; those of migrations are registered by their own file. */
 import { oneOf, QmpError, type QmpServer } from '#qmp';
-import { countDirtiedPages } from '#vmm';
+import { countDirtiedPages, throttleOf } from '#vmm';
 import { UsageError } from './usage-error.js';
 import type { Vm } from './vm.js';
 import { WATCHDOG_ACTIONS } from './watchdog-action.js';
@@ -58,7 +58,10 @@ export function registerCommands(qmp: QmpServer, vm: Vm, figures: VmmFigures): v
 
   /** Figures for an agent's heartbeat. Counters grow from the start of the VMM; rates are the caller's to make. */
   qmp.register('x-drover-stats', {}, () => ({
-    harts: harts.map((hart) => ({ 'busy-ns': Number(machine.busyNs(hart)) })),
+    harts: harts.map((hart) => ({
+      'busy-ns': Number(machine.busyNs(hart)),
+      'throttle-percentage': throttleOf(machine.memory, hart),
+    })),
     'dirtied-pages': Number(countDirtiedPages(machine.memory)),
     'ram-bytes': machine.memory.ramBytes,
     'resident-bytes': process.memoryUsage.rss(),

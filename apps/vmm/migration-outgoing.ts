@@ -1,5 +1,6 @@
 import type { MigrationFigures, PrecopyParameters } from '#migration';
 import type { QmpServer } from '#qmp';
+import { GuestMemory, liftThrottles } from '#vmm';
 import type { MigrationTask } from './migration-messages.js';
 import { describeOutgoing } from './migration-query.js';
 import { MigrationThread, type MachineServant } from './migration-thread.js';
@@ -13,6 +14,7 @@ export class OutgoingMigration {
   /** null until the thread has said something. */
   figures: MigrationFigures | null = null;
   private readonly thread: MigrationThread;
+  private readonly memory: GuestMemory;
   private runStateBefore: RunState = 'running';
   /** Why the thread failed before it said anything. */
   private stillborn: string | null = null;
@@ -22,6 +24,7 @@ export class OutgoingMigration {
     private readonly vm: Vm,
     task: MigrationTask,
   ) {
+    this.memory = new GuestMemory(task.memory);
     const servant: MachineServant = {
       stop: () => this.stop(),
       resume: () => this.resume(),
@@ -86,6 +89,7 @@ export class OutgoingMigration {
   /** Whether the guest was handed over is not known once it has been stopped for that: then it never runs here again. */
   private crashed(error: Error): void {
     if (this.isOver) return;
+    liftThrottles(this.memory, this.memory.harts); // the engine cannot do it any more
     const told = { code: 'machine', message: `the migration's thread failed: ${error.message}` } as const;
     if (!this.figures) {
       this.stillborn = told.message;

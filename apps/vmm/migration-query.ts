@@ -10,13 +10,14 @@ export function describeOutgoing(figures: MigrationFigures): Record<string, unkn
   const flowedMs = Math.max(1, figures.totalMs - figures.setupMs);
   const bytesPerMs = last ? last.bytes / Math.max(last.durationMs, 0.001) : transferredBytes / flowedMs;
   const pagesPerMs = last ? last.pages / Math.max(last.durationMs, 0.001) : pages / flowedMs;
-  const { migrationId, epoch, reason, downtimeBreakdown, confirmed, error } = figures;
+  const { migrationId, epoch, reason, downtimeBreakdown, confirmed, error, throttle } = figures;
   return {
     status: figures.status,
     'total-time': Math.round(figures.totalMs),
     'setup-time': Math.round(figures.setupMs),
     ...(figures.downtimeMs !== null && { downtime: Math.round(figures.downtimeMs) }),
     ...(last?.expectedDowntimeMs != null && { 'expected-downtime': Math.ceil(last.expectedDowntimeMs) }),
+    ...(figures.throttle.percentage > 0 && { 'cpu-throttle-percentage': figures.throttle.percentage }),
     ram: {
       total: figures.ramBytes,
       transferred: transferredBytes,
@@ -31,7 +32,7 @@ export function describeOutgoing(figures: MigrationFigures): Record<string, unkn
       'pages-per-second': Math.round(pagesPerMs * 1000),
     },
     ...(error && figures.status === 'failed' && { 'error-desc': error.message }),
-    'x-drover': { migrationId, epoch, iterations, reason, downtimeBreakdown, confirmed, error },
+    'x-drover': { migrationId, epoch, iterations, reason, downtimeBreakdown, confirmed, error, throttle },
   };
 }
 

@@ -30,7 +30,11 @@ export class Migration {
     private readonly vm: Vm,
     private readonly options: MigrationOptions,
   ) {
-    this.settings = new MigrationSettings(qmp, (parameters) => this.outgoing?.setParameters(parameters));
+    this.settings = new MigrationSettings(qmp, {
+      harts: vm.machine.memory.harts,
+      isMigrating: () => this.outgoing !== null && !this.outgoing.isOver,
+      onChange: (parameters) => this.outgoing?.setParameters(parameters),
+    });
     const uri = migrationUri;
     const epoch = optional(integer(1));
     const departure = { uri, 'x-drover-migration-id': optional(string), 'x-drover-epoch': epoch };

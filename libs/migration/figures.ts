@@ -1,5 +1,6 @@
 /** What a migration tells about itself, at the source. All bytes are payload on the connection unless named otherwise. */
 import type { ErrorCode } from './errors.js';
+import type { ThrottleFigures } from './throttle.js';
 
 /** QEMU's names (qapi/migration.json, MigrationStatus). */
 export type MigrationStatus = 'setup' | 'active' | 'device' | 'completed' | 'cancelling' | 'cancelled' | 'failed';
@@ -53,6 +54,7 @@ export interface MigrationFigures {
   readonly iterations: readonly Iteration[];
   /** Why it stopped the guest or went on, last time. */
   readonly reason: string;
+  readonly throttle: ThrottleFigures;
   readonly downtimeMs: number | null;
   readonly downtimeBreakdown: DowntimeBreakdown | null;
   /** For `completed`: whether the destination said that it runs. False means: only it knows. */

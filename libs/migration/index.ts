@@ -6,6 +6,7 @@ export type { DowntimeBreakdown, Iteration, MigrationFigures, MigrationStatus } 
 export { IncomingMigration } from './incoming.js';
 export type { IncomingFigures, IncomingOutcome } from './incoming.js';
 export type { Channel, Clock, DestinationMachine, SourceMachine } from './ports.js';
+export { DEFAULT_PARAMETERS } from './parameters.js';
+export type { PrecopyParameters } from './parameters.js';
 export { PrecopySource } from './precopy.js';
-export type { PrecopyParameters } from './precopy.js';
 export type { MachineDescription } from './protocol.js';

@@ -5,10 +5,13 @@ import { Connection } from './connection.js';
 import { MigrationError, asMigrationError } from './errors.js';
 import type { DowntimeBreakdown, MigrationFigures } from './figures.js';
 import { BandwidthLimiter } from './limiter.js';
+import type { PrecopyParameters } from './parameters.js';
+import { DEFAULT_PARAMETERS } from './parameters.js';
 import { PendingPages } from './pending-pages.js';
 import type { Channel, Clock, SourceMachine } from './ports.js';
 import { Progress } from './progress.js';
 import { describeMachine } from './protocol.js';
+import { GuestThrottle } from './throttle.js';
 
 /** How long the destination may keep silent. */
 export interface Patience {
@@ -20,18 +23,12 @@ const PATIENCE: Patience = { runningMs: 60_000, stoppedMs: 10_000 };
 /** Batches after which others get their turn, even if the connection takes everything at once. */
 const BATCHES_PER_BREATH = 8;
 
-/** May change while the migration runs. */
-export interface PrecopyParameters {
-  /** Bytes per second while the guest runs; 0 = no limit. */
-  readonly maxBandwidth: number;
-  readonly downtimeLimitMs: number;
-}
-
 export interface PrecopyOptions {
   readonly migrationId: string;
   /** The VM's ownership at the destination: greater than here. */
   readonly epoch: number;
-  readonly parameters: PrecopyParameters;
+  /** What is not given is as in DEFAULT_PARAMETERS. */
+  readonly parameters: Partial<PrecopyParameters>;
   readonly machine: SourceMachine;
   readonly codec: Codec;
   readonly clock: Clock;
@@ -45,6 +42,7 @@ export class PrecopySource {
   private readonly limiter: BandwidthLimiter;
   private readonly pending: PendingPages;
   private readonly progress: Progress;
+  private readonly throttle: GuestThrottle;
   private readonly connecting = new AbortController();
   private connection: Connection | null = null;
   private parameters: PrecopyParameters;
@@ -53,21 +51,25 @@ export class PrecopySource {
   private isCommitted = false;
 
   constructor(private readonly options: PrecopyOptions) {
-    const { migrationId, epoch, clock, parameters, machine, codec } = options;
+    const { migrationId, epoch, clock, machine, codec } = options;
+    const parameters = { ...DEFAULT_PARAMETERS, ...options.parameters };
     this.parameters = parameters;
     this.patience = options.patience ?? PATIENCE;
     this.limiter = new BandwidthLimiter(clock, parameters.maxBandwidth);
     this.pending = new PendingPages(machine.memory, codec);
     this.progress = new Progress(() => clock.now(), { migrationId, epoch, ramBytes: machine.memory.ramBytes });
+    this.throttle = new GuestThrottle(machine.memory, clock, parameters.throttle);
   }
 
   get figures(): MigrationFigures {
-    return this.progress.figures;
+    return { ...this.progress.figures, throttle: this.throttle.figures };
   }
 
-  setParameters(parameters: PrecopyParameters): void {
-    this.parameters = parameters;
-    this.limiter.setRate(parameters.maxBandwidth);
+  /** Changes those that are given. */
+  setParameters(changes: Partial<PrecopyParameters>): void {
+    this.parameters = { ...this.parameters, ...changes };
+    this.limiter.setRate(this.parameters.maxBandwidth);
+    this.throttle.set(this.parameters.throttle);
   }
 
   /** Asks for the end; the guest goes on here. False past the point of no return, or when it has ended already. */
@@ -119,6 +121,7 @@ export class PrecopySource {
     const { clock, onChange } = this.options;
     this.advance(connection, 'active');
     this.pending.markAll();
+    this.throttle.begin();
     let syncedAtMs = clock.now();
     for (let iteration = 1; ; iteration++) {
       const startedAtMs = clock.now();
@@ -136,6 +139,7 @@ export class PrecopySource {
       const pass = { iteration, ...sent, bytes, durationMs, dirtyPages: this.pending.count, sinceSyncMs };
       const { action } = this.progress.passed(pass, this.parameters.downtimeLimitMs);
       connection.signal.throwIfAborted();
+      this.throttle.passed({ writtenBytes: this.figures.remainingBytes, sentBytes: bytes });
       onChange(this.figures);
       if (action === 'stop') return iteration;
     }
@@ -163,6 +167,7 @@ export class PrecopySource {
 
     connection.send('COMMIT', {}); // throws if cancelled or lost by now; past this line the guest never runs here again
     this.isCommitted = true;
+    this.throttle.release();
     return { laps: { stopMs, finalSyncMs, finalPagesMs, deviceStateMs, loadMs }, lapMs, destinationLoadMs };
   }
 
@@ -202,6 +207,7 @@ export class PrecopySource {
   private async abandon(error: MigrationError): Promise<void> {
     if (this.isCommitted) throw error; // a programming error: nothing after COMMIT may lead here
     this.connection?.fail(error);
+    this.throttle.release();
     if (this.isStopped) await this.options.machine.resume();
     await this.connection?.close();
     this.progress.failed(error);

@@ -30,11 +30,14 @@ const NEXT_STATUS: Record<MigrationStatus, readonly MigrationStatus[]> = {
   failed: [],
 };
 
+/** What is known from the course of the migration alone, whatever means it uses. */
+type CourseFigures = Omit<MigrationFigures, 'throttle'>;
+
 /** Keeps the figures of a migration as it goes on. */
 export class Progress {
   private readonly measures: PassMeasure[] = [];
   private readonly startedAtMs: number;
-  private current: MigrationFigures;
+  private current: CourseFigures;
 
   constructor(
     private readonly nowMs: () => number,
@@ -61,7 +64,7 @@ export class Progress {
     };
   }
 
-  get figures(): MigrationFigures {
+  get figures(): CourseFigures {
     return this.hasEnded ? this.current : { ...this.current, totalMs: this.nowMs() - this.startedAtMs };
   }
 

@@ -54,6 +54,7 @@ import {
   store64,
   wait,
 } from './shared.js';
+import { HartRest } from './throttle.js';
 import { postedModules } from './translator/requests.js';
 import type { TranslatedModule } from './translator/translator.js';
 
@@ -128,6 +129,7 @@ class HartLoop {
   private mailNs = 0n;
   /** Translated modules that have been received. */
   private received = 0;
+  private readonly rest: HartRest;
 
   constructor(
     private readonly memory: GuestMemory,
@@ -139,6 +141,7 @@ class HartLoop {
   ) {
     this.block = hartBlock(hartId);
     this.clint = new Clint(memory, clock);
+    this.rest = new HartRest(memory, hartId);
     this.hart = newHart(hartId, this.hartPorts());
   }
 
@@ -151,6 +154,8 @@ class HartLoop {
   private step(): void {
     serveAttention(this.memory, this.hartId, (bits) => this.serve(bits));
     if (load32(this.memory, MACHINE + M_RUNNING) === 0) return this.park();
+    const restMs = this.rest.leftMs(this.hostNs());
+    if (restMs > 0) return this.sleep(restMs);
     this.updateTimers();
     const state = load32(this.memory, this.block + H_HSM);
     if (state === HSM_STOPPED || state === HSM_START_PENDING) return this.sleep(Infinity);
@@ -178,6 +183,7 @@ class HartLoop {
     const exit = this.hart.run(this.slice);
     const tookNs = this.hostNs() - this.sliceStartNs;
     add64(this.memory, this.block + H_BUSY_NS, tookNs - this.mailNs);
+    this.rest.ran(tookNs - this.mailNs);
     if (tookNs > SLICE_NS) this.slice = Math.max(MIN_SLICE, this.slice >> 1);
     else if (exit === 'budget' && tookNs < SLICE_NS / 2n) this.slice = Math.min(MAX_SLICE, this.slice << 1);
     if (exit === 'wfi') this.waiting = true;

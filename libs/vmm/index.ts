@@ -15,4 +15,5 @@ export { Machine } from './machine.js';
 export { hasRelaxedSimd } from './translator/fusing.js';
 export { runTranslator } from './translator/translator-loop.js';
 export type { TranslatedModule } from './translator/translator.js';
+export { dirtiedBy, liftThrottles, PARKED, throttleHart, throttleOf } from './throttle.js';
 export { GuestMemory, MAX_RAM_BYTES } from './memory.js';

@@ -128,6 +128,10 @@ export const MAIL_READ = 0;
 export const MAIL_WRITE = 1;
 export const MAIL_CONSOLE_WRITE = 2;
 export const MAIL_CONSOLE_READ = 3;
+/** i32, atomic: percent of its time for which the hart is kept from running; 100 = parked (throttle.ts). */
+export const H_THROTTLE = 0x1a0;
+/** u32: pages that the hart put into the dirty log since it began, modulo 2^32. */
+export const H_DIRTIED = 0x1a4;
 /** 32 x u64: f0..f31; single precision is NaN-boxed. */
 export const H_F = 0x200;
 /** CSRs: H_CSR + 8 * (index in cpu/csr). Private to the hart module; 0x1000..0x1fff. */

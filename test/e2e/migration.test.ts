@@ -1,83 +1,26 @@
 /** Live migration between VMM processes, of a guest that checks its own memory. */
-import { readFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import type { QmpClient } from '#qmp';
 import { COMMIT, cuttingProxy, LOADED, type Cut } from '../migration/cutting-proxy.js';
-import { VmmProcess } from '../vmm/process.js';
+import {
+  EVENTUALLY,
+  expectGuestGoesOn,
+  migrationEnd,
+  migrationWhen,
+  move,
+  queryMigrate,
+  ramHash,
+  runState,
+  setParameters,
+  startDestination,
+  startGuest,
+  uriOf,
+  type Running,
+} from './pager-migration.js';
 
-const PAGER = readFileSync(join(import.meta.dirname, '../../guests/pager.elf'));
-const EVENTUALLY = { timeout: 30_000, interval: 10 };
-const SIZE = ['-m', '64M', '-smp', '2'];
 const MIB = 2 ** 20;
-
-interface QueryMigrate {
-  readonly status?: string;
-  readonly downtime?: number;
-  readonly 'error-desc'?: string;
-  readonly 'socket-address'?: readonly { readonly port: string }[];
-  readonly ram: { readonly transferred: number; readonly 'dirty-sync-count': number };
-  readonly 'x-drover': { readonly confirmed: boolean | null; readonly iterations: readonly object[] };
-  readonly 'x-drover-incoming': { readonly status: string };
-}
-
-interface Running {
-  readonly vmm: VmmProcess;
-  readonly qmp: QmpClient;
-}
-
-/** The guest writes `rate` MiB/s into 16 MiB, and stops loudly at the first page that is not as it must be. */
-async function startGuest(rate: number | 'max', args: readonly string[] = []): Promise<Running> {
-  const vmm = new VmmProcess(PAGER, [...SIZE, '-append', `region=16 rate=${rate}`, ...args]);
-  const qmp = await vmm.connect();
-  await vmm.waitForPrinted('pager seq=1 ');
-  return { vmm, qmp };
-}
-
-async function startDestination(args: readonly string[] = [], size = SIZE): Promise<Running> {
-  const where = args.includes('-incoming') ? [] : ['-incoming', 'tcp:127.0.0.1:0'];
-  const vmm = new VmmProcess(undefined, [...size, ...where, ...args]);
-  return { vmm, qmp: await vmm.connect() };
-}
-
-const queryMigrate = ({ qmp }: Running) => qmp.execute<QueryMigrate>('query-migrate');
-const ramHash = async ({ qmp }: Running) => (await qmp.execute<{ xxh64: string }>('x-drover-ram-hash')).xxh64;
-const runState = async ({ qmp }: Running) => (await qmp.execute<{ status: string }>('query-status')).status;
-
-async function uriOf(destination: Running): Promise<string> {
-  const port = await vi.waitFor(async () => (await queryMigrate(destination))['socket-address']![0]!.port, EVENTUALLY);
-  return `tcp:127.0.0.1:${port}`;
-}
-
-const setParameters = ({ qmp }: Running, parameters: { 'max-bandwidth'?: number; 'downtime-limit'?: number }) =>
-  qmp.execute('migrate-set-parameters', parameters);
-
-/** query-migrate as soon as it fits. */
-const migrationWhen = (running: Running, fits: (answer: QueryMigrate) => boolean) =>
-  vi.waitFor(async () => {
-    const answer = await queryMigrate(running);
-    if (!fits(answer)) throw new Error(`the migration is at ${JSON.stringify(answer)}`);
-    return answer;
-  }, EVENTUALLY);
-
-const migrationEnd = (source: Running) =>
-  migrationWhen(source, ({ status }) => ['completed', 'failed', 'cancelled'].includes(status ?? ''));
-
-async function move(source: Running, destination: Running): Promise<QueryMigrate> {
-  await source.qmp.execute('migrate', { uri: await uriOf(destination) });
-  return migrationEnd(source);
-}
-
-/** The guest runs, checks and finds nothing wrong, from now on for two heartbeats. */
-async function expectGuestGoesOn({ vmm, qmp }: Running): Promise<void> {
-  expect(await runState({ vmm, qmp })).toBe('running');
-  const beats = () => vmm.printed().match(/^pager seq=/gm)?.length ?? 0;
-  const before = beats();
-  await vi.waitFor(() => expect(beats()).toBeGreaterThan(before + 1), EVENTUALLY);
-  expect(vmm.printed()).not.toContain('ERROR');
-}
 
 test('50 moves of a guest that writes all the time: no wrong page, one console', { timeout: 600_000 }, async () => {
   const processes = [await startGuest('max')];
@@ -345,7 +288,7 @@ describe('callers who get it wrong', () => {
   test('parameters and capabilities', async () => {
     const { qmp } = await startDestination(['-incoming', 'defer']);
     await qmp.execute('migrate-set-parameters', { 'max-bandwidth': 5, 'downtime-limit': 7 });
-    expect(await qmp.execute('query-migrate-parameters')).toEqual({ 'max-bandwidth': 5, 'downtime-limit': 7 });
+    expect(await qmp.execute('query-migrate-parameters')).toMatchObject({ 'max-bandwidth': 5, 'downtime-limit': 7 });
     await expect(qmp.execute('migrate-set-parameters', { 'downtime-limit': -1 })).rejects.toThrow('downtime-limit');
     const set = (capability: string, state: boolean) =>
       qmp.execute('migrate-set-capabilities', { capabilities: [{ capability, state }] });

@@ -2,52 +2,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test, vi } from 'vitest';
 import { IncomingMigration, PrecopySource } from '#migration';
-import type { MigrationFigures } from '#migration';
-import { ReceivingMachine, WritingMachine, channelPair, codecOf, ramHash, realClock } from './support.js';
+import { connect, endMachines, EVENTUALLY, expectGuestRuns, writingMachine } from './connect.js';
+import { ReceivingMachine, codecOf, ramHash, realClock } from './support.js';
 
-const UNLIMITED = { maxBandwidth: 0, downtimeLimitMs: 300 };
-const EVENTUALLY = { timeout: 20_000, interval: 5 };
-const machines: WritingMachine[] = [];
-
-afterEach(async () => {
-  await Promise.all(machines.splice(0).map((machine) => machine.end()));
-});
-
-async function writingMachine(ramMiB: number, pages: number, burstPauseMs: number): Promise<WritingMachine> {
-  const machine = await WritingMachine.start(ramMiB, pages, burstPauseMs);
-  machines.push(machine);
-  return machine;
-}
-
-/** Both sides, ready to run. */
-function connect(from: WritingMachine, to: ReceivingMachine, parameters = UNLIMITED) {
-  const [near, far] = channelPair();
-  const seen: MigrationFigures[] = [];
-  const source = new PrecopySource({
-    migrationId: 'm-1',
-    epoch: 8,
-    parameters,
-    machine: from,
-    codec: codecOf(from.memory),
-    clock: realClock,
-    connect: async () => near,
-    onChange: (figures) => seen.push(figures),
-  });
-  const destination = new IncomingMigration({
-    machine: to,
-    codec: codecOf(to.memory),
-    clock: realClock,
-    epoch: 7,
-    onChange: () => undefined,
-  });
-  return { near, far, source, destination, seen };
-}
-
-/** The guest still runs at the source: it goes on writing. */
-async function expectGuestRuns(machine: WritingMachine): Promise<void> {
-  const { writes } = machine;
-  await vi.waitFor(() => expect(machine.writes).toBeGreaterThan(writes), EVENTUALLY);
-}
+afterEach(endMachines);
 
 test('a writing guest arrives exactly as it was at the stop', async () => {
   const from = await writingMachine(64, 4000, 1);
@@ -234,7 +192,7 @@ test('no connection: a clear error', async () => {
   const source = new PrecopySource({
     migrationId: 'm-1',
     epoch: 1,
-    parameters: UNLIMITED,
+    parameters: {},
     machine: from,
     codec: codecOf(from.memory),
     clock: realClock,

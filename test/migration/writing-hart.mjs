@@ -2,6 +2,7 @@
 import { workerData } from 'node:worker_threads';
 import { serveAttention } from '../../dist/libs/vmm/attention.js';
 import * as layout from '../../dist/libs/vmm/layout.js';
+import { HartRest } from '../../dist/libs/vmm/throttle.js';
 import { GuestMemory } from '../../dist/libs/vmm/memory.js';
 
 const { control, pages, burstPauseMs } = workerData;
@@ -10,6 +11,9 @@ const PARKED = 1;
 const WRITES = 2;
 const memory = new GuestMemory(workerData.memory);
 const mayWrite = new Set();
+const rest = new HartRest(memory, 0);
+const wakeAt = (layout.HARTS + layout.H_WAKE) / 4;
+const dirtiedAt = (layout.HARTS + layout.H_DIRTIED) / 4;
 const quietAt = (layout.HARTS + layout.H_QUIET) / 4;
 let random = 1;
 
@@ -20,7 +24,9 @@ function next(below) {
 
 function write(page, offset, value) {
   if (!mayWrite.has(page)) {
-    Atomics.or(memory.words, layout.DIRTY / 4 + (page >>> 5), 1 << (page & 31));
+    const bit = 1 << (page & 31);
+    const before = Atomics.or(memory.words, layout.DIRTY / 4 + (page >>> 5), bit);
+    if ((before & bit) === 0) memory.words[dirtiedAt] += 1;
     mayWrite.add(page);
   }
   memory.words[(layout.RAM + page * layout.PAGE_SIZE) / 4 + offset] = value;
@@ -34,7 +40,20 @@ function park() {
   Atomics.store(control, PARKED, 0);
 }
 
+/** As a hart does that is slowed down: quiet, and awake for whoever asks. */
+function restAsToldTo() {
+  Atomics.store(memory.words, quietAt, -1);
+  for (;;) {
+    const seen = Atomics.load(memory.words, wakeAt);
+    const ms = rest.leftMs(process.hrtime.bigint());
+    if (ms <= 0 || Atomics.load(control, RUN) === 0) break;
+    Atomics.wait(memory.words, wakeAt, seen, Math.min(ms, 10));
+  }
+  Atomics.store(memory.words, quietAt, 0);
+}
+
 for (let count = 1; ; count++) {
+  const beganAt = process.hrtime.bigint();
   for (let i = 0; i < 64; i++) {
     // now and then a page becomes all zero again, so that zero pages replace others
     const page = next(pages);
@@ -43,6 +62,8 @@ for (let count = 1; ; count++) {
   }
   Atomics.add(control, WRITES, 64);
   if (burstPauseMs > 0) Atomics.wait(control, 3, 0, burstPauseMs);
+  rest.ran(process.hrtime.bigint() - beganAt);
+  restAsToldTo();
   if (Atomics.load(control, RUN) === 0) park();
   serveAttention(memory, 0, () => mayWrite.clear());
 }

@@ -1,4 +1,5 @@
 import { expect, test, vi } from 'vitest';
+import { DEFAULT_PARAMETERS } from '#migration';
 import { QmpServer } from '#qmp';
 import { GuestMemory, type Machine } from '#vmm';
 import type { MigrationTask } from '../../apps/vmm/migration-messages.js';
@@ -35,7 +36,7 @@ function stillborn(vm: Vm, qmp: QmpServer): OutgoingMigration {
     address: { path: '/nowhere' },
     migrationId: 'm',
     epoch: 2,
-    parameters: { maxBandwidth: 0, downtimeLimitMs: 300 },
+    parameters: DEFAULT_PARAMETERS,
   } as const;
   const codecModule = new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
   const task: MigrationTask = { memory: GuestMemory.create(2 ** 20, 1).memory, codecModule, boardVersion: 1, role };

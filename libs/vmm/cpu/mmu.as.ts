@@ -7,7 +7,7 @@
  * flushWrites each page is logged again.
  */
 import {
-  DIRTY, H_TLB_EXEC, H_TLB_READ, H_TLB_WRITE, PAGE_SHIFT, PAGE_SIZE, RAM, RAM_BASE, TLB_FOLD, TLB_MASK,
+  DIRTY, H_DIRTIED, H_TLB_EXEC, H_TLB_READ, H_TLB_WRITE, PAGE_SHIFT, PAGE_SIZE, RAM, RAM_BASE, TLB_FOLD, TLB_MASK,
   TLB_SHIFT,
 } from '../layout';
 import { isCode, noteWrite } from './code-pages.as';
@@ -129,7 +129,9 @@ function pageOf(pa: u64): u32 {
  */
 export function writableRam(pa: u64): u32 {
   const page = pageOf(pa);
-  atomic.or<u32>(DIRTY + ((page >> 5) << 2), (1 as u32) << (page & 31));
+  const bit = (1 as u32) << (page & 31);
+  const before: u32 = atomic.or<u32>(DIRTY + ((page >> 5) << 2), bit);
+  if (!(before & bit)) store<u32>(hart, (load<u32>(hart, H_DIRTIED) as u32) + 1, H_DIRTIED);
   if (isCode(page)) noteWrite(pa);
   return readableRam(pa);
 }

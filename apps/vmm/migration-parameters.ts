@@ -1,0 +1,78 @@
+/** Migration parameters under QEMU's names (qapi/migration.json, MigrationParameters), and what the engine makes of them. */
+import { DEFAULT_PARAMETERS, type PrecopyParameters } from '#migration';
+import { boolean, integer, optional, QmpError, type Check } from '#qmp';
+import type { Capabilities } from './migration-capabilities.js';
+
+const MAX_DOWNTIME_MS = 2_000_000;
+const percentage = (from: number, to: number) => integer(from, to);
+
+/** Each parameter's check, and QEMU's default where QEMU has it; no limit to the bandwidth. */
+const PARAMETERS = {
+  'max-bandwidth': parameter(integer(0), DEFAULT_PARAMETERS.maxBandwidth),
+  'downtime-limit': parameter(integer(0, MAX_DOWNTIME_MS), DEFAULT_PARAMETERS.downtimeLimitMs),
+  'throttle-trigger-threshold': parameter(percentage(1, 100), 50),
+  'cpu-throttle-initial': parameter(percentage(1, 99), 20),
+  'cpu-throttle-increment': parameter(percentage(1, 99), 10),
+  'cpu-throttle-tailslow': parameter(boolean, false),
+  'max-cpu-throttle': parameter(percentage(1, 99), 99),
+  'x-drover-throttle-writers': parameter(boolean, false),
+  'x-drover-cpu-throttle': parameter(percentage(0, 99), 0),
+  'x-drover-park-harts': parameter(integer(0), 0),
+};
+
+export type ParameterValues = {
+  readonly [Name in keyof typeof PARAMETERS]: (typeof PARAMETERS)[Name]['initial'];
+};
+
+/** What is asked of the guest at once, and only while a migration runs; its end sets it back. */
+const FOR_ONE_MIGRATION = ['x-drover-cpu-throttle', 'x-drover-park-harts'] as const;
+
+function parameter<T>(check: Check<T>, initial: T) {
+  return { check, initial };
+}
+
+function mapParameters<T>(map: (parameter: { check: Check<unknown>; initial: unknown }, name: string) => T) {
+  return Object.fromEntries(Object.entries(PARAMETERS).map(([name, value]) => [name, map(value, name)]));
+}
+
+export const INITIAL_PARAMETERS = mapParameters(({ initial }) => initial) as ParameterValues;
+
+/** Of the arguments of migrate-set-parameters. */
+export const PARAMETER_CHECKS = mapParameters(({ check }) => optional(check)) as {
+  readonly [Name in keyof ParameterValues]: Check<ParameterValues[Name] | undefined>;
+};
+
+/** `values` without what was meant for one migration. */
+export const withoutOrders = (values: ParameterValues): ParameterValues => ({
+  ...values,
+  ...Object.fromEntries(FOR_ONE_MIGRATION.map((name) => [name, INITIAL_PARAMETERS[name]])),
+});
+
+/** Throws a QmpError if the values cannot all be wanted together, of a VM with so many harts. */
+export function checkParameters(values: ParameterValues, isMigrating: boolean, harts: number): void {
+  const { 'cpu-throttle-initial': initial, 'max-cpu-throttle': max, 'x-drover-park-harts': parked } = values;
+  if (max < initial) throw new QmpError(`'max-cpu-throttle' must be from 'cpu-throttle-initial' (${initial}) to 99`);
+  if (parked >= harts) throw new QmpError(`'x-drover-park-harts' must leave one of the VM's ${harts} harts running`);
+  const order = FOR_ONE_MIGRATION.find((name) => values[name] > 0);
+  if (order && !isMigrating) throw new QmpError(`'${order}' is for a migration under way, and there is none`);
+}
+
+/** What the engine is to do by these parameters and capabilities. */
+export const engineParameters = (values: ParameterValues, capabilities: Capabilities): PrecopyParameters => ({
+  maxBandwidth: values['max-bandwidth'],
+  downtimeLimitMs: values['downtime-limit'],
+  throttle: {
+    autoConverge: !capabilities['auto-converge']
+      ? null
+      : {
+          initial: values['cpu-throttle-initial'],
+          increment: values['cpu-throttle-increment'],
+          max: values['max-cpu-throttle'],
+          tailslow: values['cpu-throttle-tailslow'],
+          triggerThreshold: values['throttle-trigger-threshold'],
+        },
+    percentage: values['x-drover-cpu-throttle'],
+    writersOnly: values['x-drover-throttle-writers'],
+    parkedHarts: values['x-drover-park-harts'],
+  },
+});

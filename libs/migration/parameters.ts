@@ -1,0 +1,16 @@
+import type { ThrottleParameters } from './throttle.js';
+
+/** May change while the migration runs. */
+export interface PrecopyParameters {
+  /** Bytes per second while the guest runs; 0 = no limit. */
+  readonly maxBandwidth: number;
+  readonly downtimeLimitMs: number;
+  readonly throttle: ThrottleParameters;
+}
+
+/** No limit to the bandwidth, QEMU's default downtime limit, and nothing that helps guests which do not converge. */
+export const DEFAULT_PARAMETERS: PrecopyParameters = {
+  maxBandwidth: 0,
+  downtimeLimitMs: 300,
+  throttle: { autoConverge: null, percentage: 0, writersOnly: false, parkedHarts: 0 },
+};

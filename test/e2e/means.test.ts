@@ -1,0 +1,76 @@
+/** Guests that write faster than the link carries it, and each means by which their migration ends all the same. */
+import { expect, test } from 'vitest';
+import {
+  expectGuestGoesOn,
+  migrationEnd,
+  migrationWhen,
+  setCapability,
+  setParameters,
+  startDestination,
+  startPager,
+  uriOf,
+  type Running,
+} from './pager-migration.js';
+
+const MIB = 2 ** 20;
+/** Half of what it writes at least can never be sent in time. */
+const NARROW = { 'max-bandwidth': 16 * MIB, 'downtime-limit': 100 };
+const WRITES_TOO_FAST = 'region=8 rate=max';
+
+/** A migration that does not converge: it has gone over the dirty log again and again. */
+async function startEndless(guest: string): Promise<{ source: Running; destination: Running }> {
+  const [source, destination] = await Promise.all([startPager(guest), startDestination()]);
+  await setParameters(source, NARROW);
+  await source.qmp.execute('migrate', { uri: await uriOf(destination) });
+  await migrationWhen(source, ({ ram }) => ram?.['dirty-sync-count'] > 1);
+  return { source, destination };
+}
+
+const throttles = async ({ qmp }: Running) => {
+  const { harts } = await qmp.execute<{ harts: { 'throttle-percentage': number }[] }>('x-drover-stats');
+  return harts.map((hart) => hart['throttle-percentage']);
+};
+
+async function expectArrival({ source, destination }: { source: Running; destination: Running }): Promise<void> {
+  expect(await migrationEnd(source)).toMatchObject({ status: 'completed' });
+  expect(await throttles(source)).toEqual([0, 0]);
+  expect(await throttles(destination)).toEqual([0, 0]);
+  await expectGuestGoesOn(destination);
+}
+
+test('auto-converge, switched on in mid-flight', async () => {
+  const both = await startEndless(WRITES_TOO_FAST);
+  await setParameters(both.source, { 'cpu-throttle-initial': 99 });
+  await setCapability(both.source, 'auto-converge', true);
+  await migrationWhen(both.source, (answer) => answer['cpu-throttle-percentage'] === 99);
+  await expectArrival(both);
+});
+
+test('a throttle from outside; a cancelled migration leaves the guest as fast as it was', async () => {
+  const { source } = await startEndless(WRITES_TOO_FAST);
+  await setParameters(source, { 'x-drover-cpu-throttle': 40, 'x-drover-park-harts': 1 });
+  await migrationWhen(source, (answer) => answer['cpu-throttle-percentage'] === 40);
+  expect((await throttles(source)).toSorted((a, b) => a - b)).toEqual([40, 100]);
+  expect(await source.qmp.execute('query-migrate-parameters')).toMatchObject({ 'x-drover-park-harts': 1 });
+  await source.qmp.execute('migrate_cancel');
+  expect((await migrationEnd(source)).status).toBe('cancelled');
+  expect(await throttles(source)).toEqual([0, 0]);
+  expect(await source.qmp.execute('query-migrate-parameters')).toMatchObject({
+    'x-drover-park-harts': 0,
+    'x-drover-cpu-throttle': 0,
+  });
+  await expect(setParameters(source, { 'x-drover-park-harts': 2 })).rejects.toThrow('one of the VM');
+  await expect(setParameters(source, { 'x-drover-cpu-throttle': 40 })).rejects.toThrow('there is none');
+  await expectGuestGoesOn(source);
+});
+
+test('only the hart that writes is slowed down; a destination that is killed leaves it as fast as it was', async () => {
+  const { source, destination } = await startEndless(`${WRITES_TOO_FAST} harts=1`);
+  await setParameters(source, { 'x-drover-throttle-writers': true, 'x-drover-cpu-throttle': 50 });
+  await migrationWhen(source, (answer) => answer['cpu-throttle-percentage'] === 50);
+  expect((await throttles(source)).toSorted((a, b) => a - b)).toEqual([0, 50]);
+  destination.vmm.kill('SIGKILL');
+  expect((await migrationEnd(source)).status).toBe('failed');
+  expect(await throttles(source)).toEqual([0, 0]);
+  await expectGuestGoesOn(source);
+});
