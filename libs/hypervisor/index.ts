@@ -1,4 +1,4 @@
-/** What an agent asks of a running VM. Driver: `vmm`, Drover's own VMM. */
+/** What an agent asks of a running VM. Drivers: `vmm`, Drover's own VMM; `qemu`. */
 export { type ConsoleOutput, readConsole, readConsoleTail, writeConsole } from './console.js';
 export { AgentCommandError, AgentSilence } from './agent-channel.js';
 export { GuestAgent, reachableAddresses, type GuestInterface, type GuestVcpu } from './guest-agent.js';
@@ -15,4 +15,6 @@ export type {
 } from './hypervisor.js';
 export { Isolation, type MeasureState } from './isolation/isolation.js';
 export { makeVmFolder, runtimeFolderFor } from './runtime-folder.js';
+export { QemuDriver } from './qemu-driver.js';
+export { findQemus, type QemuProgram } from './qemu-programs.js';
 export { VmmDriver } from './vmm-driver.js';

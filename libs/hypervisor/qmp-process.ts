@@ -1,4 +1,4 @@
-/** A VM's process that speaks QMP: what drivers have in common. */
+/** A VM's process that speaks QMP: what QEMU and Drover's own VMM have in common. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QmpClient, type QmpEvent } from '#qmp';
 import type {
@@ -14,13 +14,7 @@ import type {
 import { GuestAgent } from './guest-agent.js';
 import { lastLine } from './process-log.js';
 import { isAlive } from './process-table.js';
-import {
-  type QueryMigrate,
-  incomingFigures,
-  listeningPort,
-  migrationParameters,
-  outgoingFigures,
-} from './query-migrate.js';
+import { type QueryMigrate, listeningPort, migrationParameters, outgoingFigures } from './query-migrate.js';
 
 /** How a process ended; what nobody could see is null. */
 export interface Exit {
@@ -32,17 +26,15 @@ export interface Exit {
 export const AGENT_PORT = 'agent';
 
 const RECONNECT_MS = 250;
-const MIB = 2 ** 20;
-const PAGE_BYTES = 4096;
 
-export class QmpVmProcess implements VmProcess {
+export abstract class QmpVmProcess implements VmProcess {
   readonly ended: Promise<VmEnd>;
   private isOver = false;
-  private wasEndedByGuest = false;
+  /** Who asked for the end that has been announced. */
+  protected shutdown: 'guest' | 'host' | null = null;
   private readonly agent: GuestAgent | null;
   /** The guest's agent has its port open. */
   private isAgentThere = false;
-  private lastDirtied: { readonly pages: number; readonly atMs: number } | null = null;
 
   constructor(
     readonly handle: VmHandle,
@@ -59,73 +51,65 @@ export class QmpVmProcess implements VmProcess {
   }
 
   async runState(): Promise<RunState> {
-    const { running, status } = await this.qmp.execute<{ running: boolean; status: string }>('query-status');
+    const { running, status } = await this.execute<{ running: boolean; status: string }>('query-status');
     return { isRunning: running, status };
   }
 
-  async dirtyRateMiBps(): Promise<number | null> {
-    const { 'dirtied-pages': pages } = await this.qmp.execute<{ 'dirtied-pages': number }>('x-drover-stats');
-    const before = this.lastDirtied;
-    const now = { pages, atMs: performance.now() };
-    this.lastDirtied = now;
-    if (!before || now.atMs <= before.atMs) return null;
-    return (((now.pages - before.pages) * PAGE_BYTES) / MIB / (now.atMs - before.atMs)) * 1000;
-  }
+  abstract dirtyRateMiBps(): Promise<number | null>;
+  abstract migrate(options: MigrateOptions): Promise<void>;
+  abstract listen(address: string, epoch: number): Promise<number>;
+  abstract queryIncoming(): Promise<IncomingFigures>;
+  abstract finishIncoming(): Promise<void>;
 
   async stop(): Promise<void> {
-    await this.qmp.execute('stop');
+    await this.execute('stop');
   }
 
   async cont(): Promise<void> {
-    await this.qmp.execute('cont');
+    await this.execute('cont');
   }
 
   async powerdown(): Promise<void> {
-    await this.qmp.execute('system_powerdown');
+    await this.execute('system_powerdown');
   }
 
   async quit(): Promise<void> {
-    await this.qmp.execute('quit');
+    await this.execute('quit');
   }
 
   kill(): void {
     if (isAlive(this.handle)) process.kill(this.handle.pid, 'SIGKILL');
   }
 
-  async migrate({ uri, migrationId, epoch, ...limits }: MigrateOptions): Promise<void> {
-    await this.setMigrationLimits(limits);
-    await this.qmp.execute('migrate', { uri, 'x-drover-migration-id': migrationId, 'x-drover-epoch': epoch });
-  }
-
   async cancelMigration(): Promise<void> {
-    await this.qmp.execute('migrate_cancel');
+    await this.execute('migrate_cancel');
   }
 
   async setMigrationLimits(limits: MigrationLimits): Promise<void> {
-    await this.qmp.execute('migrate-set-parameters', migrationParameters(limits));
+    await this.execute('migrate-set-parameters', migrationParameters(limits));
   }
 
   async queryMigration(): Promise<OutgoingFigures | null> {
-    return outgoingFigures(await this.qmp.execute<QueryMigrate>('query-migrate'));
-  }
-
-  async listen(address: string, epoch: number): Promise<number> {
-    await this.qmp.execute('migrate-incoming', { uri: `tcp:${address}:0`, 'x-drover-epoch': epoch - 1 });
-    return listeningPort(await this.qmp.execute<QueryMigrate>('query-migrate'));
-  }
-
-  async queryIncoming(): Promise<IncomingFigures> {
-    return incomingFigures(await this.runState(), await this.qmp.execute<QueryMigrate>('query-migrate'));
-  }
-
-  async finishIncoming(): Promise<void> {
-    await this.qmp.execute('x-drover-migrate-finish');
+    return outgoingFigures(await this.queryMigrate());
   }
 
   release(): void {
     this.isOver = true;
     this.qmp.close();
     this.agent?.close();
+  }
+
+  protected execute<Result = unknown>(command: string, given?: Readonly<Record<string, unknown>>): Promise<Result> {
+    return this.qmp.execute<Result>(command, given);
+  }
+
+  protected queryMigrate(): Promise<QueryMigrate> {
+    return this.execute<QueryMigrate>('query-migrate');
+  }
+
+  /** The port at which it waits for a migration. Rejects if it waits nowhere. */
+  protected async listeningPort(): Promise<number> {
+    return listeningPort(await this.queryMigrate());
   }
 
   /** Hears events; connects again when the connection is lost and the process is not. */
@@ -146,14 +130,14 @@ export class QmpVmProcess implements VmProcess {
   }
 
   private hear({ event, data }: QmpEvent): void {
-    if (event === 'SHUTDOWN' && data?.guest === true) this.wasEndedByGuest = true;
+    if (event === 'SHUTDOWN') this.shutdown = data?.guest === true ? 'guest' : 'host';
     if (event === 'VSERPORT_CHANGE' && data?.id === AGENT_PORT) this.noteAgent(data.open === true);
   }
 
   /** Events tell of changes only. */
   private async lookForAgent(): Promise<void> {
     try {
-      const chardevs = await this.qmp.execute<{ label: string; 'frontend-open': boolean }[]>('query-chardev');
+      const chardevs = await this.execute<{ label: string; 'frontend-open': boolean }[]>('query-chardev');
       this.noteAgent(chardevs.some(({ label, 'frontend-open': isOpen }) => label === AGENT_PORT && isOpen));
     } catch {
       this.noteAgent(false); // connected anew, it is looked at again
@@ -169,6 +153,11 @@ export class QmpVmProcess implements VmProcess {
     this.isOver = true;
     this.qmp.close();
     this.agent?.close();
-    return { ...how, byGuest: this.wasEndedByGuest, lastLogLine: lastLine(this.handle.log) };
+    const lastLogLine = lastLine(this.handle.log);
+    return { ...how, byGuest: this.wasGuestsEnd(how, lastLogLine), lastLogLine };
+  }
+
+  protected wasGuestsEnd(_how: Exit, _lastLogLine: string): boolean {
+    return this.shutdown === 'guest';
   }
 }

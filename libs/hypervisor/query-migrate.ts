@@ -83,6 +83,17 @@ export function incomingFigures({ status }: RunState, answer: QueryMigrate): Inc
   return { status: 'waiting', message: `the process is ${status}` };
 }
 
+/**
+ * The same of a QEMU that was started with -S: it has loaded everything when it is paused, and what has begun to run may
+ * be in any state after that.
+ */
+export function qemuIncomingFigures({ status }: RunState, answer: QueryMigrate): IncomingFigures {
+  if (answer.status === 'failed') return { status: 'failed', message: answer['error-desc'] ?? 'the migration failed' };
+  if (status === 'inmigrate') return { status: 'waiting', message: `the migration is ${answer.status ?? 'awaited'}` };
+  if (status === 'paused') return { status: 'loaded', message: 'everything is here' };
+  return { status: 'running', message: `the guest is ${status}` };
+}
+
 /** The port at which a process waits. Throws if it waits nowhere. */
 export function listeningPort(answer: QueryMigrate): number {
   const port = Number(answer['socket-address']?.find(({ type }) => type === 'inet')?.port);

@@ -1,19 +1,19 @@
 import { spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Isolation, readConsole, readConsoleTail, runtimeFolderFor, type VmHandle, VmmDriver } from '#hypervisor';
+import { readConsole, readConsoleTail, runtimeFolderFor } from '#hypervisor';
 import { isAlive, startTimeOf } from '../../libs/hypervisor/process-table.js';
 import {
   incomingFigures,
   listeningPort,
   migrationParameters,
   outgoingFigures,
+  qemuIncomingFigures,
 } from '../../libs/hypervisor/query-migrate.js';
 
-const root = join(import.meta.dirname, '..', '..');
 let dir: string;
 beforeAll(() => void (dir = mkdtempSync(join(tmpdir(), 'drover-hv-'))));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
@@ -90,6 +90,17 @@ describe('query-migrate', () => {
     expect(at('inmigrate', 'failed', 'torn')).toEqual({ status: 'failed', message: 'torn' });
     expect(at('running', 'running').status).toBe('running');
     expect(at('paused', 'running').status).toBe('running');
+  });
+
+  test('of a VM that arrives on QEMU, which is paused until it is told to go on', () => {
+    const at = (status: string, migration: string) =>
+      qemuIncomingFigures({ isRunning: status === 'running', status }, { status: migration }).status;
+    expect(at('inmigrate', 'setup')).toBe('waiting');
+    expect(at('inmigrate', 'active')).toBe('waiting');
+    expect(at('inmigrate', 'failed')).toBe('failed');
+    expect(at('paused', 'completed')).toBe('loaded');
+    expect(at('running', 'completed')).toBe('running');
+    expect(at('shutdown', 'completed')).toBe('running');
   });
 
   test('where it waits', () => {
@@ -172,53 +183,5 @@ describe('processes', () => {
     child.kill();
     await new Promise((done) => child.once('exit', done));
     expect(isAlive({ pid, startTime })).toBe(false);
-  });
-});
-
-describe('driver vmm', () => {
-  const program = join(root, 'dist/apps/vmm/main.js');
-  const driver = new VmmDriver(program, Isolation.none(program, 'another test is about that'));
-  const specOf = (name: string, image = 'pager', append = 'region=8 rate=1') => ({
-    vmId: '11111111-1111-4111-8111-111111111111',
-    vcpus: 1,
-    memoryMiB: 32,
-    kernel: join(root, `guests/${image}.elf`),
-    append,
-    nics: [],
-    folder: join(dir, name),
-    runtimeFolder: join(runtimeFolderFor(dir, 'some-vm/qmp.sock'), name),
-    incoming: false,
-  });
-
-  test('starts a process that waits, outlives its connection, and tells how it ended', async () => {
-    const spec = specOf('a', 'hello', 'exit=7');
-    const handle = await driver.launch(spec);
-    const first = await driver.connect(handle, 20_000);
-    expect(await first.runState()).toEqual({ isRunning: false, status: 'prelaunch' });
-    first.release();
-    expect(await driver.find(spec)).toEqual(handle);
-
-    const again = await driver.connect(handle, 20_000);
-    await again.cont();
-    expect(await again.ended).toMatchObject({ exitCode: 7, signal: null, byGuest: true });
-    expect(driver.isAlive(handle)).toBe(false);
-    expect(await driver.find(spec)).toBeNull();
-    expect(await readConsoleTail(handle.consoleLog, 1000)).not.toBe('');
-    await expect(again.runState()).rejects.toThrow(/QMP/);
-  });
-
-  test('ends a process that does not want to', async () => {
-    const handle = await driver.launch(specOf('b'));
-    const process = await driver.connect(handle, 20_000);
-    process.kill();
-    expect(await process.ended).toMatchObject({ exitCode: null, signal: 'SIGKILL', byGuest: false });
-  });
-
-  test('says in one line why a process did not start', async () => {
-    const kernel = join(dir, 'garbage.elf');
-    writeFileSync(kernel, '\x7fELF and nothing else');
-    const handle: VmHandle = await driver.launch({ ...specOf('c'), kernel });
-    await expect(driver.connect(handle, 20_000)).rejects.toThrow(/^drover-vmm: -kernel/);
-    expect(readFileSync(handle.log, 'utf8')).toContain(driver.lastLogLine(handle));
   });
 });

@@ -1,0 +1,65 @@
+/** The command line of a VM on QEMU: pure. The same on every host, or the guest could not move. */
+import type { LaunchSpec } from './hypervisor.js';
+import { agentArguments, escaped, qmpOption, type VmSockets } from './process-driver.js';
+import type { QemuArchitecture, QemuProgram } from './qemu-programs.js';
+
+interface Machine {
+  readonly machine: string;
+  readonly cpu: string;
+  /** How virtio devices are attached: virtio-net-BUS. */
+  readonly bus: 'device' | 'pci';
+  readonly more: readonly string[];
+}
+
+/**
+ * Versioned where QEMU versions it, by the oldest that has all we need; a CPU that every host since 2008 can be. virtio
+ * devices keep to version 1 of their specification.
+ */
+const MACHINES: Readonly<Record<QemuArchitecture, Machine>> = {
+  riscv64: { machine: 'virt', cpu: 'rv64', bus: 'device', more: ['-global', 'virtio-mmio.force-legacy=false'] },
+  x86_64: { machine: 'pc-q35-7.2', cpu: 'Nehalem', bus: 'pci', more: [] },
+};
+
+/** Translated code that TCG keeps; its default is an eighth of the host's memory. */
+const TRANSLATED_MIB = 128;
+const ACCELERATORS = { kvm: 'kvm', tcg: `tcg,tb-size=${TRANSLATED_MIB}` } as const;
+const SANDBOX = 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny';
+
+/** Nothing secret is in it, for everybody on the host can read it. */
+export function qemuArguments(
+  spec: LaunchSpec,
+  { qmpSocket, agentSocket }: VmSockets,
+  { architecture, accelerator }: Pick<QemuProgram, 'architecture' | 'accelerator'>,
+): string[] {
+  const { machine, cpu, bus, more } = MACHINES[architecture];
+  const options = {
+    '-machine': machine,
+    '-accel': ACCELERATORS[accelerator],
+    '-cpu': cpu,
+    '-m': `${spec.memoryMiB}M`,
+    '-smp': String(spec.vcpus),
+    '-kernel': spec.kernel,
+    ...(spec.initrd !== undefined && { '-initrd': spec.initrd }),
+    '-append': spec.append,
+    '-uuid': spec.vmId,
+    '-display': 'none',
+    '-chardev': 'stdio,id=console,signal=off',
+    '-serial': 'chardev:console',
+    '-qmp': qmpOption(qmpSocket),
+    '-sandbox': SANDBOX,
+    '-device': `virtio-balloon-${bus},id=balloon0,deflate-on-oom=on,free-page-reporting=on`,
+  };
+  // It listens and the switch connects: a connection of its own making it would not open again (before QEMU 8.0).
+  const nics = spec.nics.flatMap(({ socket, mac }, index) => [
+    ...['-netdev', `stream,id=nic${index},addr.type=unix,addr.path=${escaped(socket)},server=on`],
+    ...['-device', `virtio-net-${bus},id=net${index},netdev=nic${index},mac=${mac}${bus === 'pci' ? ',romfile=' : ''}`],
+  ]);
+  return [
+    ...['-nodefaults', '-no-user-config'],
+    ...Object.entries(options).flat(),
+    ...more,
+    ...nics,
+    ...agentArguments(agentSocket, `virtio-serial-${bus}`),
+    ...['-S', ...(spec.incoming ? ['-incoming', 'defer'] : [])],
+  ];
+}

@@ -1,0 +1,142 @@
+/**
+ * A QEMU process. It knows neither epochs nor a guest that is loaded and waits for its commit, so both are made of what it
+ * has: the return path, by which a source's `completed` means that the destination has loaded everything; and -S, by
+ * which the destination then stays paused until it is told to go on. Whoever tells it must know that the source will
+ * never run the guest again.
+ */
+import { dirname, join } from 'node:path';
+import { QmpCommandError, type QmpClient } from '#qmp';
+import type { IncomingFigures, MigrateOptions, OutgoingFigures, VmHandle } from './hypervisor.js';
+import { qemuIncomingFigures } from './query-migrate.js';
+import type { QemuArchitecture } from './qemu-programs.js';
+import { writeTimers } from './qemu-timers.js';
+import { type Exit, QmpVmProcess } from './qmp-process.js';
+
+/** A QEMU that leaves, and one that waits: disks are the source's until the guest goes on at the destination. */
+const SOURCE_CAPABILITIES = ['events', 'return-path'];
+const DESTINATION_CAPABILITIES = ['events', 'late-block-activate'];
+
+/** Where QEMU keeps the id of the migration that it was asked for last: an object that does nothing and has a name. */
+const MARK = { id: 'drover-migration', type: 'authz-simple', property: 'identity' } as const;
+
+/** Seconds over which written pages are counted, by samples. */
+const DIRTY_RATE_SECONDS = 1;
+/** Announcements of the guest's addresses in its new place, in ms: QEMU's own defaults. */
+const ANNOUNCEMENT = { initial: 50, max: 550, rounds: 5, step: 100 };
+
+export class QemuProcess extends QmpVmProcess {
+  private lastDirtyRateMiBps: number | null = null;
+  private finishing: Promise<void> | null = null;
+
+  constructor(
+    handle: VmHandle,
+    qmp: QmpClient,
+    exit: Promise<Exit>,
+    private readonly architecture: QemuArchitecture,
+  ) {
+    super(handle, qmp, exit);
+  }
+
+  async dirtyRateMiBps(): Promise<number | null> {
+    if (!(await this.runState()).isRunning) return null;
+    const { status, 'dirty-rate': rate } = await this.execute<DirtyRateInfo>('query-dirty-rate');
+    if (status === 'measuring') return this.lastDirtyRateMiBps;
+    if (status === 'measured') this.lastDirtyRateMiBps = rate ?? null;
+    await this.execute('calc-dirty-rate', { 'calc-time': DIRTY_RATE_SECONDS });
+    return this.lastDirtyRateMiBps;
+  }
+
+  async migrate({ uri, migrationId, downtimeLimitMs, bandwidthMiBps }: MigrateOptions): Promise<void> {
+    await this.enable(SOURCE_CAPABILITIES);
+    await this.setMigrationLimits({ downtimeLimitMs, bandwidthMiBps });
+    await this.mark(migrationId);
+    try {
+      await this.execute('migrate', { uri });
+    } catch (error) {
+      await this.unmark(); // what query-migrate says is of an earlier one
+      throw error;
+    }
+  }
+
+  override async queryMigration(): Promise<OutgoingFigures | null> {
+    const migrationId = await this.markedMigration();
+    const figures = migrationId === null ? null : await super.queryMigration();
+    return figures && { ...figures, migrationId };
+  }
+
+  async listen(address: string): Promise<number> {
+    await this.enable(DESTINATION_CAPABILITIES);
+    await this.execute('migrate-incoming', { uri: `tcp:${address}:0` });
+    return this.listeningPort();
+  }
+
+  async queryIncoming(): Promise<IncomingFigures> {
+    return qemuIncomingFigures(await this.runState(), await this.queryMigrate());
+  }
+
+  finishIncoming(): Promise<void> {
+    this.finishing ??= this.goOn().finally(() => (this.finishing = null));
+    return this.finishing;
+  }
+
+  private async goOn(): Promise<void> {
+    if ((await this.runState()).isRunning) return;
+    // A guest whose timers are forgotten is better than none: the failure is told when it runs.
+    const failure: unknown = this.architecture === 'riscv64' ? await this.setTimers().then(() => null, asIs) : null;
+    await this.cont();
+    await this.execute('announce-self', ANNOUNCEMENT);
+    if (failure) throw failure;
+  }
+
+  private async setTimers(): Promise<void> {
+    const vcpus = await this.execute<unknown[]>('query-cpus-fast');
+    const socket = join(dirname(this.handle.qmpSocket), 'gdb.sock');
+    await this.monitor(`gdbserver unix:${socket},server=on,wait=off`);
+    try {
+      await writeTimers(socket, vcpus.length);
+    } finally {
+      await this.monitor('gdbserver none');
+    }
+  }
+
+  private async monitor(line: string): Promise<void> {
+    await this.execute('human-monitor-command', { 'command-line': line });
+  }
+
+  private async enable(capabilities: readonly string[]): Promise<void> {
+    const wanted = capabilities.map((capability) => ({ capability, state: true }));
+    await this.execute('migrate-set-capabilities', { capabilities: wanted });
+  }
+
+  private async mark(migrationId: string): Promise<void> {
+    if ((await this.markedMigration()) !== null) await this.unmark();
+    await this.execute('object-add', { 'qom-type': MARK.type, id: MARK.id, [MARK.property]: migrationId });
+  }
+
+  private async unmark(): Promise<void> {
+    await this.execute('object-del', { id: MARK.id });
+  }
+
+  private async markedMigration(): Promise<string | null> {
+    try {
+      return await this.execute<string>('qom-get', { path: `/objects/${MARK.id}`, property: MARK.property });
+    } catch (error) {
+      if (error instanceof QmpCommandError && error.errorClass === 'DeviceNotFound') return null;
+      throw error;
+    }
+  }
+
+  /** RISC-V's test finisher ends QEMU with the guest's status, and without any event (hw/misc/sifive_test.c). */
+  protected override wasGuestsEnd(how: Exit, lastLogLine: string): boolean {
+    const isFinisher = how.exitCode !== null && this.shutdown === null && lastLogLine === '';
+    return super.wasGuestsEnd(how, lastLogLine) || (this.architecture === 'riscv64' && isFinisher);
+  }
+}
+
+interface DirtyRateInfo {
+  readonly status: 'unstarted' | 'measuring' | 'measured';
+  /** MiB/s. */
+  readonly 'dirty-rate'?: number;
+}
+
+const asIs = (error: unknown): unknown => error;

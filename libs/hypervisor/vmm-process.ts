@@ -1,0 +1,38 @@
+/** A process of Drover's own VMM: what it says beyond QEMU's protocol. */
+import type { IncomingFigures, MigrateOptions } from './hypervisor.js';
+import { incomingFigures } from './query-migrate.js';
+import { QmpVmProcess } from './qmp-process.js';
+
+const MIB = 2 ** 20;
+const PAGE_BYTES = 4096;
+
+export class VmmProcess extends QmpVmProcess {
+  private lastDirtied: { readonly pages: number; readonly atMs: number } | null = null;
+
+  async dirtyRateMiBps(): Promise<number | null> {
+    const { 'dirtied-pages': pages } = await this.execute<{ 'dirtied-pages': number }>('x-drover-stats');
+    const before = this.lastDirtied;
+    const now = { pages, atMs: performance.now() };
+    this.lastDirtied = now;
+    if (!before || now.atMs <= before.atMs) return null;
+    return (((now.pages - before.pages) * PAGE_BYTES) / MIB / (now.atMs - before.atMs)) * 1000;
+  }
+
+  async migrate({ uri, migrationId, epoch, ...limits }: MigrateOptions): Promise<void> {
+    await this.setMigrationLimits(limits);
+    await this.execute('migrate', { uri, 'x-drover-migration-id': migrationId, 'x-drover-epoch': epoch });
+  }
+
+  async listen(address: string, epoch: number): Promise<number> {
+    await this.execute('migrate-incoming', { uri: `tcp:${address}:0`, 'x-drover-epoch': epoch - 1 });
+    return this.listeningPort();
+  }
+
+  async queryIncoming(): Promise<IncomingFigures> {
+    return incomingFigures(await this.runState(), await this.queryMigrate());
+  }
+
+  async finishIncoming(): Promise<void> {
+    await this.execute('x-drover-migrate-finish');
+  }
+}

@@ -1,0 +1,162 @@
+/** The same VMs on Drover's own VMM and on QEMU, through the one interface that an agent has. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import {
+  findQemus,
+  type Hypervisor,
+  Isolation,
+  QemuDriver,
+  readConsole,
+  readConsoleTail,
+  runtimeFolderFor,
+  type VmHandle,
+  VmmDriver,
+  type VmProcess,
+  writeConsole,
+} from '#hypervisor';
+import { isInstalled } from '../programs.js';
+
+const root = join(import.meta.dirname, '..', '..');
+const dir = mkdtempSync(join(tmpdir(), 'drover-dr-'));
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+const program = join(root, 'dist/apps/vmm/main.js');
+const isolation = Isolation.none(program, 'another test is about that');
+const hasQemu = isInstalled('qemu-system-riscv64', 'driver qemu');
+const qemu = (await findQemus()).find(({ architecture }) => architecture === 'riscv64');
+const drivers: [string, Hypervisor, RegExp][] = [
+  ['vmm', new VmmDriver(program, isolation), /^drover-vmm: -kernel/],
+  ...(hasQemu
+    ? ([['qemu', new QemuDriver(qemu!, isolation), /could not load kernel/]] satisfies [string, Hypervisor, RegExp][])
+    : []),
+];
+
+/** A folder's name for each process. */
+let processes = 0;
+const specOf = (image = 'pager', append = 'region=8 rate=1') => {
+  const name = `p${processes++}`;
+  return {
+    vmId: '11111111-1111-4111-8111-111111111111',
+    vcpus: 1,
+    memoryMiB: 64,
+    kernel: join(root, `guests/${image}.elf`),
+    append,
+    nics: [],
+    folder: join(dir, name),
+    runtimeFolder: join(runtimeFolderFor(dir, 'some-vm/qmp.sock'), name),
+    incoming: false,
+  };
+};
+
+const eventually = (probe: () => Promise<void>) => vi.waitFor(probe, { timeout: 30_000, interval: 20 });
+
+async function start(driver: Hypervisor, spec = specOf()): Promise<VmProcess> {
+  const process = await driver.connect(await driver.launch(spec), 20_000);
+  onTestFinished(async () => {
+    process.kill();
+    await process.ended;
+  });
+  return process;
+}
+
+/** Number of the last heartbeat on its console. */
+async function lastBeat({ handle }: VmProcess): Promise<number> {
+  const text = await readConsoleTail(handle.consoleLog, 4096);
+  expect(text).not.toContain('ERROR');
+  return Number([...text.matchAll(/pager seq=(\d+) /g)].at(-1)?.[1] ?? -1);
+}
+const expectBeat = (process: VmProcess, beyond: number) =>
+  eventually(async () => expect(await lastBeat(process)).toBeGreaterThan(beyond));
+
+const order = (migrationId: string) => ({ migrationId, epoch: 2, downtimeLimitMs: 300, bandwidthMiBps: null });
+
+describe.each(drivers)('driver %s', (_name, driver, loadError) => {
+  test('starts a process that waits, outlives its connection, and tells how it ended', async () => {
+    const spec = specOf('hello', 'exit=7');
+    const handle = await driver.launch(spec);
+    const first = await driver.connect(handle, 20_000);
+    expect(await first.runState()).toEqual({ isRunning: false, status: 'prelaunch' });
+    first.release();
+    expect(await driver.find(spec)).toEqual(handle);
+
+    const again = await driver.connect(handle, 20_000);
+    await again.cont();
+    expect(await again.ended).toMatchObject({ exitCode: 7, signal: null, byGuest: true });
+    expect(driver.isAlive(handle)).toBe(false);
+    expect(await driver.find(spec)).toBeNull();
+    expect(await readConsoleTail(handle.consoleLog, 4096)).toContain('hello from hart 0');
+    await expect(again.runState()).rejects.toThrow(/QMP/);
+  });
+
+  test('ends a process that does not want to, and one in order', async () => {
+    const stubborn = await driver.connect(await driver.launch(specOf()), 20_000);
+    stubborn.kill();
+    expect(await stubborn.ended).toMatchObject({ exitCode: null, signal: 'SIGKILL', byGuest: false });
+
+    const orderly = await driver.connect(await driver.launch(specOf()), 20_000);
+    await orderly.cont();
+    await orderly.quit();
+    expect(await orderly.ended).toMatchObject({ exitCode: 0, signal: null, byGuest: false });
+  });
+
+  test('says in one line why a process did not start', async () => {
+    const handle: VmHandle = await driver.launch({ ...specOf(), kernel: join(dir, 'missing.elf') });
+    await expect(driver.connect(handle, 20_000)).rejects.toThrow(loadError);
+    expect(readFileSync(handle.log, 'utf8')).toContain(driver.lastLogLine(handle));
+  });
+
+  test('stops a guest and lets it go on, measures what it writes; nothing that is typed ends the process', async () => {
+    const process = await start(driver, specOf('pager', 'region=8 rate=max'));
+    await process.cont();
+    await eventually(async () => expect(await process.dirtyRateMiBps()).toBeGreaterThan(0));
+    await process.stop();
+    expect(await process.runState()).toEqual({ isRunning: false, status: 'paused' });
+    const beat = await lastBeat(process);
+    writeConsole(process.handle.consoleInput, '\x03\x01x');
+    await process.cont();
+    await expectBeat(process, beat);
+    const { offset, text } = await readConsole(process.handle.consoleLog, 0, 2 ** 20);
+    expect([offset, text]).toEqual([0, expect.stringContaining('pager seq=1 ')]);
+  });
+
+  test('moves a guest after a failed and a cancelled attempt: it goes on where it was, at one place at a time', async () => {
+    const source = await start(driver, specOf('pager', 'region=32 rate=1'));
+    await source.cont();
+    await expectBeat(source, 0);
+    expect(await source.queryMigration()).toBeNull();
+    const expectMigration = (migrationId: string, status: string) =>
+      eventually(async () => expect(await source.queryMigration()).toMatchObject({ migrationId, status }));
+
+    await source.migrate({ ...order('nowhere'), uri: 'tcp:127.0.0.1:1' }).catch(() => undefined);
+    await expectMigration('nowhere', 'failed');
+    expect((await source.queryMigration())!.error!.message).toMatch(/refused/i);
+
+    const vain = await start(driver, { ...specOf(), incoming: true });
+    const vainUri = `tcp:127.0.0.1:${await vain.listen('127.0.0.1', 2)}`;
+    await source.migrate({ ...order('slow'), uri: vainUri, bandwidthMiBps: 1 });
+    await expectMigration('slow', 'active');
+    await source.setMigrationLimits({ bandwidthMiBps: 2, downtimeLimitMs: 50 });
+    expect((await vain.queryIncoming()).status).toBe('waiting');
+    await source.cancelMigration();
+    await expectMigration('slow', 'cancelled');
+    expect((await source.runState()).isRunning).toBe(true);
+
+    const destination = await start(driver, { ...specOf(), incoming: true });
+    const uri = `tcp:127.0.0.1:${await destination.listen('127.0.0.1', 3)}`;
+    await source.migrate({ ...order('swift'), epoch: 3, uri });
+    await expectMigration('swift', 'completed');
+    const { isConfirmed, transferredBytes, downtimeMs } = (await source.queryMigration())!;
+    expect(transferredBytes).toBeGreaterThan(2 ** 20);
+    expect(downtimeMs).toBeGreaterThanOrEqual(0);
+    expect(await source.runState()).toEqual({ isRunning: false, status: 'postmigrate' });
+    if (!isConfirmed) expect((await destination.queryIncoming()).status).toBe('loaded');
+    await destination.finishIncoming();
+    await destination.finishIncoming(); // a repeated order changes nothing
+    expect((await destination.queryIncoming()).status).toBe('running');
+    expect(await destination.runState()).toEqual({ isRunning: true, status: 'running' });
+    await expectBeat(destination, await lastBeat(source));
+    expect(await destination.queryMigration()).toBeNull();
+  });
+});
