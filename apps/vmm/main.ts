@@ -6,8 +6,7 @@ import { listenQmp, QmpServer } from '#qmp';
 import { Machine } from '#vmm';
 import { bootFrom } from './boot-files.js';
 import { registerBlockCommands, tellOfDiskErrors } from './block-commands.js';
-import { registerNbdCommands } from './block/nbd-commands.js';
-import { NbdServer } from './block/nbd-server.js';
+import { openBlockLayer } from './block/block-layer.js';
 import { registerCommands } from './commands.js';
 import { registerBalloonCommands } from './devices/balloon.js';
 import { Migration } from './migration.js';
@@ -132,21 +131,13 @@ async function run(options: Options): Promise<void> {
   });
   if (incoming === undefined) await open('-drive', () => drives.lock());
   const begin = { incoming: incoming !== undefined, startStopped, epoch };
-  const nbdServer = new NbdServer(log);
-  closers.push(() => nbdServer.stop());
-  const disks = {
-    lock: () => drives.lock(),
-    check: async () => {
-      await nbdServer.endWriters();
-      drives.check();
-    },
-    release: () => drives.release(),
-  };
+  const block = openBlockLayer(qmp, drives, { mayBeWritten: () => vm.runState === 'inmigrate' }, log);
+  closers.push(() => block.close());
+  const { disks } = block;
   const vm = new Vm(machine, qmp, options, begin, { exit: (status) => void exit(status), log, disks });
   vm.watchdogAction = options.watchdogAction;
   const threadIds = startHarts(machine, hartModule, options.acceleration, { hartFailed: fail, log });
   registerCommands(qmp, vm, { threadId: (hart) => threadIds[hart]!, consoleBytes: () => consoleBytes });
-  registerNbdCommands(qmp, nbdServer, drives, { mayBeWritten: () => vm.runState === 'inmigrate' });
   const codecModule = new WebAssembly.Module(readFileSync(fileURLToPath(CODEC_MODULE)));
   const migration = new Migration(qmp, vm, { codecModule, log });
   void machine.serveHarts().catch(fail);

@@ -1,11 +1,11 @@
 /** The thread of one migration, or of one wait for a migration: the engine on sockets of its own. */
 import { on } from 'node:events';
 import type { Socket } from 'node:net';
-import { setImmediate as immediately, setTimeout as sleep } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
-import { bindCodec, IncomingMigration, PrecopySource, type Clock } from '#migration';
+import { bindCodec, IncomingMigration, PrecopySource } from '#migration';
 import { GuestMemory } from '#vmm';
 import { connectTo, listenAt } from './migration-address.js';
+import { MONOTONIC } from './monotonic.js';
 import { socketChannel } from './migration-channel.js';
 import type {
   FromThread,
@@ -23,17 +23,6 @@ const TELL_EVERY_MS = 100;
 const { memory: wasmMemory, codecModule, boardVersion, role } = workerData as MigrationTask;
 const memory = new GuestMemory(wasmMemory);
 const codec = bindCodec(codecModule, wasmMemory);
-const clock: Clock = {
-  now: () => performance.now(),
-  sleep: async (ms, signal) => {
-    signal.throwIfAborted();
-    await sleep(ms, undefined, { signal }).catch(() => {
-      throw signal.reason;
-    });
-  },
-  breathe: () => immediately(),
-};
-
 // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's port has no origin
 const tell = (message: FromThread) => parentPort!.postMessage(message);
 let onOrder: (order: Exclude<ToThread, { kind: 'answer' }>) => void = () => undefined;
@@ -73,7 +62,7 @@ async function send({ address, migrationId, epoch, parameters }: OutgoingRole): 
       saveState: () => ask('saveState', null),
     },
     codec,
-    clock,
+    clock: MONOTONIC,
     connect: async (signal) => socketChannel(await connectTo(address, signal)),
     onChange: (figures) => tell({ kind: 'outgoing', figures }),
   });
@@ -95,7 +84,7 @@ async function receive({ address, epoch }: IncomingRole): Promise<void> {
       start: async (running) => void (await ask('start', running)),
     },
     codec,
-    clock,
+    clock: MONOTONIC,
     epoch,
     onChange: (figures) => tell({ kind: 'incoming', figures }),
   });

@@ -2,6 +2,7 @@
 import { QmpError, type QmpServer } from '#qmp';
 import type { Machine } from '#vmm';
 import { checkTransition, type RunState } from './run-state.js';
+import { MIRROR_EVENTS } from './block/mirror-events.js';
 import type { WatchdogAction } from './watchdog-action.js';
 
 /** Why the VM ends or is reset, in QEMU's words (ShutdownCause). */
@@ -10,7 +11,7 @@ type Cause = 'host-qmp-quit' | 'host-qmp-system-reset' | 'host-signal' | 'host-u
 /** Events that this VMM sends. */
 export const EVENTS = [
   ...['STOP', 'RESUME', 'SHUTDOWN', 'RESET', 'POWERDOWN', 'MIGRATION', 'MIGRATION_PASS'],
-  ...['BALLOON_CHANGE', 'BLOCK_EXPORT_DELETED', 'BLOCK_IO_ERROR', 'VSERPORT_CHANGE', 'WATCHDOG'],
+  ...['BALLOON_CHANGE', 'BLOCK_EXPORT_DELETED', 'BLOCK_IO_ERROR', ...MIRROR_EVENTS, 'VSERPORT_CHANGE', 'WATCHDOG'],
 ] as const;
 
 export interface VmIdentity {

@@ -49,6 +49,20 @@ void virtio_send(struct virtio_queue *queues, u32 queue, const void *buffer, u32
   virtio_write(NOTIFY, queue);
 }
 
+void virtio_send_parts(struct virtio_queue *queues, u32 queue, const struct virtio_part *parts, u32 count) {
+  struct virtio_queue *to = &queues[queue];
+  for (u32 i = 0; i < count; i++) {
+    to->descriptors[i].address = (u64)parts[i].buffer;
+    to->descriptors[i].size = parts[i].size;
+    to->descriptors[i].flags = (unsigned short)(parts[i].flags | (i + 1 < count ? VIRTIO_NEXT : 0));
+    to->descriptors[i].next = (unsigned short)(i + 1);
+  }
+  to->available.ring[to->available.index % VIRTIO_QUEUE] = 0;
+  __atomic_store_n(&to->available.index, (unsigned short)(to->available.index + 1), __ATOMIC_RELEASE);
+  __asm__ volatile("fence" ::: "memory");
+  virtio_write(NOTIFY, queue);
+}
+
 int virtio_returned(struct virtio_queue *queue) {
   if (__atomic_load_n(&queue->used.index, __ATOMIC_ACQUIRE) == queue->seen) return 0;
   queue->seen++;

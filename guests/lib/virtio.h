@@ -3,7 +3,7 @@
 #define VIRTIO_H
 #include "guest.h"
 
-enum { VIRTIO_QUEUE = 8, VIRTIO_WRITABLE = 2 };
+enum { VIRTIO_QUEUE = 8, VIRTIO_NEXT = 1, VIRTIO_WRITABLE = 2 };
 enum { VIRTIO_CONFIG = 0x100 };
 
 struct virtio_queue {
@@ -19,6 +19,9 @@ int virtio_start(u32 device, u64 features, struct virtio_queue *queues, u32 coun
 u32 virtio_read(u32 offset);
 void virtio_write(u32 offset, u32 value);
 void virtio_send(struct virtio_queue *queues, u32 queue, const void *buffer, u32 size, u32 flags);
+/* One request of several buffers, on a queue where nothing else is under way; `flags` are those of each. */
+struct virtio_part { const void *buffer; u32 size, flags; };
+void virtio_send_parts(struct virtio_queue *queues, u32 queue, const struct virtio_part *parts, u32 count);
 /* 1 if a request that was sent has come back since it last was 1. */
 int virtio_returned(struct virtio_queue *queue);
 

@@ -5,6 +5,7 @@ export { MigrationError } from './errors.js';
 export type { DowntimeBreakdown, Iteration, MigrationFigures, MigrationStatus } from './figures.js';
 export { IncomingMigration } from './incoming.js';
 export type { IncomingFigures, IncomingOutcome } from './incoming.js';
+export { BandwidthLimiter } from './limiter.js';
 export type { Channel, Clock, DestinationMachine, SourceMachine } from './ports.js';
 export { DEFAULT_PARAMETERS } from './parameters.js';
 export type { PrecopyParameters } from './parameters.js';

@@ -58,7 +58,7 @@ export function registerNbdCommands(qmp: QmpServer, server: NbdServer, drives: D
 }
 
 /** An Error becomes what the caller is told. */
-async function refused(action: () => Promise<void> | void): Promise<void> {
+export async function refused(action: () => Promise<void> | void): Promise<void> {
   try {
     await action();
   } catch (error) {
@@ -74,7 +74,11 @@ function socketAddress(value: unknown, name: string): MigrationAddress {
   const given = object({ type: oneOf('inet', 'unix'), data: (data: unknown) => data })(value, name);
   if (given.type === 'unix') return unix(given.data, `${name}.data`);
   const { host, port } = inet(given.data, `${name}.data`);
-  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535)
-    throw new QmpError(`argument '${name}.data.port' must be a port`);
-  return { host, port: Number(port) };
+  return { host, port: socketPort(port, `${name}.data.port`) };
+}
+
+/** QEMU writes ports as strings. */
+export function socketPort(port: string, name: string): number {
+  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) throw new QmpError(`argument '${name}' must be a port`);
+  return Number(port);
 }

@@ -6,6 +6,8 @@ import { socketStream } from './nbd-socket.js';
 
 /** A client has this long to choose an export. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** What is under way for a client gets this long to be answered when its export ends. */
+const END_TIMEOUT_MS = 1000;
 /** At most so many clients unless nbd-server-start says otherwise. */
 const MAX_CONNECTIONS = 100;
 
@@ -20,7 +22,7 @@ export class NbdServer {
   private listener: Server | undefined;
   private bound: MigrationAddress | undefined;
   private readonly exported = new Map<string, NamedExport>();
-  private readonly sessions = new Set<NbdServerSession>();
+  private readonly sessions = new Map<NbdServerSession, Socket>();
 
   constructor(private readonly log: (line: string) => void) {}
 
@@ -49,7 +51,7 @@ export class NbdServer {
     this.listener = undefined;
     this.bound = undefined;
     for (const { id } of this.exports) await this.remove(id);
-    await Promise.all([...this.sessions].map((session) => session.end()));
+    await Promise.all([...this.sessions.keys()].map((session) => this.end(session)));
   }
 
   /** Throws an Error if the server does not run, or id or name are taken. */
@@ -70,7 +72,7 @@ export class NbdServer {
   async remove(id: string): Promise<void> {
     const clients = this.clientsOf(id);
     this.exported.delete(id);
-    await Promise.all(clients.map((session) => session.end()));
+    await Promise.all(clients.map((session) => this.end(session)));
   }
 
   /** No disk is written by a client any more. */
@@ -80,7 +82,14 @@ export class NbdServer {
 
   private clientsOf(id: string): NbdServerSession[] {
     const disk = this.exported.get(id)?.disk;
-    return [...this.sessions].filter((session) => disk && session.export === disk);
+    return [...this.sessions.keys()].filter((session) => disk && session.export === disk);
+  }
+
+  /** A client that does not take its answers is waited for no longer than this. */
+  private async end(session: NbdServerSession): Promise<void> {
+    const cut = setTimeout(() => this.sessions.get(session)?.destroy(), END_TIMEOUT_MS);
+    await session.end();
+    clearTimeout(cut);
   }
 
   private async serve(socket: Socket): Promise<void> {
@@ -94,7 +103,7 @@ export class NbdServer {
     const timer = setTimeout(() => {
       if (!session.export) socket.destroy();
     }, HANDSHAKE_TIMEOUT_MS);
-    this.sessions.add(session);
+    this.sessions.set(session, socket);
     try {
       await session.run();
     } catch (error) {
