@@ -2,6 +2,7 @@
 export * from './agent.js';
 export * from './cluster.js';
 export * from './common.js';
+export * from './convergence.js';
 export * from './event.js';
 export * from './host.js';
 export * from './job.js';

@@ -1,0 +1,144 @@
+/** What each means does to a migration: the model by which means are compared before one is applied. */
+import type { AllowedMeans, ConvergenceFacts, Means, MigrationDecision } from '#contracts';
+import { type Estimate, type Outlook, precopyEstimate } from './estimate.js';
+import type { Rates } from './rates.js';
+
+/** A step: a means with how much of it (see MigrationDecision.value). */
+export interface Step {
+  readonly means: Means;
+  readonly value: number | null;
+}
+
+/** Those that only cost the hosts something, not the guest. */
+const FREE: ReadonlySet<Means> = new Set(['multifd', 'compression', 'xbzrle']);
+/** Those that end a migration in a time that depends on the link alone. */
+const CERTAIN: ReadonlySet<Means> = new Set(['post_copy', 'suspend']);
+export const isFree = (means: Means) => FREE.has(means);
+export const isCertain = (means: Means) => CERTAIN.has(means);
+
+/** The guest's pause at the start of post-copy: state of the devices and a list of pages, no page itself. */
+const POSTCOPY_DOWNTIME_MS = 100;
+/** Assumed while no page has been sampled. */
+const COMPRESSED_SHARE = 0.5;
+const DELTA_SHARE = 0.3;
+/** What a thread compresses in a millisecond (zstd 1 on pages). */
+const COMPRESSED_BYTES_PER_MS = 120_000;
+/** What several connections gain on a link that no limit holds back. */
+const MULTIFD_GAIN = 1.3;
+const MIB = 2 ** 20;
+
+/** All steps of a means that go beyond `applied`, the mildest first. */
+export function stepsOf(allowed: AllowedMeans, facts: ConvergenceFacts, applied: readonly Step[]): Step[] {
+  const { means } = allowed;
+  const before = Math.max(...applied.filter((step) => step.means === means).map(({ value }) => value ?? Infinity), 0);
+  return valuesOf(allowed, facts)
+    .filter((value) => (value === null ? before === 0 : value > before))
+    .map((value) => ({ means, value }));
+}
+
+function valuesOf(allowed: AllowedMeans, { vcpus, downtimeLimitMs }: ConvergenceFacts): (number | null)[] {
+  switch (allowed.means) {
+    case 'multifd':
+      return [allowed.channels];
+    case 'compression':
+      return [allowed.threads];
+    case 'xbzrle':
+      return [allowed.cacheMiB];
+    case 'downtime_limit':
+      return allowed.stepsMs.filter((ms) => ms > downtimeLimitMs);
+    case 'throttle':
+    case 'cpu_limit': {
+      const { initialPercent, incrementPercent, maximumPercent } = allowed;
+      const steps = Math.max(0, Math.ceil((maximumPercent - initialPercent) / incrementPercent));
+      return Array.from({ length: steps + 1 }, (_, n) =>
+        Math.min(maximumPercent, initialPercent + n * incrementPercent),
+      );
+    }
+    case 'offline_vcpus':
+      return Array.from({ length: Math.max(0, vcpus - allowed.minimumOnline) }, (_, n) => n + 1);
+    case 'post_copy':
+    case 'suspend':
+      return [null];
+  }
+}
+
+/** The outlook with `step` applied. `applied`: what the outlook has in it already. */
+export function withStep(
+  outlook: Outlook,
+  { means, value }: Step,
+  facts: ConvergenceFacts,
+  applied: readonly Step[],
+): Outlook {
+  const { bytesPerMs, dirtyBytesPerMs } = outlook;
+  const before = applied.findLast((step) => step.means === means)?.value ?? 0;
+  switch (means) {
+    case 'multifd':
+      return facts.bandwidthMiBps === null ? { ...outlook, bytesPerMs: bytesPerMs * MULTIFD_GAIN } : outlook;
+    case 'compression': {
+      const carried = bytesPerMs / (facts.compressedShare ?? COMPRESSED_SHARE);
+      return { ...outlook, bytesPerMs: Math.max(bytesPerMs, Math.min(carried, value! * COMPRESSED_BYTES_PER_MS)) };
+    }
+    case 'xbzrle': {
+      const rewritten = facts.passes.at(-1)?.dirtyBytes ?? 0;
+      const hits = rewritten > 0 ? Math.min(1, (value! * MIB) / rewritten) : 1;
+      return { ...outlook, bytesPerMs: bytesPerMs / (1 - hits * (1 - (facts.deltaShare ?? DELTA_SHARE))) };
+    }
+    case 'downtime_limit':
+      return { ...outlook, downtimeLimitMs: value! };
+    case 'throttle':
+    case 'cpu_limit':
+      return { ...outlook, dirtyBytesPerMs: (dirtyBytesPerMs * (100 - value!)) / (100 - before) };
+    case 'offline_vcpus':
+      return { ...outlook, dirtyBytesPerMs: (dirtyBytesPerMs * (facts.vcpus - value!)) / (facts.vcpus - before) };
+    case 'post_copy':
+    case 'suspend':
+      return outlook;
+  }
+}
+
+/** How the migration would end if `step` were taken now. `fromStart`: it would have to be cancelled and begun again. */
+export function estimateStep(
+  outlook: Outlook,
+  step: Step,
+  facts: ConvergenceFacts,
+  applied: readonly Step[],
+  rates: Pick<Rates, 'restMs' | 'passMs' | 'rewrittenBytes'>,
+  fromStart: boolean,
+): Estimate {
+  const then = withStep(outlook, step, facts, applied);
+  const speedup = then.bytesPerMs / outlook.bytesPerMs;
+  const restMs = (fromStart ? facts.totalBytes / outlook.bytesPerMs : rates.restMs) / speedup;
+  const passMs = fromStart ? restMs : rates.passMs + restMs;
+  const allMs = restMs + (fromStart ? 0 : rates.rewrittenBytes / then.bytesPerMs);
+  if (step.means === 'post_copy') return { totalMs: allMs, downtimeMs: POSTCOPY_DOWNTIME_MS };
+  if (step.means === 'suspend') return { totalMs: allMs, downtimeMs: allMs };
+  return precopyEstimate(then, restMs, passMs);
+}
+
+/** A figure that is lower than this share of what it was has become better. */
+const HELPED = 0.95;
+
+/**
+ * Whether a decision has lowered what the guest writes against what the link carries, or the pause that the rest would
+ * need; null: no pass tells yet. A longer downtime limit is not meant to.
+ */
+export function hasHelped(decision: MigrationDecision, facts: ConvergenceFacts): boolean | null {
+  if (decision.failure !== null) return false;
+  const after = facts.passes.filter(({ number }) => number > decision.pass + 1).slice(0, 3);
+  const before = facts.passes.filter(({ number }) => number <= decision.pass).slice(-3);
+  if (after.length === 0 || before.length === 0) return null;
+  return load(after) < load(before) * HELPED || pauseMs(after.at(-1)!) < pauseMs(before.at(-1)!) * HELPED;
+}
+
+type Pass = ConvergenceFacts['passes'][number];
+
+/** Bytes written for each that was sent. */
+function load(passes: readonly Pass[]): number {
+  const sent = passes.reduce((total, { contentBytes }) => total + contentBytes, 0);
+  const written = passes.reduce((total, { dirtyBytes }) => total + dirtyBytes, 0);
+  return sent > 0 ? written / sent : 0;
+}
+
+/** How long the guest would have to stand still after that pass. */
+const pauseMs = ({ contentBytes, dirtyBytes, durationMs }: Pass) =>
+  contentBytes > 0 ? (dirtyBytes * durationMs) / contentBytes : 0;

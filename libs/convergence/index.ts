@@ -1,0 +1,4 @@
+/** What to do about a migration that does not converge, and what one would take that has not begun. Pure. */
+export { decide, type Decision } from './decide.js';
+export { predict, type GuestFigures } from './predict.js';
+export { PRESETS, type Preset } from './presets.js';
