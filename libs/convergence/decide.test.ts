@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Convergence, Means } from '#contracts';
 import { type Outcome, policyOf, simulate, type World } from './migration.fixture.js';
-import { PRESETS } from './presets.js';
+import { PRESETS } from './index.js';
 
 const steady = (rate: number) => () => rate;
 /** 1 GiB of memory, 100 MiB/s of link: a first pass takes ten seconds. */

@@ -1,6 +1,6 @@
 /** A migration in simulated time: a guest that writes, a link that carries, and `decide` at every heartbeat. */
 import { type AllowedMeans, Convergence, type ConvergenceFacts, Means, type MigrationDecision } from '#contracts';
-import { decide, type Decision } from './decide.js';
+import { decide, type Decision } from './index.js';
 
 const MIB = 2 ** 20;
 const STEP_MS = 10;

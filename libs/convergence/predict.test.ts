@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Means } from '#contracts';
 import { policyOf } from './migration.fixture.js';
-import { type GuestFigures, predict } from './predict.js';
+import { type GuestFigures, predict } from './index.js';
 
 const MIB = 2 ** 20;
 const guest = (change: Partial<GuestFigures>): GuestFigures => ({
