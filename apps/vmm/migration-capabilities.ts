@@ -4,10 +4,10 @@ import { QmpError } from '#qmp';
 /** Part of the stream: always on. */
 const ALWAYS = ['events', 'return-path'] as const;
 /** May be switched at any time, also while a migration runs; off at first. */
-const IN_FLIGHT = ['auto-converge'] as const;
+const IN_FLIGHT = ['auto-converge', 'xbzrle'] as const;
 /** Not here. */
 const NEVER = [
-  ...['xbzrle', 'rdma-pin-all', 'zero-blocks', 'compress', 'postcopy-ram', 'x-colo', 'release-ram', 'block'],
+  ...['rdma-pin-all', 'zero-blocks', 'compress', 'postcopy-ram', 'x-colo', 'release-ram', 'block'],
   ...['pause-before-switchover', 'multifd', 'dirty-bitmaps', 'postcopy-blocktime', 'late-block-activate'],
   ...['x-ignore-shared', 'validate-uuid', 'background-snapshot', 'zero-copy-send', 'postcopy-preempt'],
   ...['switchover-ack'],

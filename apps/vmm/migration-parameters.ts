@@ -1,9 +1,12 @@
 /** Migration parameters under QEMU's names (qapi/migration.json, MigrationParameters), and what the engine makes of them. */
 import { DEFAULT_PARAMETERS, type PrecopyParameters } from '#migration';
 import { boolean, integer, optional, QmpError, type Check } from '#qmp';
+import { layout } from '#vmm';
 import type { Capabilities } from './migration-capabilities.js';
 
 const MAX_DOWNTIME_MS = 2_000_000;
+const MIB = 2 ** 20;
+const MAX_CACHE_BYTES = 2 ** 31;
 const percentage = (from: number, to: number) => integer(from, to);
 
 /** Each parameter's check, and QEMU's default where QEMU has it; no limit to the bandwidth. */
@@ -15,6 +18,7 @@ const PARAMETERS = {
   'cpu-throttle-increment': parameter(percentage(1, 99), 10),
   'cpu-throttle-tailslow': parameter(boolean, false),
   'max-cpu-throttle': parameter(percentage(1, 99), 99),
+  'xbzrle-cache-size': parameter(cacheSize, 64 * MIB),
   'x-drover-throttle-writers': parameter(boolean, false),
   'x-drover-cpu-throttle': parameter(percentage(0, 99), 0),
   'x-drover-park-harts': parameter(integer(0), 0),
@@ -26,6 +30,12 @@ export type ParameterValues = {
 
 /** What is asked of the guest at once, and only while a migration runs; its end sets it back. */
 const FOR_ONE_MIGRATION = ['x-drover-cpu-throttle', 'x-drover-park-harts'] as const;
+
+function cacheSize(value: unknown, name: string): number {
+  const bytes = integer(layout.PAGE_SIZE, MAX_CACHE_BYTES)(value, name);
+  if (!Number.isInteger(Math.log2(bytes))) throw new QmpError(`argument '${name}' must be a power of two`);
+  return bytes;
+}
 
 function parameter<T>(check: Check<T>, initial: T) {
   return { check, initial };
@@ -75,4 +85,5 @@ export const engineParameters = (values: ParameterValues, capabilities: Capabili
     writersOnly: values['x-drover-throttle-writers'],
     parkedHarts: values['x-drover-park-harts'],
   },
+  xbzrleCacheBytes: capabilities.xbzrle ? values['xbzrle-cache-size'] : null,
 });

@@ -1,11 +1,12 @@
 /** Answers of query-migrate in QEMU's shape (qapi/migration.json, MigrationInfo); what QEMU lacks is under x-drover. */
-import type { IncomingFigures, MigrationFigures } from '#migration';
+import type { IncomingFigures, MigrationFigures, XbzrleFigures } from '#migration';
 import type { MigrationAddress } from './migration-address.js';
 
 const BITS_PER_BYTE = 8;
 
 export function describeOutgoing(figures: MigrationFigures): Record<string, unknown> {
   const { iterations, pageBytes, pages, zeroPages, transferredBytes } = figures;
+  const wholePages = pages - zeroPages - (figures.xbzrle?.pages ?? 0);
   const last = iterations.at(-1);
   const flowedMs = Math.max(1, figures.totalMs - figures.setupMs);
   const bytesPerMs = last ? last.bytes / Math.max(last.durationMs, 0.001) : transferredBytes / flowedMs;
@@ -18,13 +19,14 @@ export function describeOutgoing(figures: MigrationFigures): Record<string, unkn
     ...(figures.downtimeMs !== null && { downtime: Math.round(figures.downtimeMs) }),
     ...(last?.expectedDowntimeMs != null && { 'expected-downtime': Math.ceil(last.expectedDowntimeMs) }),
     ...(figures.throttle.percentage > 0 && { 'cpu-throttle-percentage': figures.throttle.percentage }),
+    ...(figures.xbzrle && { 'xbzrle-cache': describeXbzrle(figures.xbzrle) }),
     ram: {
       total: figures.ramBytes,
       transferred: transferredBytes,
       remaining: figures.remainingBytes,
       duplicate: zeroPages,
-      normal: pages - zeroPages,
-      'normal-bytes': (pages - zeroPages) * pageBytes,
+      normal: wholePages,
+      'normal-bytes': wholePages * pageBytes,
       'dirty-pages-rate': Math.round(((last?.dirtyRateMiBps ?? 0) * 2 ** 20) / pageBytes),
       mbps: (bytesPerMs * BITS_PER_BYTE * 1000) / 1e6,
       'page-size': pageBytes,
@@ -35,6 +37,16 @@ export function describeOutgoing(figures: MigrationFigures): Record<string, unkn
     'x-drover': { migrationId, epoch, iterations, reason, downtimeBreakdown, confirmed, error, throttle },
   };
 }
+
+const describeXbzrle = (xbzrle: XbzrleFigures) => ({
+  'cache-size': xbzrle.cacheBytes,
+  bytes: xbzrle.bytes,
+  pages: xbzrle.pages,
+  'cache-miss': xbzrle.cacheMiss,
+  'cache-miss-rate': xbzrle.cacheMissRate,
+  'encoding-rate': xbzrle.encodingRate,
+  overflow: xbzrle.overflow,
+});
 
 const INCOMING_STATUS = {
   waiting: 'setup',

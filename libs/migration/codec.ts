@@ -1,15 +1,24 @@
 /** The engine's WebAssembly module (codec/codec.as.ts), bound to one VM's memory. Addresses are byte offsets there. */
 export interface Codec {
+  /** What it is an instance of, for others on other memories. */
+  readonly module: WebAssembly.Module;
   /** How many bits of `words` 64-bit words are set. */
   countBits(bitmap: number, words: number): number;
   /** Clears up to `most` bits from word `first` on and lists their numbers (u32) at `list`; returns how many. */
   takeBits(bitmap: number, words: number, first: number, list: number, most: number): number;
   /** Packs the listed pages as the payload of a RAM frame at `out`; returns its bytes. */
   packPages(ram: number, list: number, count: number, iteration: number, out: number): number;
-  /** Pages with content in a batch, or -1 if it is malformed, of another iteration, or beyond `pages`. */
+  /** Pages of a batch that are zero, or -1 if it is malformed, of another iteration, or beyond `pages`. */
   checkBatch(batch: number, bytes: number, iteration: number, pages: number): number;
   /** Puts a checked batch into RAM. */
   unpackPages(ram: number, batch: number): void;
+  /** Delta between two pages, at `out`, as its length; -1 if that is more than `most`. */
+  encodeDelta(old: number, fresh: number, out: number, most: number): number;
+  isDelta(delta: number, bytes: number): number;
+  applyDelta(page: number, delta: number, bytes: number): void;
+  /** See codec/xbzrle.as.ts; in a memory of their own. */
+  openCache(pages: number): void;
+  encodeBatch(): number;
   clearPages(ram: number, pages: number): void;
   /** Writes the checksum of a frame whose `bytes` after the checksum are complete. */
   seal(frame: number, bytes: number, sequence: number): void;
@@ -20,5 +29,6 @@ export interface Codec {
 
 /** Binds the compiled module to a VM's shared memory. */
 export function bindCodec(module: WebAssembly.Module, memory: WebAssembly.Memory): Codec {
-  return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Codec;
+  const functions = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Omit<Codec, 'module'>;
+  return { ...functions, module };
 }

@@ -1,6 +1,7 @@
 /** What a migration tells about itself, at the source. All bytes are payload on the connection unless named otherwise. */
 import type { ErrorCode } from './errors.js';
 import type { ThrottleFigures } from './throttle.js';
+import type { XbzrleFigures } from './xbzrle.js';
 
 /** QEMU's names (qapi/migration.json, MigrationStatus). */
 export type MigrationStatus = 'setup' | 'active' | 'device' | 'completed' | 'cancelling' | 'cancelled' | 'failed';
@@ -55,6 +56,7 @@ export interface MigrationFigures {
   /** Why it stopped the guest or went on, last time. */
   readonly reason: string;
   readonly throttle: ThrottleFigures;
+  readonly xbzrle: XbzrleFigures | null;
   readonly downtimeMs: number | null;
   readonly downtimeBreakdown: DowntimeBreakdown | null;
   /** For `completed`: whether the destination said that it runs. False means: only it knows. */

@@ -5,7 +5,7 @@ import { Connection } from './connection.js';
 import { MigrationError, asMigrationError } from './errors.js';
 import type { Channel, Clock, DestinationMachine } from './ports.js';
 import type { Messages } from './protocol.js';
-import { BATCH_HEADER_BYTES, checkMachine, describeMachine } from './protocol.js';
+import { checkMachine, describeMachine } from './protocol.js';
 
 /** How long a caller may take to say who it is. */
 const OPENING_PATIENCE_MS = 5_000;
@@ -187,11 +187,11 @@ export class IncomingMigration {
     const { codec, machine } = this.options;
     const { iteration, pages, zeroPages } = this.current;
     if (!this.takesPages) throw new MigrationError('malformed', 'pages came where none were due');
-    const full = codec.checkBatch(payload, bytes, iteration, machine.memory.ramPages);
-    if (full < 0) throw new MigrationError('malformed', `a batch of pages of iteration ${iteration} is malformed`);
+    const zeros = codec.checkBatch(payload, bytes, iteration, machine.memory.ramPages);
+    if (zeros < 0) throw new MigrationError('malformed', `a batch of pages of iteration ${iteration} is malformed`);
     codec.unpackPages(layout.RAM, payload);
-    const count = (bytes - BATCH_HEADER_BYTES - full * layout.PAGE_SIZE) / 4;
-    this.current = { ...this.current, pages: pages + count, zeroPages: zeroPages + count - full };
+    const count = machine.memory.view.getUint32(payload, true);
+    this.current = { ...this.current, pages: pages + count, zeroPages: zeroPages + zeros };
   }
 
   private change(news: Partial<IncomingFigures>): void {

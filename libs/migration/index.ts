@@ -11,3 +11,4 @@ export { DEFAULT_PARAMETERS } from './parameters.js';
 export type { PrecopyParameters } from './parameters.js';
 export { PrecopySource } from './precopy.js';
 export type { MachineDescription } from './protocol.js';
+export type { XbzrleFigures } from './xbzrle.js';

@@ -6,6 +6,8 @@ export interface PrecopyParameters {
   readonly maxBandwidth: number;
   readonly downtimeLimitMs: number;
   readonly throttle: ThrottleParameters;
+  /** XBZRLE's cache, a power of two; null: no XBZRLE. */
+  readonly xbzrleCacheBytes: number | null;
 }
 
 /** No limit to the bandwidth, QEMU's default downtime limit, and nothing that helps guests which do not converge. */
@@ -13,4 +15,5 @@ export const DEFAULT_PARAMETERS: PrecopyParameters = {
   maxBandwidth: 0,
   downtimeLimitMs: 300,
   throttle: { autoConverge: null, percentage: 0, writersOnly: false, parkedHarts: 0 },
+  xbzrleCacheBytes: null,
 };

@@ -1,4 +1,5 @@
 /** When pre-copy has copied enough: pure, from figures alone. */
+import { layout } from '#vmm';
 
 /** What a pass over the dirty log sent, and how long that took until the destination had it. */
 export interface PassMeasure {
@@ -7,11 +8,15 @@ export interface PassMeasure {
 }
 
 export interface PrecopyFacts {
-  /** Content of all pages that are dirty now, after the log was read: exact, not an estimate. */
+  /** What all pages that are dirty now, after the log was read, will take on the connection: their number is exact. */
   readonly remainingBytes: number;
+  /** The same after the pass before. */
+  readonly remainedBytes: number;
   /** See measureBandwidth; null before the first pass. */
   readonly bytesPerMs: number | null;
   readonly downtimeLimitMs: number;
+  /** Passes so far that were made for a shorter downtime, although the rest would have fitted. */
+  readonly extraPasses: number;
 }
 
 export interface PrecopyDecision {
@@ -23,6 +28,11 @@ export interface PrecopyDecision {
 
 /** A bandwidth is taken from at least this much, where there is: a pass of three pages measures latency. */
 const ENOUGH_BYTES = 4 * 2 ** 20;
+/** One more pass pays if it promises to leave no more than this part. */
+const SHRINKS = 0.75;
+/** Not to be improved on: the rest of the downtime is as long. */
+const SHORT_MS = 5;
+const MOST_EXTRA_PASSES = 5;
 
 /** Bytes per ms over the latest passes that together moved enough; null if there is nothing to measure. */
 export function measureBandwidth(passes: readonly PassMeasure[]): number | null {
@@ -36,17 +46,34 @@ export function measureBandwidth(passes: readonly PassMeasure[]): number | null 
   return bytes > 0 && durationMs > 0 ? bytes / durationMs : null;
 }
 
-/** Whether to stop the guest and send the rest, or to go over the dirty log once more. */
-export function decide({ remainingBytes, bytesPerMs, downtimeLimitMs }: PrecopyFacts): PrecopyDecision {
+/** What a page that is not zero took on the connection in a pass: less than a page where deltas or compression help. */
+export function pageCost({ pages, zeroPages, bytes }: { pages: number; zeroPages: number; bytes: number }): number {
+  return pages > zeroPages ? Math.min(bytes / (pages - zeroPages), layout.PAGE_SIZE) : layout.PAGE_SIZE;
+}
+
+export const fits = ({ expectedDowntimeMs }: PrecopyDecision, downtimeLimitMs: number): boolean =>
+  expectedDowntimeMs !== null && expectedDowntimeMs <= downtimeLimitMs;
+
+/**
+ * Whether to stop the guest and send the rest, or to go over the dirty log once more: because the rest does not fit, or
+ * because it shrinks so fast that a pass, which is no longer than the limit, makes the pause a good deal shorter.
+ */
+export function decide(facts: PrecopyFacts): PrecopyDecision {
+  const { remainingBytes, remainedBytes, bytesPerMs, downtimeLimitMs, extraPasses } = facts;
   if (bytesPerMs === null) {
     return { action: 'iterate', reason: 'no bandwidth is measured yet', expectedDowntimeMs: null };
   }
   const expectedDowntimeMs = remainingBytes / bytesPerMs;
-  const fits = expectedDowntimeMs <= downtimeLimitMs;
-  const figures = `${remainingBytes} bytes remain, about ${expectedDowntimeMs.toFixed(1)} ms of downtime`;
-  return {
-    action: fits ? 'stop' : 'iterate',
-    reason: `${figures}: ${fits ? 'within' : 'beyond'} the limit of ${downtimeLimitMs} ms`,
+  const figures = `${Math.round(remainingBytes)} bytes remain, about ${expectedDowntimeMs.toFixed(1)} ms of downtime`;
+  const say = (action: 'iterate' | 'stop', why: string) => ({
+    action,
+    reason: `${figures}: ${why} the limit of ${downtimeLimitMs} ms`,
     expectedDowntimeMs,
-  };
+  });
+  if (expectedDowntimeMs > downtimeLimitMs) return say('iterate', 'beyond');
+  const shrinks = remainingBytes <= remainedBytes * SHRINKS;
+  if (shrinks && expectedDowntimeMs > SHORT_MS && extraPasses < MOST_EXTRA_PASSES) {
+    return say('iterate', 'still shrinking fast, within');
+  }
+  return say('stop', 'within');
 }

@@ -12,6 +12,7 @@ import type { Channel, Clock, SourceMachine } from './ports.js';
 import { Progress } from './progress.js';
 import { describeMachine } from './protocol.js';
 import { GuestThrottle } from './throttle.js';
+import { Xbzrle } from './xbzrle.js';
 
 /** How long the destination may keep silent. */
 export interface Patience {
@@ -43,6 +44,7 @@ export class PrecopySource {
   private readonly pending: PendingPages;
   private readonly progress: Progress;
   private readonly throttle: GuestThrottle;
+  private readonly xbzrle: Xbzrle;
   private readonly connecting = new AbortController();
   private connection: Connection | null = null;
   private parameters: PrecopyParameters;
@@ -59,10 +61,12 @@ export class PrecopySource {
     this.pending = new PendingPages(machine.memory, codec);
     this.progress = new Progress(() => clock.now(), { migrationId, epoch, ramBytes: machine.memory.ramBytes });
     this.throttle = new GuestThrottle(machine.memory, clock, parameters.throttle);
+    this.xbzrle = new Xbzrle(machine.memory, codec);
+    this.xbzrle.setCacheBytes(parameters.xbzrleCacheBytes);
   }
 
   get figures(): MigrationFigures {
-    return { ...this.progress.figures, throttle: this.throttle.figures };
+    return { ...this.progress.figures, throttle: this.throttle.figures, xbzrle: this.xbzrle.figures };
   }
 
   /** Changes those that are given. */
@@ -70,6 +74,7 @@ export class PrecopySource {
     this.parameters = { ...this.parameters, ...changes };
     this.limiter.setRate(this.parameters.maxBandwidth);
     this.throttle.set(this.parameters.throttle);
+    this.xbzrle.setCacheBytes(this.parameters.xbzrleCacheBytes);
   }
 
   /** Asks for the end; the guest goes on here. False past the point of no return, or when it has ended already. */
@@ -139,6 +144,7 @@ export class PrecopySource {
       const pass = { iteration, ...sent, bytes, durationMs, dirtyPages: this.pending.count, sinceSyncMs };
       const { action } = this.progress.passed(pass, this.parameters.downtimeLimitMs);
       connection.signal.throwIfAborted();
+      this.xbzrle.passed(this.figures.pages);
       this.throttle.passed({ writtenBytes: this.figures.remainingBytes, sentBytes: bytes });
       onChange(this.figures);
       if (action === 'stop') return iteration;
@@ -193,7 +199,8 @@ export class PrecopySource {
       const slot = await connection.slot(patienceMs);
       const pages = pending.takeBatch();
       if (pages === 0) return sent;
-      const { bytes, zeroPages } = pending.pack(pages, iteration, slot);
+      const { bytes: packed, zeroPages } = pending.pack(pages, iteration, slot);
+      const bytes = iteration > 1 ? this.xbzrle.encode(slot, packed) : packed;
       connection.writer.sendBatch(bytes);
       this.limiter.spend(bytes);
       sent.pages += pages;

@@ -3,7 +3,7 @@ import type { MigrationError } from './errors.js';
 import type { DowntimeBreakdown, Iteration, MigrationFigures, MigrationStatus } from './figures.js';
 import { appendIteration, mebibytes } from './figures.js';
 import type { PassMeasure, PrecopyDecision } from './precopy-rule.js';
-import { decide, measureBandwidth } from './precopy-rule.js';
+import { decide, fits, measureBandwidth, pageCost } from './precopy-rule.js';
 
 /** Passes from which the bandwidth may be taken. */
 const MEASURES_KEPT = 20;
@@ -31,11 +31,14 @@ const NEXT_STATUS: Record<MigrationStatus, readonly MigrationStatus[]> = {
 };
 
 /** What is known from the course of the migration alone, whatever means it uses. */
-type CourseFigures = Omit<MigrationFigures, 'throttle'>;
+type CourseFigures = Omit<MigrationFigures, 'throttle' | 'xbzrle'>;
 
 /** Keeps the figures of a migration as it goes on. */
 export class Progress {
   private readonly measures: PassMeasure[] = [];
+  /** What remained after the pass before, and passes that followed although the rest would have fitted. */
+  private remainedBytes: number;
+  private extraPasses = 0;
   private readonly startedAtMs: number;
   private current: CourseFigures;
 
@@ -44,6 +47,7 @@ export class Progress {
     identity: { migrationId: string; epoch: number; ramBytes: number },
   ) {
     this.startedAtMs = nowMs();
+    this.remainedBytes = identity.ramBytes;
     this.current = {
       ...identity,
       status: 'setup',
@@ -105,7 +109,15 @@ export class Progress {
     this.measures.push({ bytes, durationMs });
     if (this.measures.length > MEASURES_KEPT) this.measures.shift();
     const remainingBytes = pass.dirtyPages * layout.PAGE_SIZE;
-    const decision = decide({ remainingBytes, bytesPerMs: measureBandwidth(this.measures), downtimeLimitMs });
+    const decision = decide({
+      remainingBytes: pass.dirtyPages * pageCost(pass),
+      remainedBytes: this.remainedBytes,
+      bytesPerMs: measureBandwidth(this.measures),
+      downtimeLimitMs,
+      extraPasses: this.extraPasses,
+    });
+    this.remainedBytes = pass.dirtyPages * pageCost(pass);
+    if (decision.action === 'iterate' && fits(decision, downtimeLimitMs)) this.extraPasses += 1;
     const figures: Iteration = {
       iteration,
       pages,

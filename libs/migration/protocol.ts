@@ -1,5 +1,5 @@
 /**
- * The migration stream, version 1: one connection, opened by the source.
+ * The migration stream, version 2: one connection, opened by the source.
  *
  *     source                                              destination
  *       |  opening, HELLO {migrationId, epoch, machine} ----->  |   newer than what is known here? the same machine?
@@ -29,7 +29,7 @@ import { layout } from '#vmm';
 import type { GuestMemory } from '#vmm';
 import { MigrationError } from './errors.js';
 
-export const STREAM_VERSION = 1;
+export const STREAM_VERSION = 2;
 export const OPENING_BYTES = 8;
 export const FRAME_HEADER_BYTES = 16;
 /** Most pages in a batch: 1 MiB of content to a frame. */

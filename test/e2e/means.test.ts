@@ -4,6 +4,7 @@ import {
   expectGuestGoesOn,
   migrationEnd,
   migrationWhen,
+  queryMigrate,
   setCapability,
   setParameters,
   startDestination,
@@ -73,4 +74,16 @@ test('only the hart that writes is slowed down; a destination that is killed lea
   expect((await migrationEnd(source)).status).toBe('failed');
   expect(await throttles(source)).toEqual([0, 0]);
   await expectGuestGoesOn(source);
+});
+
+test('XBZRLE, switched on in mid-flight, where little of each page changes', async () => {
+  const both = await startEndless(`${WRITES_TOO_FAST} change=1`);
+  await setParameters(both.source, { 'xbzrle-cache-size': 16 * MIB });
+  await setCapability(both.source, 'xbzrle', true);
+  await expectArrival(both);
+  const { 'xbzrle-cache': cache } = await queryMigrate(both.source);
+  expect(cache).toMatchObject({ 'cache-size': 16 * MIB, overflow: expect.any(Number) });
+  expect(cache!.pages).toBeGreaterThan(1000);
+  expect(cache!['encoding-rate']).toBeGreaterThan(2);
+  await expect(setParameters(both.source, { 'xbzrle-cache-size': 5000 })).rejects.toThrow('power of two');
 });

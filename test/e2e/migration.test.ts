@@ -292,8 +292,8 @@ describe('callers who get it wrong', () => {
     await expect(qmp.execute('migrate-set-parameters', { 'downtime-limit': -1 })).rejects.toThrow('downtime-limit');
     const set = (capability: string, state: boolean) =>
       qmp.execute('migrate-set-capabilities', { capabilities: [{ capability, state }] });
-    expect(await set('xbzrle', false)).toEqual({});
-    await expect(set('xbzrle', true)).rejects.toThrow('not implemented');
+    expect(await set('rdma-pin-all', false)).toEqual({});
+    await expect(set('rdma-pin-all', true)).rejects.toThrow('not implemented');
     await expect(set('teleport', true)).rejects.toThrow('no migration capability');
     expect(await qmp.execute('query-migrate-capabilities')).toContainEqual({ capability: 'events', state: true });
     await expect(qmp.execute('migrate', { uri: 'tcp:127.0.0.1:1' })).rejects.toThrow('inmigrate');

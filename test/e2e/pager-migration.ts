@@ -13,6 +13,7 @@ export interface QueryMigrate {
   readonly status?: string;
   readonly downtime?: number;
   readonly 'cpu-throttle-percentage'?: number;
+  readonly 'xbzrle-cache'?: { readonly pages: number; readonly 'encoding-rate': number };
   readonly 'error-desc'?: string;
   readonly 'socket-address'?: readonly { readonly port: string }[];
   readonly ram: { readonly transferred: number; readonly 'dirty-sync-count': number };

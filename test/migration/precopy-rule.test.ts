@@ -1,37 +1,57 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { decide, measureBandwidth } from '../../libs/migration/precopy-rule.js';
+import { decide, measureBandwidth, pageCost } from '../../libs/migration/precopy-rule.js';
 
 const MIB = 2 ** 20;
 const remainingBytes = fc.nat(2 ** 40);
 const bytesPerMs = fc.double({ min: 1, max: 1e8, noNaN: true });
 const downtimeLimitMs = fc.nat(60_000);
 
-test('stops exactly when the rest fits the limit', () => {
+const facts = fc.record({
+  remainingBytes,
+  remainedBytes: remainingBytes,
+  bytesPerMs,
+  downtimeLimitMs,
+  extraPasses: fc.nat(5),
+});
+
+test('goes on while the rest does not fit, and stops in the end when it does', () => {
   fc.assert(
-    fc.property(remainingBytes, bytesPerMs, downtimeLimitMs, (remaining, bandwidth, limit) => {
-      const decision = decide({ remainingBytes: remaining, bytesPerMs: bandwidth, downtimeLimitMs: limit });
-      expect(decision.action).toBe(remaining / bandwidth <= limit ? 'stop' : 'iterate');
-      expect(decision.expectedDowntimeMs).toBe(remaining / bandwidth);
-      expect(decision.reason).toContain(`${remaining} bytes remain`);
+    fc.property(facts, (known) => {
+      const { action, expectedDowntimeMs, reason } = decide(known);
+      expect(expectedDowntimeMs).toBe(known.remainingBytes / known.bytesPerMs);
+      expect(reason).toContain(`${known.remainingBytes} bytes remain`);
+      if (expectedDowntimeMs! > known.downtimeLimitMs) expect(action).toBe('iterate');
+      else expect(decide({ ...known, extraPasses: 5 }).action).toBe('stop');
     }),
   );
 });
 
-test('more bandwidth, a longer limit or less to send never turns a stop into another pass', () => {
-  fc.assert(
-    fc.property(remainingBytes, bytesPerMs, downtimeLimitMs, fc.nat(1000), (remaining, bandwidth, limit, more) => {
-      const facts = { remainingBytes: remaining, bytesPerMs: bandwidth, downtimeLimitMs: limit };
-      if (decide(facts).action === 'iterate') return;
-      expect(decide({ ...facts, bytesPerMs: bandwidth + more }).action).toBe('stop');
-      expect(decide({ ...facts, downtimeLimitMs: limit + more }).action).toBe('stop');
-      expect(decide({ ...facts, remainingBytes: Math.max(0, remaining - more) }).action).toBe('stop');
-    }),
-  );
+test.each([
+  ['shrinks fast: once more', 50, 100, 0, 'iterate'],
+  ['shrinks slowly: the pause would not get much shorter', 80, 100, 0, 'stop'],
+  ['grows', 100, 50, 0, 'stop'],
+  ['is so little that nobody would notice the difference', 4, 100, 0, 'stop'],
+  ['shrinks fast, but this has been going on for long', 50, 100, 5, 'stop'],
+])('the rest fits and %s', (_, remaining, remained, extraPasses, action) => {
+  const known = { remainingBytes: remaining * 1000, remainedBytes: remained * 1000, bytesPerMs: 1000 };
+  expect(decide({ ...known, downtimeLimitMs: 300, extraPasses }).action).toBe(action);
+});
+
+test('a page costs what pages took in the last pass, at most a page', () => {
+  expect(pageCost({ pages: 10, zeroPages: 0, bytes: 10 * 4100 })).toBe(4096);
+  expect(pageCost({ pages: 10, zeroPages: 5, bytes: 5 * 100 })).toBe(100);
+  expect(pageCost({ pages: 3, zeroPages: 3, bytes: 20 })).toBe(4096);
 });
 
 test('never stops before anything was measured', () => {
-  const decision = decide({ remainingBytes: 0, bytesPerMs: null, downtimeLimitMs: 1000 });
+  const decision = decide({
+    remainingBytes: 0,
+    remainedBytes: 0,
+    bytesPerMs: null,
+    downtimeLimitMs: 1000,
+    extraPasses: 0,
+  });
   expect(decision).toMatchObject({ action: 'iterate', expectedDowntimeMs: null });
 });
 

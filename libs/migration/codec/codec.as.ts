@@ -4,16 +4,20 @@
  *
  * A batch of pages (the payload of a RAM frame, see ../protocol.ts):
  *
- *     u32 count | u32 iteration | count x u32 (page number, bit 31: all zero) | contents of the others, 4096 bytes each
+ *     u32 count | u32 iteration | count x u32 page | contents, in the order of the pages
+ *
+ * A page is its number, with bit 31 if it is all zero: then it has no content. With bit 30 its content is what changed in
+ * it since the destination got it last, u16 length | delta (delta.as.ts); else it is the page itself.
  */
 import { PAGE_SHIFT, PAGE_SIZE } from '../../vmm/layout';
+import { applyDelta, isDelta } from './delta.as';
+import { BATCH_HEADER, DELTA_PAGE, PAGE_NUMBER, ZERO_PAGE } from './page-entry.as';
 import { xxh64 } from './xxh64.as';
 
 export { countBits, takeBits } from './bitmap.as';
+export { applyDelta, encodeDelta, isDelta } from './delta.as';
+export { encodeBatch, openCache } from './xbzrle.as';
 export { xxh64 };
-
-const ZERO_PAGE: u32 = 0x8000_0000;
-const BATCH_HEADER: usize = 8;
 
 /** True if all bytes of a page are zero; most pages that are not show it in their first 16 bytes. */
 function isZero(page: usize): bool {
@@ -46,20 +50,33 @@ export function packPages(ram: usize, list: usize, count: u32, iteration: u32, o
   return (content - out) as u32;
 }
 
-/** How many pages of a batch at `batch` carry content, or -1 if the batch is malformed or names a page beyond `pages`. */
+/** How many pages of a batch at `batch` are zero, or -1 if the batch is malformed or names a page beyond `pages`. */
 export function checkBatch(batch: usize, length: u32, iteration: u32, pages: u32): i32 {
   if (length < <u32>BATCH_HEADER) return -1;
   const count = load<u32>(batch);
   if (load<u32>(batch, 4) != iteration) return -1;
   if (count > (length - <u32>BATCH_HEADER) >> 2) return -1;
-  let full: u32 = 0;
-  for (let i: u32 = 0; i < count; i++) {
-    const entry = load<u32>(batch + BATCH_HEADER + ((i as usize) << 2));
-    if ((entry & ~ZERO_PAGE) >= pages) return -1;
-    full += entry & ZERO_PAGE ? 0 : 1;
+  const end = batch + length;
+  let entry = batch + BATCH_HEADER;
+  let content = entry + ((count as usize) << 2);
+  let zeros = 0;
+  for (const last = content; entry < last; entry += 4) {
+    const page = load<u32>(entry);
+    if ((page & ~(ZERO_PAGE | DELTA_PAGE)) >= pages) return -1;
+    if (page & ZERO_PAGE) {
+      if (page & DELTA_PAGE) return -1;
+      zeros++;
+    } else if (page & DELTA_PAGE) {
+      const bytes: u32 = load<u16>(content);
+      content += 2;
+      if (content + bytes > end || !isDelta(content, bytes)) return -1;
+      content += bytes;
+    } else {
+      content += PAGE_SIZE;
+    }
+    if (content > end) return -1;
   }
-  const expected = (BATCH_HEADER as u64) + ((count as u64) << 2) + ((full as u64) << PAGE_SHIFT);
-  return expected == (length as u64) ? (full as i32) : -1;
+  return content == end ? zeros : -1;
 }
 
 /** Puts the pages of a batch that checkBatch accepted into RAM. Pages that are zero already stay untouched (and unbacked). */
@@ -69,9 +86,13 @@ export function unpackPages(ram: usize, batch: usize): void {
   let content = entry + ((count as usize) << 2);
   for (const end = content; entry < end; entry += 4) {
     const number = load<u32>(entry);
-    const page = ram + (((number & ~ZERO_PAGE) as usize) << PAGE_SHIFT);
+    const page = ram + (((number & PAGE_NUMBER) as usize) << PAGE_SHIFT);
     if (number & ZERO_PAGE) {
       if (!isZero(page)) memory.fill(page, 0, PAGE_SIZE);
+    } else if (number & DELTA_PAGE) {
+      const bytes: u32 = load<u16>(content);
+      applyDelta(page, content + 2, bytes);
+      content += 2 + bytes;
     } else {
       memory.copy(page, content, PAGE_SIZE);
       content += PAGE_SIZE;
