@@ -14,6 +14,7 @@ import { SwitchThread } from './network/switch-thread.js';
 import { lockFolder } from './state/folder-lock.js';
 import { Identity } from './state/identity.js';
 import { JsonStore } from './state/json-store.js';
+import { DiskFiles } from './vms/disk-files.js';
 import { VmMeter } from './vms/figures.js';
 import { VmOrders } from './vms/vm-orders.js';
 import { VmRecord } from './vms/vm-record.js';
@@ -53,7 +54,8 @@ export class AgentContext {
 
     this.controller = new ControllerLink(controllerUrl);
     this.network = new SwitchThread(this.identity.agentToken, log);
-    this.vms = new VmTable(vmStore, new VmmDriver(vmmProgram, isolation), folders, this.network, log);
+    const disks = new DiskFiles(dir, imageFolders);
+    this.vms = new VmTable(vmStore, new VmmDriver(vmmProgram, isolation), folders, this.network, disks, log);
     this.transfers = new VmTransfers(this.vms, memoryMiB, log);
     this.orders = new VmOrders(this.vms, this.transfers, log);
     this.meter = new VmMeter(this.vms, new ProcessMeter(), log);

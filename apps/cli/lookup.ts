@@ -1,6 +1,6 @@
 /** Objects by name or by id. */
 import { allOf, type DroverClient } from '#client';
-import type { ClusterView, HostView, MigrationPolicyView, Page, VmView } from '#contracts';
+import type { ClusterView, HostView, MigrationPolicyView, Page, StorageDomainView, VmView } from '#contracts';
 import { NotFound } from './failure.js';
 
 export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -19,6 +19,11 @@ export const findVm = async (client: DroverClient, nameOrId: string): Promise<Vm
   UUID.test(nameOrId)
     ? client.vms.get(nameOrId)
     : only('VM', nameOrId, (await client.vms.list({ name: nameOrId })).items);
+
+export const findStorageDomain = async (client: DroverClient, nameOrId: string): Promise<StorageDomainView> =>
+  UUID.test(nameOrId)
+    ? client.storageDomains.get(nameOrId)
+    : only('storage domain', nameOrId, (await client.storageDomains.list({ name: nameOrId })).items);
 
 /** The cluster of that name or id; the only one there is if nothing was said. */
 export async function findCluster(client: DroverClient, nameOrId: string | undefined): Promise<ClusterView> {

@@ -6,6 +6,7 @@ import { guestCommands } from './commands/guest.js';
 import { hostCommands } from './commands/hosts.js';
 import { migrationCommands } from './commands/migrations.js';
 import { policyCommands } from './commands/policies.js';
+import { storageCommands } from './commands/storage.js';
 import { vmCommands } from './commands/vms.js';
 import { EXIT_CODES } from './failure.js';
 
@@ -24,7 +25,15 @@ export function buildProgram(): Command {
     )
     .addHelpText('after', `\n${EXIT_CODES}`)
     .showHelpAfterError('(--help shows the usage)');
-  const groups = [clusterCommands, hostCommands, vmCommands, migrationCommands, policyCommands, eventCommands];
+  const groups = [
+    clusterCommands,
+    hostCommands,
+    storageCommands,
+    vmCommands,
+    migrationCommands,
+    policyCommands,
+    eventCommands,
+  ];
   for (const add of [...groups, guestCommands]) add(program);
   const quiet = (command: Command): void => {
     command.exitOverride();

@@ -68,6 +68,8 @@ test('an object by name or by id; control characters do not reach the terminal',
   expect(stdout).toMatch(/^guest name +web$/m);
   expect(stdout).toMatch(/^addresses +10\.0\.0\.7, 2001:db8::7$/m);
   expect(stdout).toMatch(/^console +\[31mtwo$/m);
+  expect(stdout).toMatch(/^disks +system \(2048 MiB on fast\)$/m);
+  expect((await drover('storage')).stdout).toMatch(/^fast +local +disks +1 +2048$/m);
   expect(stdout).toMatch(/^networks +lan \(52:54:00:12:34:56\)$/m);
   expect((await drover('migrations', 'show', id(30))).stdout).toContain('runs on host-2');
 });
@@ -82,11 +84,21 @@ test('actions send what the contracts ask for', async () => {
     code: 0,
   });
   expect(await drover('vms', 'create', 'b', '--image', 'pager', '--network', 'lan', 'dmz')).toMatchObject({ code: 0 });
+  const disks = ['--disk', 'fast:1024:debian', '--disk', 'fast:16'];
+  expect(await drover('vms', 'create', 'c', '--image', 'linux', ...disks)).toMatchObject({ code: 0 });
+  expect(await drover('storage', 'create', 'fast', 'disks', '--kind', 'local')).toMatchObject({ code: 0 });
   expect(posted()).toEqual([
     { reason: 'new disk' },
     { destinationHostId: id(12) },
     expect.objectContaining({ name: 'a', clusterId: id(1), image: 'pager', append: 'rate=2', start: false }),
     expect.objectContaining({ name: 'b', nics: [{ network: 'lan' }, { network: 'dmz' }] }),
+    expect.objectContaining({
+      disks: [
+        { storageDomainId: id(50), sizeMiB: 1024, sourceImage: 'debian' },
+        { storageDomainId: id(50), sizeMiB: 16, sourceImage: null },
+      ],
+    }),
+    { name: 'fast', clusterId: id(1), kind: 'local', path: 'disks' },
   ]);
 });
 

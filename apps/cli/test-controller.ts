@@ -3,6 +3,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import { z } from 'zod';
 import {
   ClusterView,
+  CreateStorageDomain,
   CreateVm,
   DeactivateHost,
   EventView,
@@ -11,6 +12,7 @@ import {
   MigrationDetail,
   MigrationPolicyView,
   PlanView,
+  StorageDomainView,
   UpdateCluster,
   UpdateMigrationPolicy,
   VmView,
@@ -63,6 +65,10 @@ export const hosts = [1, 2].map((n) =>
     createdAt: at,
   }),
 );
+const storageDomain = StorageDomainView.parse({
+  ...{ id: id(50), clusterId: id(1), name: 'fast', kind: 'local', path: 'disks' },
+  ...{ diskCount: 1, diskMiB: 2048, createdAt: at },
+});
 export const vm = VmView.parse({
   id: id(20),
   name: 'web-1',
@@ -73,6 +79,13 @@ export const vm = VmView.parse({
   image: 'pager',
   append: 'rate=1',
   nics: [{ network: 'lan', mac: '52:54:00:12:34:56' }],
+  disks: [
+    {
+      ...{ name: 'system', sizeMiB: 2048, sourceImage: 'debian' },
+      ...{ storageDomainId: id(50), storageDomain: 'fast', kind: 'local', path: 'disks' },
+    },
+  ],
+  diskHostId: id(11),
   status: 'up',
   statusReason: '',
   epoch: 1,
@@ -209,6 +222,10 @@ function answerTo({ method, url, body }: Exchange): { status: number; body: unkn
       return taken(DeactivateHost, body, { ...hosts[0], status: 'preparing_for_maintenance' });
     case `POST /hosts/${id(12)}/activate`:
       return problem(409, 'Conflict', 'host-2 is up');
+    case 'GET /storage-domains':
+      return pageOf([storageDomain], url);
+    case 'POST /storage-domains':
+      return taken(CreateStorageDomain, body, storageDomain);
     case 'GET /vms':
       return pageOf([vm], url);
     case 'POST /vms':

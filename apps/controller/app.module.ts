@@ -34,6 +34,7 @@ import { PlansController } from './plans/plans.controller.js';
 import { PolicyLoop } from './policy-loop/policy-loop.js';
 import { ReconcilerLoop } from './reconciler/reconciler-loop.js';
 import { Reconciler } from './reconciler/reconciler.js';
+import { StorageDomainsController } from './storage-domains/storage-domains.controller.js';
 import { CONFIG } from './tokens.js';
 import { VmsController } from './vms/vms.controller.js';
 import { VmsService } from './vms/vms.service.js';
@@ -48,6 +49,7 @@ const controllers = [
   MigrationPoliciesController,
   MigrationsController,
   PlansController,
+  StorageDomainsController,
   VmsController,
 ];
 

@@ -14,7 +14,13 @@ export interface Order {
 
 export const startOrder = (vm: Vm): Order => ({
   hostId: vm.hostId!,
-  job: { kind: 'start', vmId: vm.id, epoch: vm.epoch, spec: vmSpec(vm) },
+  job: { kind: 'start', vmId: vm.id, epoch: vm.epoch, spec: vmSpec(vm), makeDisks: !vm.hasDisks },
+});
+
+/** After a VM was deleted; `hostId`: one that sees its disks. */
+export const removeDisksOrder = (vm: Vm, hostId: string): Order => ({
+  hostId,
+  job: { kind: 'remove_disks', vmId: vm.id, epoch: vm.lastEpoch, disks: vm.disks },
 });
 
 export const stopOrder = (vm: Vm, mode: StopVm['mode']): Order => ({

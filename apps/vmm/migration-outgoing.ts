@@ -23,6 +23,8 @@ export class OutgoingMigration {
     private readonly qmp: QmpServer,
     private readonly vm: Vm,
     task: MigrationTask,
+    /** Block jobs that bring its disks along. */
+    private readonly mirrors: readonly string[] = [],
   ) {
     this.memory = new GuestMemory(task.memory);
     const servant: MachineServant = {
@@ -62,7 +64,7 @@ export class OutgoingMigration {
   private async stop(): Promise<{ running: boolean }> {
     const { vm } = this;
     this.runStateBefore = vm.runState;
-    await vm.stop('finish-migrate');
+    await vm.stop('finish-migrate', this.mirrors);
     if (vm.runState !== 'finish-migrate') throw new Error(`the VM has come to its end here (${vm.runState})`);
     return { running: this.runStateBefore === 'running' };
   }

@@ -1,7 +1,7 @@
 /** Migration as the VM's owner sees it: its QMP commands. */
 import { randomUUID } from 'node:crypto';
 import { bindCodec } from '#migration';
-import { integer, optional, QmpError, string, type QmpServer } from '#qmp';
+import { integer, list, optional, QmpError, string, type QmpServer } from '#qmp';
 import { layout } from '#vmm';
 import { parseMigrationUri, type MigrationAddress } from './migration-address.js';
 import { Arrival } from './migration-incoming.js';
@@ -37,10 +37,12 @@ export class Migration {
     });
     const uri = migrationUri;
     const epoch = optional(integer(1));
-    const departure = { uri, 'x-drover-migration-id': optional(string), 'x-drover-epoch': epoch };
-    qmp.register('migrate', departure, (given) =>
-      this.migrate(given.uri, given['x-drover-migration-id'] ?? randomUUID(), given['x-drover-epoch']),
-    );
+    const identity = { 'x-drover-migration-id': optional(string), 'x-drover-epoch': epoch };
+    const departure = { uri, ...identity, 'x-drover-block-jobs': optional(list(string)) };
+    qmp.register('migrate', departure, (given) => {
+      const { 'x-drover-migration-id': id = randomUUID(), 'x-drover-block-jobs': mirrors = [] } = given;
+      this.migrate(given.uri, id, mirrors, given['x-drover-epoch']);
+    });
     qmp.register('migrate_cancel', {}, () => this.outgoing?.cancel());
     qmp.register('migrate-incoming', { uri, 'x-drover-epoch': epoch }, (given) =>
       this.listen(given.uri, given['x-drover-epoch'], () => undefined),
@@ -75,7 +77,12 @@ export class Migration {
     await this.arrival.listens();
   }
 
-  private migrate(address: MigrationAddress, migrationId: string, epoch = this.vm.epoch + 1): void {
+  private migrate(
+    address: MigrationAddress,
+    migrationId: string,
+    mirrors: readonly string[],
+    epoch = this.vm.epoch + 1,
+  ): void {
     const { qmp, vm } = this;
     if (this.outgoing && !this.outgoing.isOver) throw new QmpError('a migration is under way already');
     if (!['running', 'paused', 'watchdog', 'prelaunch'].includes(vm.runState)) {
@@ -91,6 +98,7 @@ export class Migration {
       qmp,
       vm,
       this.task({ kind: 'outgoing', address, migrationId, epoch, parameters }),
+      mirrors,
     );
   }
 

@@ -31,8 +31,11 @@ export interface VmHost {
     lock(): void;
     /** Nobody else writes them through this process any more. Rejects with an Error as `lock`, but leaves them as they are. */
     check(): Promise<void>;
-    /** Stores what was written and lets another process have them. Throws an Error if that fails; then they stay locked. */
-    release(): Promise<void>;
+    /**
+     * Stores what was written and lets another process have them; all mirrors end, and those that are named must have
+     * been complete. Rejects with an Error if that fails; then they stay locked.
+     */
+    release(mirrors: readonly string[]): Promise<void>;
   };
 }
 
@@ -68,14 +71,14 @@ export class Vm {
 
   /**
    * Stops the VM; the new state tells why. Resolves when nothing in it runs, and for `finish-migrate` its disks are there
-   * for the destination.
+   * for the destination: `mirrors` are the block jobs that bring them there.
    */
-  async stop(to: 'paused' | 'watchdog' | 'finish-migrate' = 'paused'): Promise<void> {
+  async stop(to: 'paused' | 'watchdog' | 'finish-migrate' = 'paused', mirrors: readonly string[] = []): Promise<void> {
     const wasRunning = this.state === 'running';
     this.setRunState(to);
     await this.machine.stop(); // a VM that is paused already may still be parking its harts
     if (wasRunning) this.qmp.emit('STOP');
-    if (to === 'finish-migrate') await this.host.disks.release();
+    if (to === 'finish-migrate') await this.host.disks.release(mirrors);
   }
 
   /** Rejects with an Error if the VM that is about to arrive could not have its disks: its source has let go of them. */

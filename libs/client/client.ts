@@ -46,6 +46,13 @@ export class DroverClient {
     activate: (id: string) => this.send<c.HostView>('POST', `/hosts/${at(id)}/activate`, {}),
   };
 
+  storageDomains = {
+    list: (query: Filter<c.StorageDomainQuery> = {}) => this.page<c.StorageDomainView>('/storage-domains', query),
+    get: (id: string) => this.send<c.StorageDomainView>('GET', `/storage-domains/${at(id)}`),
+    create: (body: c.CreateStorageDomain) => this.send<c.StorageDomainView>('POST', '/storage-domains', body),
+    remove: (id: string) => this.send<void>('DELETE', `/storage-domains/${at(id)}`),
+  };
+
   vms = {
     list: (query: Filter<c.VmQuery> = {}) => this.page<c.VmView>('/vms', query),
     get: (id: string) => this.send<c.VmView>('GET', `/vms/${at(id)}`),

@@ -105,9 +105,36 @@ export const HeartbeatAnswer = z.object({
 export type HeartbeatAnswer = z.infer<typeof HeartbeatAnswer>;
 
 /** Agent to agent, bearer = ticket. POST /v1/incoming: phase prepare. */
-export const PrepareIncoming = z.object({ migrationId: Id, vmId: Id, epoch: z.int(), spec: VmSpec });
+export const PrepareIncoming = z.object({
+  migrationId: Id,
+  vmId: Id,
+  epoch: z.int(),
+  spec: VmSpec,
+  disks: z
+    .array(
+      z.object({
+        name: z.string(),
+        /** Name of a file that the source has just put beside the disk: whoever sees it sees the disk too. */
+        token: z.string().regex(/^[A-Za-z0-9._-]{1,100}$/),
+        /** What the disk takes at the source. */
+        allocatedMiB: z.int(),
+      }),
+    )
+    .default([]),
+});
 export type PrepareIncoming = z.infer<typeof PrepareIncoming>;
-export const PreparedIncoming = z.object({ uri: z.string() });
+export const PreparedIncoming = z.object({
+  uri: z.string(),
+  /** Disks that the destination does not see, each as an export of an NBD server that waits for its content. */
+  nbd: z
+    .object({
+      host: z.string(),
+      port: z.int(),
+      exports: z.array(z.object({ disk: z.string(), name: z.string() })),
+    })
+    .nullable()
+    .default(null),
+});
 export type PreparedIncoming = z.infer<typeof PreparedIncoming>;
 /** POST /v1/incoming/{migrationId}/finish, and GET for its state; DELETE gives up before the point of no return. */
 export const IncomingState = z.object({

@@ -8,4 +8,5 @@ export * from './host.js';
 export * from './job.js';
 export * from './migration.js';
 export * from './plan.js';
+export * from './storage.js';
 export * from './vm.js';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Id } from './common.js';
+import { Disk } from './storage.js';
 import { VmSpec } from './vm.js';
 
 /** Where a migration goes: the destination's agent, and the ticket that it will ask for. */
@@ -17,10 +18,19 @@ export type Destination = z.infer<typeof Destination>;
  * `migrationId`) with what it has.
  */
 export const HostJob = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('start'), vmId: Id, epoch: z.int(), spec: VmSpec }),
+  z.object({
+    kind: z.literal('start'),
+    vmId: Id,
+    epoch: z.int(),
+    spec: VmSpec,
+    /** It has never run: disks that are not there yet are made. Otherwise one that is missing is an error. */
+    makeDisks: z.boolean().optional(),
+  }),
   z.object({ kind: z.literal('stop'), vmId: Id, epoch: z.int(), mode: z.enum(['shutdown', 'power_off']) }),
   z.object({ kind: z.literal('pause'), vmId: Id, epoch: z.int() }),
   z.object({ kind: z.literal('resume'), vmId: Id, epoch: z.int() }),
+  /** The VM was deleted: its disks go too. `epoch`: the last one that was ever given out. */
+  z.object({ kind: z.literal('remove_disks'), vmId: Id, epoch: z.int(), disks: z.array(Disk) }),
   z.object({
     kind: z.literal('migrate'),
     migrationId: Id,

@@ -35,6 +35,8 @@ export const MigrationProgress = z.object({
   dirtyRateMiBps: z.number(),
   iteration: z.int(),
   expectedDowntimeMs: z.number().nullable(),
+  /** Disks that are copied; null if there are none. */
+  disks: z.object({ transferredBytes: z.int(), remainingBytes: z.int() }).nullable().optional(),
 });
 export type MigrationProgress = z.infer<typeof MigrationProgress>;
 

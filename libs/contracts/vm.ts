@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Id, Name, PageQuery, Timestamp } from './common.js';
+import { CreateDisk, Disk, MAX_DISKS } from './storage.js';
 
 export const VmStatus = z.enum(['down', 'starting', 'up', 'paused', 'migrating', 'stopping', 'unknown']);
 export type VmStatus = z.infer<typeof VmStatus>;
@@ -31,6 +32,7 @@ export const VmSpec = z.object({
   /** Kernel command line (device tree bootargs). */
   append: z.string().max(2000),
   nics: z.array(Nic).max(MAX_NICS).default([]),
+  disks: z.array(Disk).max(MAX_DISKS).default([]),
 });
 export type VmSpec = z.infer<typeof VmSpec>;
 
@@ -63,6 +65,8 @@ export const VmView = VmSpec.extend({
   migrationPolicyId: Id.nullable(),
   /** How often it has ever been migrated. */
   migrationCount: z.int(),
+  /** Where its local disks are, or shall be; null if it has none, or has never been started. */
+  diskHostId: Id.nullable(),
   /** Until when policies leave it where it is. */
   cooldownUntil: Timestamp.nullable(),
   createdAt: Timestamp,
@@ -82,6 +86,8 @@ export const CreateVm = z.object({
     .array(z.object({ network: NetworkName }))
     .max(MAX_NICS)
     .default([]),
+  /** One disk for each, in this order. */
+  disks: z.array(CreateDisk).max(MAX_DISKS).default([]),
   migrationPolicyId: Id.nullable().default(null),
   /** Where to start it first; null lets the scheduler choose. */
   hostId: Id.nullable().default(null),

@@ -3,6 +3,7 @@ import { Init1790000000000 } from '../../migrations/1790000000000-init.js';
 import { Networks1790000100000 } from '../../migrations/1790000100000-networks.js';
 import { Guest1790000200000 } from '../../migrations/1790000200000-guest.js';
 import { Isolation1790000300000 } from '../../migrations/1790000300000-isolation.js';
+import { Storage1790000400000 } from '../../migrations/1790000400000-storage.js';
 import { ENTITIES } from './entities/index.js';
 import { PostgresNaming } from './naming.js';
 
@@ -24,7 +25,13 @@ export async function openDataSource({ url, poolSize = 10, onError }: Options): 
     url,
     schema: SCHEMA,
     entities: ENTITIES,
-    migrations: [Init1790000000000, Networks1790000100000, Guest1790000200000, Isolation1790000300000],
+    migrations: [
+      Init1790000000000,
+      Networks1790000100000,
+      Guest1790000200000,
+      Isolation1790000300000,
+      Storage1790000400000,
+    ],
     namingStrategy: new PostgresNaming(),
     migrationsTransactionMode: 'all',
     poolSize,

@@ -9,6 +9,7 @@ import { IdempotencyRepository } from './repositories/idempotency.repository.js'
 import { MigrationRepository } from './repositories/migration.repository.js';
 import { PlanRepository } from './repositories/plan.repository.js';
 import { ReportRepository } from './repositories/report.repository.js';
+import { StorageDomainRepository } from './repositories/storage-domain.repository.js';
 import { VmRepository } from './repositories/vm.repository.js';
 
 /** All repositories, in one transaction or in none. */
@@ -17,6 +18,7 @@ export class Repositories {
   readonly migrationPolicies: MigrationPolicyRepository;
   readonly hosts: HostRepository;
   readonly credentials: CredentialRepository;
+  readonly storageDomains: StorageDomainRepository;
   readonly vms: VmRepository;
   readonly reports: ReportRepository;
   readonly migrations: MigrationRepository;
@@ -30,6 +32,7 @@ export class Repositories {
     this.migrationPolicies = new MigrationPolicyRepository(manager);
     this.hosts = new HostRepository(manager);
     this.credentials = new CredentialRepository(manager);
+    this.storageDomains = new StorageDomainRepository(manager);
     this.vms = new VmRepository(manager);
     this.reports = new ReportRepository(manager);
     this.migrations = new MigrationRepository(manager);

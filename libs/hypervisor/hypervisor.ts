@@ -17,6 +17,39 @@ interface NicPlug {
   readonly mac: string;
 }
 
+/** A disk: a raw file. */
+interface DiskPlug {
+  /** Its serial number too. */
+  readonly name: string;
+  readonly path: string;
+}
+
+/** A disk that another process's NBD server takes the content of. */
+export interface DiskExport {
+  /** Name of the disk. */
+  readonly disk: string;
+  /** Name of the export: whoever knows it may write. */
+  readonly name: string;
+}
+
+/** Where an NBD server listens. */
+export interface NbdAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** How far the copy of a disk is. */
+export interface MirrorFigures {
+  /** Name of the disk. */
+  readonly disk: string;
+  readonly transferredBytes: number;
+  readonly remainingBytes: number;
+  /** The copy has been equal once, and is kept so. */
+  readonly isReady: boolean;
+  /** Why it has ended. */
+  readonly error: string | null;
+}
+
 /** What a process is started with. */
 export interface LaunchSpec extends VmPlace {
   readonly vmId: string;
@@ -30,6 +63,8 @@ export interface LaunchSpec extends VmPlace {
   readonly append: string;
   /** Its network cards: each is plugged into a switch that listens at a Unix socket and takes virtio-net headers. */
   readonly nics: readonly NicPlug[];
+  /** Its disks, in the order in which the guest finds them. */
+  readonly disks: readonly DiskPlug[];
   /** Starts without a guest, to be filled by a migration. */
   readonly incoming: boolean;
 }
@@ -74,6 +109,8 @@ export interface MigrateOptions {
   readonly downtimeLimitMs: number;
   /** null: no limit. */
   readonly bandwidthMiBps: number | null;
+  /** Disks that are mirrored: without a whole copy of each, the VM stays. */
+  readonly mirroredDisks?: readonly string[];
 }
 
 export interface MigrationLimits {
@@ -161,6 +198,13 @@ export interface VmProcess {
   queryIncoming(): Promise<IncomingFigures>;
   /** Starts a guest that is loaded and whose source will never run again; does nothing if it runs already. */
   finishIncoming(): Promise<void>;
+  /** Lets the disks' content come to a free port of `address`, until the VM has arrived; resolves with the port. */
+  exportDisks(address: string, exports: readonly DiskExport[]): Promise<number>;
+  /** Copies the disks to another process's exports, from now until the VM has left; guests' writes wait for the copy. */
+  mirrorDisks(server: NbdAddress, exports: readonly DiskExport[], bandwidthMiBps: number | null): Promise<void>;
+  queryMirrors(): Promise<readonly MirrorFigures[]>;
+  /** Ends all copies, done or not. */
+  endMirrors(): Promise<void>;
   /** Stops looking at the process, which goes on. */
   release(): void;
 }

@@ -3,9 +3,12 @@ export { type ConsoleOutput, readConsole, readConsoleTail, writeConsole } from '
 export { AgentCommandError, AgentSilence } from './agent-channel.js';
 export { GuestAgent, reachableAddresses, type GuestInterface, type GuestVcpu } from './guest-agent.js';
 export type {
+  DiskExport,
   Hypervisor,
   IncomingFigures,
   MigrationLimits,
+  MirrorFigures,
+  NbdAddress,
   OutgoingFigures,
   RunState,
   VmEnd,

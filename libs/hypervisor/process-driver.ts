@@ -51,7 +51,9 @@ export abstract class ProcessDriver implements Hypervisor {
     makeVmFolder(spec.runtimeFolder);
     const [program, ...args] = this.isolated(spec, this.command(spec, files));
     const user = this.isolation.userOf(spec.vmId);
-    if (user !== undefined) chownSync(spec.runtimeFolder, user, user); // its sockets are the process's own
+    // Its sockets and disks are the process's own.
+    const own = [spec.runtimeFolder, ...spec.disks.map(({ path }) => path)];
+    if (user !== undefined) for (const path of own) chownSync(path, user, user);
     // Output starts anew with each process: a console's offsets count from its beginning.
     const stdio = [
       openFifo(files.consoleInput),
@@ -74,7 +76,7 @@ export abstract class ProcessDriver implements Hypervisor {
     mkdirSync(root, { recursive: true, mode: 0o700 });
     const files = {
       readable: [spec.kernel, spec.initrd].filter((file) => file !== undefined),
-      writable: [spec.runtimeFolder],
+      writable: [spec.runtimeFolder, ...spec.disks.map(({ path }) => path)],
     };
     const { vcpus, memoryMiB, vmId } = spec;
     const name = basename(spec.runtimeFolder);

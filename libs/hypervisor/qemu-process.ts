@@ -6,7 +6,7 @@
  */
 import { dirname, join } from 'node:path';
 import { QmpCommandError, type QmpClient } from '#qmp';
-import type { IncomingFigures, MigrateOptions, OutgoingFigures, VmHandle } from './hypervisor.js';
+import type { IncomingFigures, MigrateOptions, MirrorFigures, OutgoingFigures, VmHandle } from './hypervisor.js';
 import { qemuIncomingFigures } from './query-migrate.js';
 import type { QemuArchitecture } from './qemu-programs.js';
 import { writeTimers } from './qemu-timers.js';
@@ -23,6 +23,8 @@ const MARK = { id: 'drover-migration', type: 'authz-simple', property: 'identity
 const DIRTY_RATE_SECONDS = 1;
 /** Announcements of the guest's addresses in its new place, in ms: QEMU's own defaults. */
 const ANNOUNCEMENT = { initial: 50, max: 550, rounds: 5, step: 100 };
+
+const NO_DISKS = 'VMs on QEMU have no disks yet';
 
 export class QemuProcess extends QmpVmProcess {
   private lastDirtyRateMiBps: number | null = null;
@@ -45,6 +47,20 @@ export class QemuProcess extends QmpVmProcess {
     await this.execute('calc-dirty-rate', { 'calc-time': DIRTY_RATE_SECONDS });
     return this.lastDirtyRateMiBps;
   }
+
+  exportDisks(): Promise<number> {
+    return Promise.reject(new Error(NO_DISKS));
+  }
+
+  mirrorDisks(): Promise<void> {
+    return Promise.reject(new Error(NO_DISKS));
+  }
+
+  async queryMirrors(): Promise<readonly MirrorFigures[]> {
+    return [];
+  }
+
+  async endMirrors(): Promise<void> {}
 
   async migrate({ uri, migrationId, downtimeLimitMs, bandwidthMiBps }: MigrateOptions): Promise<void> {
     await this.enable(SOURCE_CAPABILITIES);

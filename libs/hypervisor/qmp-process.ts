@@ -2,9 +2,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QmpClient, type QmpEvent } from '#qmp';
 import type {
+  DiskExport,
   IncomingFigures,
   MigrateOptions,
   MigrationLimits,
+  MirrorFigures,
+  NbdAddress,
   OutgoingFigures,
   RunState,
   VmEnd,
@@ -55,6 +58,14 @@ export abstract class QmpVmProcess implements VmProcess {
     return { isRunning: running, status };
   }
 
+  abstract exportDisks(address: string, exports: readonly DiskExport[]): Promise<number>;
+  abstract mirrorDisks(
+    server: NbdAddress,
+    exports: readonly DiskExport[],
+    bandwidthMiBps: number | null,
+  ): Promise<void>;
+  abstract queryMirrors(): Promise<readonly MirrorFigures[]>;
+  abstract endMirrors(): Promise<void>;
   abstract dirtyRateMiBps(): Promise<number | null>;
   abstract migrate(options: MigrateOptions): Promise<void>;
   abstract listen(address: string, epoch: number): Promise<number>;

@@ -4,6 +4,7 @@ import type { LaunchSpec, VmHandle, VmProcess } from './hypervisor.js';
 import type { Isolation } from './isolation/isolation.js';
 import { agentArguments, escaped, ProcessDriver, qmpOption, type VmSockets } from './process-driver.js';
 import type { Exit } from './qmp-process.js';
+import { driveId } from './mirrors.js';
 import { VmmProcess } from './vmm-process.js';
 
 /** How often a VM whose switch is gone, because its agent is, looks for it. */
@@ -22,6 +23,10 @@ export function vmmArguments(spec: LaunchSpec, { qmpSocket, agentSocket }: VmSoc
     '-qmp': qmpOption(qmpSocket),
     '-device': 'virtio-balloon-device,id=balloon0,deflate-on-oom=on,free-page-reporting=on',
   };
+  const disks = spec.disks.flatMap(({ name, path }) => [
+    ...['-drive', `file=${escaped(path)},format=raw,if=none,id=${driveId(name)},discard=unmap`],
+    ...['-device', `virtio-blk-device,drive=${driveId(name)},serial=${name}`],
+  ]);
   const nics = spec.nics.flatMap(({ socket, mac }, index) => [
     '-netdev',
     `stream,id=nic${index},addr.type=unix,addr.path=${escaped(socket)},server=off,vnet_hdr=on,reconnect-ms=${RECONNECT_MS}`,
@@ -29,6 +34,7 @@ export function vmmArguments(spec: LaunchSpec, { qmpSocket, agentSocket }: VmSoc
     `virtio-net-device,id=net${index},netdev=nic${index},mac=${mac}`,
   ]);
   return [
+    ...disks,
     ...Object.entries(options).flat(),
     ...nics,
     ...agentArguments(agentSocket, 'virtio-serial-device'),

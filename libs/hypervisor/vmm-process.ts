@@ -1,5 +1,13 @@
 /** A process of Drover's own VMM: what it says beyond QEMU's protocol. */
-import type { IncomingFigures, MigrateOptions } from './hypervisor.js';
+import type {
+  DiskExport,
+  IncomingFigures,
+  MigrateOptions,
+  MigrationLimits,
+  MirrorFigures,
+  NbdAddress,
+} from './hypervisor.js';
+import { endMirrors, exportDisks, jobId, mirrorDisks, queryMirrors, setMirrorSpeed } from './mirrors.js';
 import { incomingFigures } from './query-migrate.js';
 import { QmpVmProcess } from './qmp-process.js';
 
@@ -7,6 +15,7 @@ const MIB = 2 ** 20;
 const PAGE_BYTES = 4096;
 
 export class VmmProcess extends QmpVmProcess {
+  private readonly command = this.execute.bind(this) as typeof this.execute;
   private lastDirtied: { readonly pages: number; readonly atMs: number } | null = null;
 
   async dirtyRateMiBps(): Promise<number | null> {
@@ -18,9 +27,31 @@ export class VmmProcess extends QmpVmProcess {
     return (((now.pages - before.pages) * PAGE_BYTES) / MIB / (now.atMs - before.atMs)) * 1000;
   }
 
-  async migrate({ uri, migrationId, epoch, ...limits }: MigrateOptions): Promise<void> {
+  async migrate({ uri, migrationId, epoch, mirroredDisks = [], ...limits }: MigrateOptions): Promise<void> {
     await this.setMigrationLimits(limits);
-    await this.execute('migrate', { uri, 'x-drover-migration-id': migrationId, 'x-drover-epoch': epoch });
+    const identity = { 'x-drover-migration-id': migrationId, 'x-drover-epoch': epoch };
+    await this.execute('migrate', { uri, ...identity, 'x-drover-block-jobs': mirroredDisks.map(jobId) });
+  }
+
+  override async setMigrationLimits(limits: MigrationLimits): Promise<void> {
+    await super.setMigrationLimits(limits);
+    if (limits.bandwidthMiBps !== undefined) await setMirrorSpeed(this.command, limits.bandwidthMiBps);
+  }
+
+  exportDisks(address: string, exports: readonly DiskExport[]): Promise<number> {
+    return exportDisks(this.command, address, exports);
+  }
+
+  mirrorDisks(server: NbdAddress, exports: readonly DiskExport[], bandwidthMiBps: number | null): Promise<void> {
+    return mirrorDisks(this.command, server, exports, bandwidthMiBps);
+  }
+
+  queryMirrors(): Promise<readonly MirrorFigures[]> {
+    return queryMirrors(this.command);
+  }
+
+  endMirrors(): Promise<void> {
+    return endMirrors(this.command);
   }
 
   async listen(address: string, epoch: number): Promise<number> {

@@ -8,6 +8,7 @@ import { createLog } from '../../apps/agent/log.js';
 import { JsonStore } from '../../apps/agent/state/json-store.js';
 import { GuestWatch } from '../../apps/agent/vms/guest-watch.js';
 import { VmOrders } from '../../apps/agent/vms/vm-orders.js';
+import { DiskFiles } from '../../apps/agent/vms/disk-files.js';
 import { VmRecord } from '../../apps/agent/vms/vm-record.js';
 import { VmTable } from '../../apps/agent/vms/vm-table.js';
 import { VmTransfers } from '../../apps/agent/vms/vm-transfers.js';
@@ -72,7 +73,14 @@ describe('a VM that is to shut down', () => {
     const store = JsonStore.open(join(dir, 'vms'), VmRecord, (file, reason) => expect.fail(`${file}: ${reason}`));
     const ports = { plug: () => Promise.resolve(), unplug: () => Promise.resolve() };
     const hypervisor = { isAlive: () => true } as unknown as Hypervisor;
-    const vms = new VmTable(store, hypervisor, { images: [dir], vms: dir, runtime: dir }, ports, log);
+    const vms = new VmTable(
+      store,
+      hypervisor,
+      { images: [dir], vms: dir, runtime: dir },
+      ports,
+      new DiskFiles(dir, [dir]),
+      log,
+    );
     const orders = new VmOrders(vms, new VmTransfers(vms, 1024, log), log);
     let end!: () => void;
     const ended = new Promise<VmEnd>((resolve) => {
@@ -80,7 +88,7 @@ describe('a VM that is to shut down', () => {
     });
     const powerdown = vi.fn<() => Promise<void>>(async () => end());
     const process = { guestAgent, powerdown, ended, handle: { pid: 1 } } as unknown as VmProcess;
-    const spec = { name: 'web-1', vcpus: 1, memoryMiB: 64, image: 'linux', append: '', nics: [] };
+    const spec = { name: 'web-1', vcpus: 1, memoryMiB: 64, image: 'linux', append: '', nics: [], disks: [] };
     vms.create(VM_ID, 4, spec, { phase: 'running' });
     vi.spyOn(vms, 'process').mockReturnValue(process);
     return { powerdown, end, stop: () => orders.stop(VM_ID, 4, 'shutdown', 'stopped') };

@@ -36,6 +36,7 @@ test('the initial RAM disk is handed to the VMM', () => {
     memoryMiB: 64,
     append: 'quiet',
     nics: [],
+    disks: [],
     incoming: false,
     folder: '/vm',
     runtimeFolder: '/run',

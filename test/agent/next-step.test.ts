@@ -6,6 +6,7 @@ import {
   type MigrationRecord,
   newMigrationRecord,
 } from '../../apps/agent/migration/migration-record.js';
+import type { DiskState } from '../../apps/agent/migration/disk-departure.js';
 import {
   type DestinationAnswer,
   type Facts,
@@ -20,7 +21,7 @@ const order: MigrateJob = {
   vmId: '00000000-0000-4000-8000-000000000002',
   sourceEpoch: 4,
   epoch: 5,
-  spec: { name: 'web-1', vcpus: 1, memoryMiB: 64, image: 'pager', append: '', nics: [] },
+  spec: { name: 'web-1', vcpus: 1, memoryMiB: 64, image: 'pager', append: '', nics: [], disks: [] },
   destination: {
     hostId: '00000000-0000-4000-8000-000000000003',
     hostName: 'host-2',
@@ -44,12 +45,14 @@ interface Seen {
   readonly destination?: DestinationAnswer;
   readonly isAlive?: boolean;
   readonly isMine?: boolean;
+  readonly disks?: DiskState;
   readonly afterMs?: number;
 }
-const seen = ({ migration = { status: 'none' }, destination, isAlive = true, isMine = true, afterMs = 0 }: Seen) =>
+const READY: DiskState = { status: 'ready' };
+const seen = ({ migration = { status: 'none' }, destination, afterMs = 0, ...more }: Seen) =>
   ({
     nowMs: START_MS + afterMs,
-    source: { isAlive, isMine, migration },
+    source: { isAlive: true, isMine: true, disks: READY, ...more, migration },
     destination: destination ?? { kind: 'not_asked' },
   }) satisfies Facts;
 
@@ -65,8 +68,14 @@ describe('the way of a migration that works', () => {
   test.each([
     ['begin', {}, { action: 'enter', phase: 'prepare' }],
     ['prepare', {}, { action: 'ask_prepare' }],
-    ['prepare', { destination: { kind: 'prepared', uri: 'tcp:h:1' } }, { action: 'enter_perform', uri: 'tcp:h:1' }],
+    [
+      'prepare',
+      { destination: { kind: 'prepared', uri: 'tcp:h:1', nbd: null } },
+      { action: 'enter_perform', uri: 'tcp:h:1' },
+    ],
     ['perform', {}, { action: 'migrate', uri: 'tcp:127.0.0.1:4000' }],
+    ['perform', { disks: { status: 'idle' } }, { action: 'mirror_disks' }],
+    ['perform', { disks: { status: 'running' } }, { action: 'wait' }],
     ['perform', { migration: { status: 'active' } }, { action: 'wait' }],
     ['perform', { migration: { status: 'completed', isConfirmed: true } }, { action: 'enter', phase: 'confirm' }],
     ['confirm', {}, { action: 'quit_source' }],

@@ -8,6 +8,7 @@ import { createLog } from '../../apps/agent/log.js';
 import { MigrationRecord, newMigrationRecord } from '../../apps/agent/migration/migration-record.js';
 import { OutgoingMigrations } from '../../apps/agent/migration/outgoing.js';
 import { JsonStore } from '../../apps/agent/state/json-store.js';
+import { DiskFiles } from '../../apps/agent/vms/disk-files.js';
 import { VmOrders } from '../../apps/agent/vms/vm-orders.js';
 import { VmRecord } from '../../apps/agent/vms/vm-record.js';
 import { VmTable } from '../../apps/agent/vms/vm-table.js';
@@ -15,7 +16,7 @@ import { VmTransfers } from '../../apps/agent/vms/vm-transfers.js';
 
 const VM_ID = '00000000-0000-4000-8000-000000000002';
 const MIGRATION_ID = '00000000-0000-4000-8000-000000000001';
-const spec = { name: 'web-1', vcpus: 1, memoryMiB: 64, image: 'pager', append: '', nics: [] };
+const spec = { name: 'web-1', vcpus: 1, memoryMiB: 64, image: 'pager', append: '', nics: [], disks: [] };
 const handle = { pid: 1, startTime: '1', qmpSocket: '', consoleLog: '', consoleInput: '', log: '' };
 
 function host() {
@@ -26,7 +27,14 @@ function host() {
   const folders = { images: [dir], vms: dir, runtime: dir };
   const noPorts = { plug: () => Promise.resolve(), unplug: () => Promise.resolve() };
   const onDamage = (file: string, reason: string) => expect.fail(`${file}: ${reason}`);
-  const vms = new VmTable(JsonStore.open(join(dir, 'vms'), VmRecord, onDamage), hypervisor, folders, noPorts, log);
+  const vms = new VmTable(
+    JsonStore.open(join(dir, 'vms'), VmRecord, onDamage),
+    hypervisor,
+    folders,
+    noPorts,
+    new DiskFiles(dir, [dir]),
+    log,
+  );
   const transfers = new VmTransfers(vms, 1024, log);
   const store = JsonStore.open(join(dir, 'migrations'), MigrationRecord, onDamage);
   const outgoing = new OutgoingMigrations(store, vms, transfers, log);
@@ -59,7 +67,7 @@ test('a cancelled migration waits until the process says how far it is', async (
 
 test('a VM that may have arrived is not thrown away', async () => {
   const { vms, transfers, kill } = host();
-  const incoming = { migrationId: MIGRATION_ID, uri: 'tcp:h:1' };
+  const incoming = { migrationId: MIGRATION_ID, uri: 'tcp:h:1', nbd: null, madeDisks: [] };
   vms.create(VM_ID, 5, spec, { phase: 'incoming', incoming, process: handle });
   await expect(transfers.discard(VM_ID, MIGRATION_ID, 'given up')).rejects.toMatchObject({ code: 'not_ready' });
   expect(kill).not.toHaveBeenCalled();
@@ -68,7 +76,7 @@ test('a VM that may have arrived is not thrown away', async () => {
 
 test('the end that was ordered of a VM that waits does not hit the one that has arrived meanwhile', async () => {
   const { vms, orders } = host();
-  const incoming = { migrationId: MIGRATION_ID, uri: 'tcp:h:1' };
+  const incoming = { migrationId: MIGRATION_ID, uri: 'tcp:h:1', nbd: null, madeDisks: [] };
   const queryIncoming = () => Promise.resolve({ status: 'running', message: '' });
   vms.create(VM_ID, 5, spec, { phase: 'incoming', incoming, process: handle });
   const process = vi.spyOn(vms, 'process').mockReturnValue({ queryIncoming } as unknown as VmProcess);

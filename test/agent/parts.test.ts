@@ -83,7 +83,8 @@ describe('how the end of a process is told', () => {
 const record: VmRecord = {
   vmId: VM_ID,
   epoch: 3,
-  spec: { name: 'web-1', vcpus: 1, memoryMiB: 64, image: 'pager', append: '', nics: [] },
+  spec: { name: 'web-1', vcpus: 1, memoryMiB: 64, image: 'pager', append: '', nics: [], disks: [] },
+  makeDisks: false,
   phase: 'running',
   process: null,
   incoming: null,

@@ -69,6 +69,45 @@ for (const backend of ['PostgreSQL', 'Redis'] as const)
       expect(items[0].message).toBe('web-1 moved from alpha to beta in 345 ms, paused for 12 ms');
     });
 
+    test('local disks stay with their host; they are made once, and removed with their VM', async () => {
+      const [alpha, beta] = agents.map(({ hostId }) => hostId) as [string, string];
+      const storage = { name: 'fast', clusterId, kind: 'local', path: 'disks' };
+      const domain = await api.post('/storage-domains', storage);
+      expect((await api.call('POST', '/storage-domains', storage)).status).toBe(409);
+      const relative = await api.call('POST', '/storage-domains', { ...storage, name: 'nfs', kind: 'shared' });
+      expect([relative.status, relative.body.errors[0].field]).toEqual([400, 'path']);
+
+      const disk = { storageDomainId: domain.id, sizeMiB: 32 };
+      const vm = await createVm('db-1', { hostId: alpha, disks: [disk, { ...disk, name: 'log' }] });
+      expect(vm).toMatchObject({ disks: [{ name: 'disk-1', kind: 'local', path: 'disks' }, { name: 'log' }] });
+      expect(vm.diskHostId).toBe(alpha);
+      const starts = (agent: FakeAgent) =>
+        agent.jobs.flatMap((job) => (job.kind === 'start' && job.vmId === vm.id ? job : []));
+      expect(starts(agentOf(alpha))[0]).toMatchObject({ makeDisks: true, spec: { disks: vm.disks } });
+      expect(await api.get(`/storage-domains/${domain.id}`)).toMatchObject({ diskCount: 2, diskMiB: 64 });
+
+      await api.post(`/vms/${vm.id}/stop`, { mode: 'power_off' });
+      await api.until(`/vms/${vm.id}`, { status: 'down', diskHostId: alpha });
+      const elsewhere = await api.call('POST', `/vms/${vm.id}/start`, { hostId: beta });
+      expect([elsewhere.status, elsewhere.body.detail]).toEqual([
+        409,
+        'VM db-1 finds no host: its local disks are on alpha',
+      ]);
+      await api.post(`/vms/${vm.id}/start`, {});
+      await api.until(`/vms/${vm.id}`, { status: 'up', hostId: alpha });
+      expect(starts(agentOf(alpha)).at(-1)).toMatchObject({ epoch: 2, makeDisks: false });
+
+      await api.post(`/vms/${vm.id}/migrate`, { destinationHostId: beta });
+      await api.until(`/vms/${vm.id}`, { status: 'up', hostId: beta, diskHostId: beta });
+      await api.post(`/vms/${vm.id}/stop`, { mode: 'power_off' });
+      await api.until(`/vms/${vm.id}`, { status: 'down' });
+      expect((await api.call('DELETE', `/storage-domains/${domain.id}`)).status).toBe(409);
+      await api.call('DELETE', `/vms/${vm.id}`);
+      const removal = { kind: 'remove_disks', vmId: vm.id, disks: vm.disks };
+      await vi.waitFor(() => expect(agentOf(beta).jobs.at(-1)).toMatchObject(removal), 40_000);
+      expect((await api.call('DELETE', `/storage-domains/${domain.id}`)).status).toBe(204);
+    });
+
     test('network cards have addresses that stay; hosts learn of each other, with a key for each pair', async () => {
       const vm = await createVm('net-1', { hostId: agents[0]!.hostId, nics: [{ network: 'lan' }, { network: 'dmz' }] });
       const mac = expect.stringMatching(/^.[26ae](:[0-9a-f]{2}){5}$/);

@@ -177,7 +177,7 @@ export class FakeAgent {
         job,
         report: { migrationId, vmId, status: 'preparing', error: null, ...NO_PROGRESS },
       });
-    } else if (copy?.epoch === job.epoch) {
+    } else if (job.kind !== 'remove_disks' && copy?.epoch === job.epoch) {
       const status = { stop: 'down', pause: 'paused', resume: 'up' } as const;
       this.report(job.vmId, job.epoch, status[job.kind], { exitCode: job.kind === 'stop' ? 0 : null });
     }

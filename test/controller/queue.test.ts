@@ -15,7 +15,7 @@ const startJob = (epoch = 1): HostJob => ({
   kind: 'start',
   vmId: randomUUID(),
   epoch,
-  spec: { name: 'web-1', vcpus: 1, memoryMiB: 64, image: 'pager', append: '', nics: [] },
+  spec: { name: 'web-1', vcpus: 1, memoryMiB: 64, image: 'pager', append: '', nics: [], disks: [] },
 });
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');

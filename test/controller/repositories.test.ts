@@ -40,6 +40,7 @@ const newVm = (name: string) =>
     image: 'pager',
     append: '',
     nics: [],
+    disks: [],
     migrationPolicyId: null,
     statusReason: '',
   });
@@ -123,6 +124,7 @@ const vmDefinition = () => ({
   image: 'pager',
   append: '',
   nics: [],
+  disks: [],
   migrationPolicyId: null,
   statusReason: '',
 });

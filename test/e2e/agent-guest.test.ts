@@ -21,7 +21,7 @@ describe.runIf(hasLinux('the tests of a Linux guest with its agent'))('a Linux g
       const { a, b, controller } = hosts;
       const nics = [{ network: 'default', mac: '52:54:00:00:00:09' }];
       const append = 'quiet address=10.0.0.9/24';
-      const spec = { name: 'linux-1', vcpus: 1, memoryMiB: 192, image: 'linux', append, nics };
+      const spec = { name: 'linux-1', vcpus: 1, memoryMiB: 192, image: 'linux', append, nics, disks: [] };
       const vm: StartJob = { kind: 'start', vmId: randomUUID(), epoch: 1, spec };
       const expectGuest = (agent: AgentProcess) =>
         eventually(() => {

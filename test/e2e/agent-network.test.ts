@@ -28,6 +28,7 @@ const echo = (n: number, peer: number, network = 'default'): StartJob => ({
     image: 'echo',
     append: `ip=10.0.0.${n} peer=10.0.0.${peer} interval_ms=5 line_ms=100`,
     nics: [{ network, mac: `52:54:00:00:00:0${n}` }],
+    disks: [],
   },
 });
 

@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import {
   ClusterView,
+  type Disk,
   type EventView,
   type HostView,
   type Iteration,
@@ -15,6 +16,11 @@ import {
 } from '#contracts';
 
 const MIB = 2 ** 20;
+/** A disk that stays with its host unless it is copied. */
+const SYSTEM_DISK: Disk = {
+  ...{ name: 'system', sizeMiB: 2048, sourceImage: null, storageDomain: 'fast', kind: 'local', path: 'disks' },
+  storageDomainId: '00000000-0000-4000-8000-00000000d15c',
+};
 const START = Date.now();
 const ago = (seconds: number) => new Date(START - seconds * 1000).toISOString();
 const iso = () => new Date().toISOString();
@@ -245,6 +251,8 @@ export abstract class SampleDatacenter {
         image: 'pager',
         append: 'region=64 rate=8',
         nics: [{ network: 'default', mac: `52:54:00:12:34:0${index}` }],
+        disks: index === 1 ? [SYSTEM_DISK] : [],
+        diskHostId: index === 1 ? this.hosts[0]!.id : null,
         status: index === 6 ? 'down' : 'up',
         statusReason: index === 6 ? 'the guest ended with status 0' : '',
         epoch: 1,

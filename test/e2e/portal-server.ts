@@ -235,6 +235,7 @@ export class PortalServer extends SampleDatacenter {
     const vm: VmView = {
       ...this.vm('vm-6'),
       ...rest,
+      disks: [],
       nics: rest.nics.map(({ network }, index) => ({ network, mac: `52:54:00:12:34:5${index}` })),
       id: randomUUID(),
       hostId: start ? (hostId ?? this.hosts[2]!.id) : null,

@@ -44,6 +44,7 @@ const specOf = (image = 'pager', append = 'region=8 rate=1') => {
     kernel: join(root, `guests/${image}.elf`),
     append,
     nics: [],
+    disks: [],
     folder: join(dir, name),
     runtimeFolder: join(runtimeFolderFor(dir, 'some-vm/qmp.sock'), name),
     incoming: false,

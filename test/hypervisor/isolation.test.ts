@@ -27,6 +27,7 @@ const specOf = (name: string) => ({
   kernel: join(root, 'guests/pager.elf'),
   append: 'region=8 rate=1',
   nics: [],
+  disks: [],
   folder: join(dir, 'vms', name),
   runtimeFolder: join(runtimeFolderFor(dir, 'some-vm/qmp.sock'), name),
   incoming: false,

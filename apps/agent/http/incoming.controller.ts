@@ -10,11 +10,11 @@ export class IncomingController {
   constructor(private readonly agent: AgentContext) {}
 
   @Post()
-  async prepare(
+  prepare(
     @Body({ schema: PrepareIncoming }) arrival: PrepareIncoming,
     @Ticket() ticket: string,
   ): Promise<PreparedIncoming> {
-    return { uri: await this.agent.incoming.prepare(arrival, ticket) };
+    return this.agent.incoming.prepare(arrival, ticket);
   }
 
   @Get(':migrationId')

@@ -3,7 +3,7 @@ import { STATUS_CODES, type ServerResponse } from 'node:http';
 import { type ArgumentsHost, BadRequestException, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
 import type { Problem } from '#contracts';
 import type { Log } from '../log.js';
-import { VmRefusal } from '../vms/vm-table.js';
+import { VmRefusal } from '../vms/vm-refusal.js';
 
 type FieldErrors = NonNullable<Problem['errors']>;
 

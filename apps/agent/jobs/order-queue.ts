@@ -51,7 +51,9 @@ export class OrderQueue {
     log.info({ kind, vmId, epoch, ...('migrationId' in job && { migrationId: job.migrationId }) }, 'order');
     switch (job.kind) {
       case 'start':
-        return orders.start(vmId, epoch, job.spec);
+        return orders.start(vmId, epoch, job.spec, job.makeDisks);
+      case 'remove_disks':
+        return orders.removeDisks(vmId, epoch, job.disks);
       case 'stop':
         return orders.stop(vmId, epoch, job.mode, 'stopped by order');
       case 'pause':

@@ -1,9 +1,11 @@
 /** VMs that other hosts' agents bring here. Each shows a ticket that is good for one migration of one VM alone. */
-import type { IncomingState, PrepareIncoming } from '#contracts';
+import type { IncomingState, PreparedIncoming, PrepareIncoming } from '#contracts';
 import type { Identity } from '../state/identity.js';
 import type { VmRecord } from '../vms/vm-record.js';
-import { VmRefusal, type VmTable } from '../vms/vm-table.js';
+import { VmRefusal } from '../vms/vm-refusal.js';
+import type { VmTable } from '../vms/vm-table.js';
 import type { VmTransfers } from '../vms/vm-transfers.js';
+import { exportDisks, makeRoom, unseenDisks } from './disk-arrival.js';
 import { isSameSecret, ticketFor } from './ticket.js';
 
 interface Addresses {
@@ -22,13 +24,19 @@ export class IncomingMigrations {
   ) {}
 
   /** Starts a process that waits for the VM; resolves with where. Throws VmRefusal. */
-  async prepare(arrival: PrepareIncoming, ticket: string): Promise<string> {
+  async prepare(arrival: PrepareIncoming, ticket: string): Promise<PreparedIncoming> {
     this.check(ticket, arrival);
-    const { bind, host } = this.addresses();
-    return this.transfers.expect(
-      arrival,
-      async (process) => `tcp:${host}:${await process.listen(bind, arrival.epoch)}`,
-    );
+    const addresses = this.addresses();
+    const { bind, host } = addresses;
+    const { disks } = this.vms;
+    return this.transfers.expect(arrival, {
+      unseenDisks: () => unseenDisks(disks, arrival),
+      makeRoom: (unseen) => makeRoom(disks, arrival, unseen),
+      listen: async (process, unseen) => ({
+        uri: `tcp:${host}:${await process.listen(bind, arrival.epoch)}`,
+        nbd: await exportDisks(process, addresses, unseen),
+      }),
+    });
   }
 
   async state(migrationId: string, ticket: string): Promise<IncomingState> {

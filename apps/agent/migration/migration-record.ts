@@ -1,6 +1,7 @@
 /** What the source's agent keeps on disk of a migration, from its order until the controller knows its end. */
+import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { HostJob, Id, MigrationError, MigrationReport, Timestamp } from '#contracts';
+import { HostJob, Id, MigrationError, MigrationReport, PreparedIncoming, Timestamp } from '#contracts';
 
 export type MigrateJob = Extract<HostJob, { kind: 'migrate' }>;
 
@@ -23,6 +24,12 @@ export const MigrationRecord = z.object({
   startedAt: Timestamp,
   /** Where the destination waits; known after `prepare`. */
   uri: z.string().nullable(),
+  /** Names of files that show the destination which disks it sees. */
+  tokens: z.array(z.object({ disk: z.string(), token: z.string() })).default([]),
+  /** Where the other disks' content goes; known with `uri`. */
+  nbd: PreparedIncoming.shape.nbd,
+  /** Their mirrors have been begun, or are about to be; `failure`: why that was not possible. */
+  mirroring: z.object({ failure: z.string().nullable() }).nullable().default(null),
   /** Why it is to end before the point of no return: somebody asked for it, or its time is up. */
   cancel: z.enum(['cancelled', 'timeout']).nullable(),
   /** Why it ended without success. */
@@ -41,6 +48,9 @@ export function newMigrationRecord(order: MigrateJob, startedAt: string): Migrat
     phase: 'begin',
     startedAt,
     uri: null,
+    tokens: order.spec.disks.map(({ name }) => ({ disk: name, token: `drover-${randomUUID()}` })),
+    nbd: null,
+    mirroring: null,
     cancel: null,
     error: null,
     report: {

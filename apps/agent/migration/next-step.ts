@@ -1,5 +1,6 @@
 /** What the source's agent does next in a migration: a pure function of what it has written down and what it sees. */
-import type { MigrationError } from '#contracts';
+import type { MigrationError, PreparedIncoming } from '#contracts';
+import type { DiskState } from './disk-departure.js';
 import type { MigrationRecord } from './migration-record.js';
 
 /** What the source's process says about this migration; `none`: it has not been asked yet. */
@@ -13,7 +14,7 @@ export type SourceMigration =
 /** What the destination's agent said when it was last asked. */
 export type DestinationAnswer =
   | { readonly kind: 'not_asked' }
-  | { readonly kind: 'prepared'; readonly uri: string }
+  | ({ readonly kind: 'prepared' } & PreparedIncoming)
   | { readonly kind: 'refused'; readonly code: string; readonly message: string }
   | { readonly kind: 'unreachable'; readonly message: string }
   | { readonly kind: 'waiting' | 'loaded' | 'running' | 'gone'; readonly message: string };
@@ -21,7 +22,12 @@ export type DestinationAnswer =
 export interface Facts {
   readonly nowMs: number;
   /** The VM's process, if this host has it in the epoch that is to leave. */
-  readonly source: { readonly isAlive: boolean; readonly isMine: boolean; readonly migration: SourceMigration };
+  readonly source: {
+    readonly isAlive: boolean;
+    readonly isMine: boolean;
+    readonly migration: SourceMigration;
+    readonly disks: DiskState;
+  };
   readonly destination: DestinationAnswer;
 }
 
@@ -29,9 +35,11 @@ export type Step = { readonly reason: string } & (
   | { readonly action: 'wait' }
   /** Go on to that phase, after writing it down. */
   | { readonly action: 'enter'; readonly phase: 'prepare' | 'finish' | 'confirm' }
-  | { readonly action: 'enter_perform'; readonly uri: string }
+  | { readonly action: 'enter_perform'; readonly uri: string; readonly nbd: PreparedIncoming['nbd'] }
   /** Give up: the VM stays here. */
   | { readonly action: 'abort'; readonly error: MigrationError }
+  /** Have the process copy the disks that the destination does not see. */
+  | { readonly action: 'mirror_disks' }
   /** Order the process to migrate. */
   | { readonly action: 'migrate'; readonly uri: string }
   /** Order the process to stop migrating. */
@@ -86,7 +94,12 @@ function prepareStep({ cancel, startedAt }: MigrationRecord, { source, destinati
   if (cancel) return cancelled('prepare', cancel);
   switch (destination.kind) {
     case 'prepared':
-      return { action: 'enter_perform', uri: destination.uri, reason: `the destination waits at ${destination.uri}` };
+      return {
+        action: 'enter_perform',
+        uri: destination.uri,
+        nbd: destination.nbd,
+        reason: `the destination waits at ${destination.uri}`,
+      };
     case 'refused': {
       const { code, message } = destination;
       const error = { code, phase: 'prepare', side: 'destination', message } as const;
@@ -108,16 +121,18 @@ function performStep({ order, cancel, startedAt, uri }: MigrationRecord, facts: 
   const { source, destination, nowMs } = facts;
   if (!source.isAlive) return withoutSource(destination);
   const { migration } = source;
+  const isLate = nowMs - Date.parse(startedAt) > order.timeoutSeconds * 1000;
+  const timeOut = { action: 'time_out', reason: `it has taken longer than ${order.timeoutSeconds} s` } as const;
   switch (migration.status) {
     case 'none':
       if (cancel) return cancelled('perform', cancel);
-      return { action: 'migrate', uri: uri!, reason: 'the destination waits' };
+      if (isLate) return timeOut;
+      return diskStep(source.disks, uri!);
     case 'setup':
     case 'active':
     case 'device':
       if (cancel) return { action: 'cancel_migration', reason: CANCEL_REASONS[cancel] };
-      if (nowMs - Date.parse(startedAt) > order.timeoutSeconds * 1000)
-        return { action: 'time_out', reason: `it has taken longer than ${order.timeoutSeconds} s` };
+      if (isLate) return timeOut;
       return { action: 'wait', reason: `it is ${migration.status}` };
     case 'cancelling':
     case 'unknown':
@@ -132,6 +147,26 @@ function performStep({ order, cancel, startedAt, uri }: MigrationRecord, facts: 
       const { code, message } = migration;
       const side = code.startsWith('remote_') ? 'destination' : 'source';
       return { action: 'abort', error: { code, phase: 'perform', side, message }, reason: message };
+    }
+  }
+}
+
+/** Memory is sent when all disks are as good as equal. */
+function diskStep(disks: DiskState, uri: string): Step {
+  switch (disks.status) {
+    case 'idle':
+      return { action: 'mirror_disks', reason: 'the destination does not see its disks' };
+    case 'running':
+      return { action: 'wait', reason: 'its disks are copied' };
+    case 'ready':
+      return { action: 'migrate', uri, reason: 'the destination waits' };
+    case 'failed': {
+      const { message } = disks;
+      return {
+        action: 'abort',
+        error: { code: 'disk_copy', phase: 'perform', side: 'source', message },
+        reason: message,
+      };
     }
   }
 }

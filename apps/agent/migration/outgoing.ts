@@ -3,12 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { MigrationParameters, MigrationReport } from '#contracts';
 import type { Log } from '../log.js';
 import type { JsonStore } from '../state/json-store.js';
-import { VmRefusal, type VmTable } from '../vms/vm-table.js';
+import { VmRefusal } from '../vms/vm-refusal.js';
+import type { VmTable } from '../vms/vm-table.js';
 import type { VmTransfers } from '../vms/vm-transfers.js';
+import { copiedDisks, type DiskState, diskState, removeTokens, showTokens } from './disk-departure.js';
 import { type MigrateJob, type MigrationRecord, newMigrationRecord } from './migration-record.js';
 import { type DestinationAnswer, type Facts, type SourceMigration, type Step, nextStep } from './next-step.js';
 import { DestinationPeer } from './peer.js';
-import { endReport, phaseReport, sourceMigration, stayedReport, withFigures } from './report.js';
+import { endReport, phaseReport, sourceMigration, stayedReport, withDisks, withFigures } from './report.js';
 
 /** How often a migration is looked at, and a destination's agent asked that did not answer. */
 const POLL_MS = 250;
@@ -103,9 +105,11 @@ export class OutgoingMigrations {
     const vm = this.vms.record(vmId);
     const isMine = this.transfers.mayLeave(vmId, order.sourceEpoch, migrationId);
     const isAlive = isMine && vm?.end === null;
-    const migration = isAlive && ['perform', 'abort'].includes(phase) ? await this.look(migrationId) : UNKNOWN;
+    const isAsked = isAlive && ['perform', 'abort'].includes(phase);
+    const migration = isAsked ? await this.look(migrationId) : UNKNOWN;
+    const disks = isAsked && phase === 'perform' ? await this.lookAtDisks(migrationId) : COPYING;
     const { answer } = this.running.get(migrationId)!;
-    return { nowMs: Date.now(), source: { isAlive, isMine, migration }, destination: answer };
+    return { nowMs: Date.now(), source: { isAlive, isMine, migration, disks }, destination: answer };
   }
 
   /** Asks the source's process, and keeps its figures for the report. */
@@ -125,6 +129,22 @@ export class OutgoingMigrations {
     }
   }
 
+  private async lookAtDisks(migrationId: string): Promise<DiskState> {
+    const record = this.store.get(migrationId)!;
+    const { vmId, report, order, mirroring } = record;
+    const process = this.vms.process(vmId);
+    if (copiedDisks(record).length === 0 || !mirroring) return diskState(record, []);
+    if (!process) return COPYING;
+    try {
+      const mirrors = await process.queryMirrors();
+      this.store.remember(migrationId, { ...record, report: withDisks(report, order.spec.memoryMiB, mirrors) });
+      return diskState(record, mirrors);
+    } catch (error) {
+      this.log.debug({ migrationId, vmId }, (error as Error).message);
+      return COPYING;
+    }
+  }
+
   private async carryOut(migrationId: string, step: Step): Promise<void> {
     const record = this.store.get(migrationId)!;
     const { vmId, order, report } = record;
@@ -136,9 +156,12 @@ export class OutgoingMigrations {
         if (step.phase === 'prepare') await this.transfers.beginLeaving(vmId, order.sourceEpoch, migrationId);
         return this.enter(migrationId, { phase: step.phase, report: phaseReport(report, step.phase) });
       case 'enter_perform':
-        return this.enter(migrationId, { phase: 'perform', uri: step.uri });
+        removeTokens(this.vms.disks, record);
+        return this.enter(migrationId, { phase: 'perform', uri: step.uri, nbd: step.nbd });
       case 'ask_prepare':
-        return this.ask(migrationId, peer.prepare());
+        return this.ask(migrationId, peer.prepare(await showTokens(this.vms.disks, record)));
+      case 'mirror_disks':
+        return this.mirrorDisks(record);
       case 'ask_state':
         return this.ask(migrationId, peer.state());
       case 'ask_finish':
@@ -146,31 +169,59 @@ export class OutgoingMigrations {
       case 'ask_discard':
         return this.ask(migrationId, peer.discard());
       case 'migrate':
-        return this.vms.processOf(vmId).migrate({ ...order, uri: step.uri });
+        return this.vms
+          .processOf(vmId)
+          .migrate({ ...order, uri: step.uri, mirroredDisks: copiedDisks(record).map(({ name }) => name) });
       case 'cancel_migration':
         await this.vms.processOf(vmId).cancelMigration();
         return this.pause(migrationId, POLL_MS);
       case 'time_out':
         return this.update(migrationId, { cancel: 'timeout' });
       case 'abort': {
+        removeTokens(this.vms.disks, record);
+        if (record.mirroring) await this.endMirrors(record);
         // The VM stays whatever becomes of the rest: the controller may know now.
         await this.transfers.stays(vmId, migrationId);
         const failed = { ...record, error: step.error };
         return this.enter(migrationId, { phase: 'abort', error: step.error, report: stayedReport(failed) });
       }
       case 'quit_source':
-        return this.transfers.left(vmId, migrationId, order.epoch);
+        return this.leave(record);
       case 'end_stays':
         return this.enter(migrationId, { phase: 'ended' });
       case 'end_left':
         if (step.error) await this.transfers.lost(vmId, migrationId, step.error.message);
-        else await this.transfers.left(vmId, migrationId, order.epoch);
+        else await this.leave(record);
         return this.enter(migrationId, {
           phase: 'ended',
           error: step.error,
           report: endReport(report, step.error),
         });
     }
+  }
+
+  private async mirrorDisks({ migrationId, vmId, nbd, order }: MigrationRecord): Promise<void> {
+    this.update(migrationId, { mirroring: { failure: null } }); // a copy that is not found from here on has failed
+    const process = this.vms.processOf(vmId);
+    try {
+      await process.endMirrors(); // of an earlier migration
+      await process.mirrorDisks(nbd!, nbd!.exports, order.bandwidthMiBps);
+    } catch (error) {
+      this.update(migrationId, { mirroring: { failure: (error as Error).message } });
+    }
+  }
+
+  /** Those that go on by themselves end with the destination's process. */
+  private async endMirrors({ migrationId, vmId }: MigrationRecord): Promise<void> {
+    const failed = (error: Error) => this.log.debug({ migrationId, vmId }, error.message);
+    await this.vms.process(vmId)?.endMirrors().catch(failed);
+  }
+
+  /** The VM runs at the destination, with the disks that were copied: what is here of them is of no use. */
+  private async leave(record: MigrationRecord): Promise<void> {
+    const { vmId, migrationId, order } = record;
+    await this.transfers.left(vmId, migrationId, order.epoch);
+    await this.vms.disks.remove(vmId, copiedDisks(record));
   }
 
   private async ask(migrationId: string, asked: Promise<DestinationAnswer>): Promise<void> {
@@ -203,4 +254,5 @@ export class OutgoingMigrations {
   }
 }
 
+const COPYING: DiskState = { status: 'running' };
 const UNKNOWN: SourceMigration = { status: 'unknown' };

@@ -1,5 +1,5 @@
 /** The source's agent asks the destination's: prepare, state, finish, discard. Answers are facts, never exceptions. */
-import { IncomingState, PreparedIncoming, Problem } from '#contracts';
+import { IncomingState, type PrepareIncoming, PreparedIncoming, Problem } from '#contracts';
 import type { MigrateJob } from './migration-record.js';
 import type { DestinationAnswer } from './next-step.js';
 
@@ -10,12 +10,12 @@ const REQUEST_TIMEOUT_MS = 10_000;
 export class DestinationPeer {
   constructor(private readonly order: MigrateJob) {}
 
-  async prepare(): Promise<DestinationAnswer> {
+  async prepare(disks: PrepareIncoming['disks']): Promise<DestinationAnswer> {
     const { migrationId, vmId, epoch, spec } = this.order;
-    const body = { migrationId, vmId, epoch, spec };
+    const body = { migrationId, vmId, epoch, spec, disks };
     return this.ask('POST', '', PREPARE_TIMEOUT_MS, body, (answer) => ({
       kind: 'prepared',
-      uri: PreparedIncoming.parse(answer).uri,
+      ...PreparedIncoming.parse(answer),
     }));
   }
 

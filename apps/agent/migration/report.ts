@@ -1,7 +1,8 @@
 /** From what the source's process says of a migration to what the controller is told: pure. */
 import type { MigrationError, MigrationReport } from '#contracts';
-import type { OutgoingFigures } from '#hypervisor';
+import type { MirrorFigures, OutgoingFigures } from '#hypervisor';
 import { MIGRATION_TRANSITIONS, allows } from '#lifecycle';
+import { diskFigures } from './disk-departure.js';
 import type { MigrationRecord } from './migration-record.js';
 import type { SourceMigration } from './next-step.js';
 
@@ -37,12 +38,25 @@ export function withFigures(report: MigrationReport, figures: OutgoingFigures): 
   const rates = { bandwidthMiBps, dirtyRateMiBps, expectedDowntimeMs };
   return {
     ...withStatus(report, STATUSES[figures.status] ?? report.status),
-    progress: { totalBytes, transferredBytes, remainingBytes, iteration, ...rates },
+    progress: { ...report.progress, totalBytes, transferredBytes, remainingBytes, iteration, ...rates },
     iterations: [...iterations],
     downtimeMs,
     totalMs,
     downtimeBreakdown: downtimeParts,
   };
+}
+
+/** The report while disks are copied, before any memory is sent or beside it. */
+export function withDisks(
+  report: MigrationReport,
+  memoryMiB: number,
+  mirrors: readonly MirrorFigures[],
+): MigrationReport {
+  const totalBytes = memoryMiB * 2 ** 20;
+  const nothingSent = { totalBytes, transferredBytes: 0, remainingBytes: totalBytes, iteration: 0 };
+  const noRates = { bandwidthMiBps: 0, dirtyRateMiBps: 0, expectedDowntimeMs: null };
+  const progress = { ...nothingSent, ...noRates, ...report.progress, disks: diskFigures(mirrors) };
+  return { ...withStatus(report, 'precopy'), progress };
 }
 
 /** The report with that status, unless it has gone further already: heartbeats may come late, but never go back. */

@@ -1,6 +1,6 @@
 /** Orders that change a VM where it is. An order that comes twice, or too late, does no harm: epochs tell. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { VmReport, VmSpec } from '#contracts';
+import type { Disk, VmReport, VmSpec } from '#contracts';
 import type { VmProcess } from '#hypervisor';
 import type { Log } from '../log.js';
 import type { VmTable } from './vm-table.js';
@@ -19,7 +19,7 @@ export class VmOrders {
   ) {}
 
   /** Starts a VM, unless this epoch of it, or a later one, is known here. A failure is reported, not thrown. */
-  start(vmId: string, epoch: number, spec: VmSpec): Promise<void> {
+  start(vmId: string, epoch: number, spec: VmSpec, makeDisks = false): Promise<void> {
     return this.vms.exclusively(vmId, async () => {
       const known = this.vms.record(vmId);
       if (known && known.epoch >= epoch) {
@@ -31,7 +31,7 @@ export class VmOrders {
         return;
       }
       await this.vms.end(vmId, 'a later epoch of it was started');
-      this.vms.create(vmId, epoch, spec, { phase: 'starting' });
+      this.vms.create(vmId, epoch, spec, { phase: 'starting', makeDisks });
       await this.vms.bringUp(vmId);
     });
   }
@@ -47,6 +47,19 @@ export class VmOrders {
         await Promise.race([process.ended, sleep(graceMs, undefined, { ref: false })]);
       }
       await this.vms.end(vmId, message);
+    });
+  }
+
+  /** The VM was deleted: nobody needs its disks. */
+  removeDisks(vmId: string, epoch: number, disks: readonly Disk[]): Promise<void> {
+    return this.vms.exclusively(vmId, async () => {
+      const record = this.vms.record(vmId);
+      if (this.vms.process(vmId) || (record && record.epoch > epoch)) {
+        this.log.warn({ vmId, epoch, known: record?.epoch }, 'order to remove the disks of a VM ignored: it is here');
+        return;
+      }
+      await this.vms.disks.remove(vmId, disks);
+      this.log.info({ vmId, disks: disks.map(({ name }) => name) }, 'disks of a deleted VM removed');
     });
   }
 

@@ -1,6 +1,6 @@
 /** What the agent keeps on disk of each VM: written before and after each step, so that it can go on after a crash. */
 import { z } from 'zod';
-import { Id, VmSpec } from '#contracts';
+import { Id, PreparedIncoming, VmSpec } from '#contracts';
 
 const VmHandle = z.object({
   pid: z.int(),
@@ -29,10 +29,20 @@ export const VmRecord = z.object({
   vmId: Id,
   epoch: z.int(),
   spec: VmSpec,
+  /** It has never run: disks that are missing are made. */
+  makeDisks: z.boolean().default(false),
   phase: Phase,
   process: VmHandle.nullable(),
   /** The migration that brings it, or brought it, here. */
-  incoming: z.object({ migrationId: Id, uri: z.string().nullable() }).nullable(),
+  incoming: z
+    .object({
+      migrationId: Id,
+      uri: z.string().nullable(),
+      nbd: PreparedIncoming.shape.nbd,
+      /** Disks whose files were made for it, and are of no use unless it arrives. */
+      madeDisks: z.array(z.string()).default([]),
+    })
+    .nullable(),
   /** The migration that takes it away; until that is decided, the end of the process is not told as the VM's end. */
   leaving: Id.nullable(),
   end: EndReport.nullable(),

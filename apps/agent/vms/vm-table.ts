@@ -6,10 +6,12 @@ import { makeVmFolder, type Hypervisor, type VmEnd, type VmHandle, type VmPlace,
 import type { Log } from '../log.js';
 import type { NicPort } from '../network/switch-thread.js';
 import type { JsonStore } from '../state/json-store.js';
+import type { DiskFiles } from './disk-files.js';
 import { findImage } from './images.js';
 import { Locks } from './locks.js';
 import { describeEnd } from './report.js';
 import type { VmRecord } from './vm-record.js';
+import { VmRefusal } from './vm-refusal.js';
 
 /** How long a process may take to end in order before it is killed. */
 const QUIT_GRACE_MS = 5_000;
@@ -38,17 +40,6 @@ interface Ports {
   unplug(vmId: string): Promise<void>;
 }
 
-/** An order that cannot be carried out here and now; the message says why. */
-export class VmRefusal extends Error {
-  constructor(
-    readonly code: string,
-    message: string,
-  ) {
-    super(message);
-    this.name = 'VmRefusal';
-  }
-}
-
 export class VmTable {
   private readonly processes = new Map<string, VmProcess>();
   /** Why a process is being ended: the words for its report. */
@@ -60,6 +51,7 @@ export class VmTable {
     private readonly hypervisor: Hypervisor,
     private readonly folders: Folders,
     private readonly ports: Ports,
+    readonly disks: DiskFiles,
     private readonly log: Log,
   ) {}
 
@@ -95,7 +87,7 @@ export class VmTable {
   }
 
   create(vmId: string, epoch: number, spec: VmSpec, change: Pick<VmRecord, 'phase'> & Partial<VmRecord>): void {
-    const blank = { process: null, incoming: null, leaving: null, end: null };
+    const blank = { process: null, incoming: null, leaving: null, end: null, makeDisks: false };
     this.store.put(vmId, { ...blank, vmId, epoch, spec, ...change });
   }
 
@@ -125,17 +117,19 @@ export class VmTable {
 
   /** Starts the process of a VM and connects to it; its guest does not run yet. */
   async launch(vmId: string): Promise<VmProcess> {
-    const { spec, phase } = this.store.get(vmId)!;
+    const { spec, phase, makeDisks } = this.store.get(vmId)!;
     const image = findImage(this.folders.images, spec.image);
     if (!image) {
       const places = this.folders.images.join(', ');
       throw new VmRefusal('image_missing', `there is no image ${spec.image} on this host (looked in ${places})`);
     }
+    await this.disks.provide(vmId, spec.disks, makeDisks);
     await this.plugIn(vmId);
     const { vcpus, memoryMiB, append } = spec;
     const incoming = phase === 'incoming';
     const nics = this.portsOf(vmId);
-    const launch = { vmId, vcpus, memoryMiB, append, nics, incoming, ...image, ...this.placeOf(vmId) };
+    const disks = spec.disks.map((disk) => ({ name: disk.name, path: this.disks.pathOf(vmId, disk) }));
+    const launch = { vmId, vcpus, memoryMiB, append, nics, disks, incoming, ...image, ...this.placeOf(vmId) };
     const handle = await this.hypervisor.launch(launch);
     this.update(vmId, { process: handle });
     try {

@@ -1,14 +1,17 @@
 /** VMs that leave this host or arrive at it: what a migration does to their records and processes. */
-import type { VmSpec } from '#contracts';
+import type { Disk, PreparedIncoming, PrepareIncoming } from '#contracts';
 import type { VmProcess } from '#hypervisor';
 import type { Log } from '../log.js';
-import { VmRefusal, type VmTable } from './vm-table.js';
+import { VmRefusal } from './vm-refusal.js';
+import type { VmTable } from './vm-table.js';
 
-export interface Arrival {
-  readonly migrationId: string;
-  readonly vmId: string;
-  readonly epoch: number;
-  readonly spec: VmSpec;
+/** How a VM is waited for. */
+export interface ArrivalPlan {
+  /** Disks whose files have to be made. Throws VmRefusal. */
+  unseenDisks(): readonly Disk[];
+  makeRoom(unseen: readonly Disk[]): Promise<void>;
+  /** Makes the process wait. */
+  listen(process: VmProcess, unseen: readonly Disk[]): Promise<PreparedIncoming>;
 }
 
 export class VmTransfers {
@@ -59,26 +62,34 @@ export class VmTransfers {
   }
 
   /**
-   * Starts a process that waits for a VM; `listen` makes it wait and says where. Asked again by the same migration, it
-   * gives the same answer. Throws VmRefusal if the VM cannot come here.
+   * Starts a process that waits for a VM, and says where. Asked again by the same migration, it gives the same answer.
+   * Throws VmRefusal if the VM cannot come here.
    */
-  expect(arrival: Arrival, listen: (process: VmProcess) => Promise<string>): Promise<string> {
+  expect(arrival: PrepareIncoming, plan: ArrivalPlan): Promise<PreparedIncoming> {
     const { vmId, epoch, migrationId, spec } = arrival;
     return this.vms.exclusively(vmId, async () => {
       const known = this.vms.record(vmId);
       const isKnown = known?.phase === 'incoming' && known.incoming?.migrationId === migrationId;
-      if (isKnown && known.incoming?.uri && this.vms.process(vmId)) return known.incoming.uri;
-      if (isKnown)
+      if (isKnown && known.incoming?.uri && this.vms.process(vmId)) {
+        return { uri: known.incoming.uri, nbd: known.incoming.nbd };
+      }
+      if (isKnown) {
         await this.vms.end(vmId, 'it is started anew', { atOnce: true }); // the agent died before it waited
-      else this.check(arrival);
-      this.vms.create(vmId, epoch, spec, { phase: 'incoming', incoming: { migrationId, uri: null } });
+        await this.removeMadeDisks(vmId);
+      } else this.check(arrival);
+      const unseen = plan.unseenDisks();
+      const incoming = { migrationId, uri: null, nbd: null, madeDisks: unseen.map(({ name }) => name) };
+      await this.removeLeftovers(vmId, unseen);
+      await plan.makeRoom(unseen);
+      this.vms.create(vmId, epoch, spec, { phase: 'incoming', incoming });
       try {
-        const uri = await listen(await this.vms.launch(vmId));
-        this.vms.update(vmId, { incoming: { migrationId, uri } });
-        return uri;
+        const prepared = await plan.listen(await this.vms.launch(vmId), unseen);
+        this.vms.update(vmId, { incoming: { ...incoming, ...prepared } });
+        return prepared;
       } catch (error) {
         const { message } = error as Error;
         await this.vms.end(vmId, message, { atOnce: true });
+        await this.removeMadeDisks(vmId);
         this.vms.update(vmId, { phase: 'gone' });
         throw error instanceof VmRefusal ? error : new VmRefusal('start_failed', message);
       }
@@ -92,10 +103,13 @@ export class VmTransfers {
   discard(vmId: string, migrationId: string, reason: string): Promise<void> {
     return this.vms.exclusively(vmId, async () => {
       const record = this.vms.record(vmId);
-      if (record?.phase !== 'incoming' || record.incoming?.migrationId !== migrationId) return;
+      if (record?.incoming?.migrationId !== migrationId) return;
+      if (record.phase === 'gone') await this.removeMadeDisks(vmId); // its process has ended by itself
+      if (record.phase !== 'incoming') return;
       if (!this.vms.process(vmId)) throw new VmRefusal('not_ready', 'its process does not answer now');
       if (await this.noteArrival(vmId)) return;
       await this.vms.end(vmId, reason, { atOnce: true });
+      await this.removeMadeDisks(vmId);
       this.vms.update(vmId, { phase: 'gone', end: { status: 'down', exitCode: null, message: reason } });
       this.log.info({ vmId, migrationId, reason }, 'incoming VM thrown away');
     });
@@ -127,13 +141,26 @@ export class VmTransfers {
     const { status } = await process.queryIncoming();
     if (status !== 'running') return false;
     if (this.vms.record(vmId)?.phase === 'incoming') {
-      this.vms.update(vmId, { phase: 'running' });
+      this.vms.update(vmId, { phase: 'running', incoming: record.incoming && { ...record.incoming, madeDisks: [] } });
       this.log.info({ vmId, migrationId: record.incoming?.migrationId, epoch: record.epoch }, 'VM has arrived');
     }
     return true;
   }
 
-  private check({ vmId, epoch, spec }: Arrival): void {
+  /** Files of an arrival that will not be. */
+  private async removeMadeDisks(vmId: string): Promise<void> {
+    const { spec, incoming } = this.vms.record(vmId)!;
+    const made = spec.disks.filter(({ name }) => incoming?.madeDisks.includes(name));
+    await this.vms.disks.remove(vmId, made);
+    if (incoming) this.vms.update(vmId, { incoming: { ...incoming, madeDisks: [] } });
+  }
+
+  /** What an earlier stay of the VM has left, if its end was not seen to. */
+  private async removeLeftovers(vmId: string, unseen: readonly Disk[]): Promise<void> {
+    if (this.vms.record(vmId)?.phase === 'gone') await this.vms.disks.remove(vmId, unseen);
+  }
+
+  private check({ vmId, epoch, spec }: PrepareIncoming): void {
     const known = this.vms.record(vmId);
     if (known && known.epoch >= epoch)
       throw new VmRefusal('stale_epoch', `epoch ${known.epoch} of the VM is known here; ${epoch} is not later`);

@@ -2,7 +2,8 @@ import type { Command } from 'commander';
 import type { DroverClient } from '#client';
 import { VmStatus, type VmView } from '#contracts';
 import { oneOf, wholeNumber } from '../arguments.js';
-import { all, findCluster, findHost, findVm } from '../lookup.js';
+import { diskOption } from '../disk-option.js';
+import { all, findCluster, findHost, findStorageDomain, findVm } from '../lookup.js';
 import { followConsole, printConsole } from '../console.js';
 import { change, refuseWatch, show } from '../output.js';
 import { connect, type ConnectionOptions } from '../connection.js';
@@ -37,6 +38,9 @@ async function oneVm(client: DroverClient, vm: VmView) {
     image: vm.image,
     append: vm.append,
     networks: vm.nics.map(({ network, mac }) => `${network} (${mac})`).join(', '),
+    disks: vm.disks
+      .map(({ name, sizeMiB, storageDomain }) => `${name} (${sizeMiB} MiB on ${storageDomain})`)
+      .join(', '),
     'guest name': vm.guest?.hostName,
     addresses: vm.guest?.ipAddresses.join(', '),
     cpu: vm.cpuUsedCores === null ? null : `${vm.cpuUsedCores.toFixed(2)} cores`,
@@ -81,6 +85,11 @@ export function vmCommands(program: Command): void {
     .option('--memory <MiB>', 'memory', wholeNumber, 128)
     .option('--append <text>', 'kernel command line', '')
     .option('--network <network...>', 'a network card on each of these networks')
+    .option(
+      '--disk <disk>',
+      'a disk, several times for more: DOMAIN:MIB, or DOMAIN:MIB:IMAGE to begin with IMAGE.img of the host',
+      diskOption,
+    )
     .option('--no-start', 'leaves it down')
     .action(
       (
@@ -89,6 +98,7 @@ export function vmCommands(program: Command): void {
           cluster?: string;
           host?: string;
           network?: string[];
+          disk?: ReturnType<typeof diskOption>;
           vcpus: number;
           memory: number;
           start: boolean;
@@ -100,10 +110,12 @@ export function vmCommands(program: Command): void {
           const hostId = options.host ? (await findHost(client, options.host)).id : null;
           const { image, append, vcpus, memory: memoryMiB, start } = options;
           const nics = options.network?.map((network) => ({ network })) ?? [];
-          return oneVm(
-            client,
-            await client.vms.create({ name, clusterId, hostId, image, append, vcpus, memoryMiB, nics, start }),
-          );
+          const disks = [];
+          for (const { domain, ...disk } of options.disk ?? []) {
+            disks.push({ ...disk, storageDomainId: (await findStorageDomain(client, domain)).id });
+          }
+          const definition = { name, clusterId, hostId, image, append, vcpus, memoryMiB, nics, disks, start };
+          return oneVm(client, await client.vms.create(definition));
         }),
     );
 

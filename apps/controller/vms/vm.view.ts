@@ -17,17 +17,19 @@ export const vmView = (vm: Vm): VmView => ({
   exitCode: vm.exitCode,
   migrationPolicyId: vm.migrationPolicyId,
   migrationCount: vm.migrationCount,
+  diskHostId: vm.disks.some(({ kind }) => kind === 'local') ? vm.diskHostId : null,
   cooldownUntil: vm.cooldownUntil?.toISOString() ?? null,
   createdAt: vm.createdAt.toISOString(),
   startedAt: vm.startedAt?.toISOString() ?? null,
 });
 
 /** What an agent needs to build the machine. */
-export const vmSpec = ({ name, vcpus, memoryMiB, image, append, nics }: Vm): VmSpec => ({
+export const vmSpec = ({ name, vcpus, memoryMiB, image, append, nics, disks }: Vm): VmSpec => ({
   name,
   vcpus,
   memoryMiB,
   image,
   append,
   nics,
+  disks,
 });

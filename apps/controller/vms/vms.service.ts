@@ -6,7 +6,8 @@ import { IllegalTransition, VM_TRANSITIONS, allows } from '#lifecycle';
 import { checkMove, checkPlacement, chooseDestination, placeVm } from '#planner';
 import { Refused } from '../http/problems.js';
 import { beginMigration } from '../migrations/lifecycle.js';
-import { Orders, pauseOrder, startOrder, stopOrder } from '../orders.js';
+import { Orders, pauseOrder, removeDisksOrder, startOrder, stopOrder } from '../orders.js';
+import { hostOfDisks, newDisks } from './disks.js';
 import { newNics } from './nics.js';
 
 type Placement = { readonly hostId: string } | { readonly hostId: null; readonly reason: string };
@@ -28,7 +29,9 @@ export class VmsService {
       if (hostId) await tx.hosts.get(hostId);
       if (definition.migrationPolicyId) await tx.migrationPolicies.get(definition.migrationPolicyId);
       const id = randomUUID();
-      const created = await tx.vms.create({ ...definition, id, nics: newNics(id, definition.nics), statusReason: '' });
+      const nics = newNics(id, definition.nics);
+      const disks = await newDisks(tx, definition);
+      const created = await tx.vms.create({ ...definition, id, nics, disks, statusReason: '' });
       if (!start) return created;
       const placement = await this.place(tx, created, hostId);
       if (placement.hostId !== null) return this.begin(tx, created, placement.hostId, now);
@@ -111,12 +114,15 @@ export class VmsService {
   }
 
   async remove(id: string, now: Date): Promise<void> {
-    await this.db.transaction(async (tx) => {
+    const removed = await this.db.transaction(async (tx) => {
       const vm = await tx.vms.lock(id);
       if (vm.status !== 'down') throw new Refused(`VM ${vm.name} is ${vm.status}; stop it before you delete it`);
       await tx.vms.remove(id);
       await tx.events.add('info', 'vm.deleted', `${vm.name} was deleted`, subjectOf(vm), now);
+      return vm;
     });
+    const { diskHostId } = removed;
+    if (diskHostId) await this.orders.send([removeDisksOrder(removed, diskHostId)]);
   }
 
   private destinationOf(choice: ReturnType<typeof chooseDestination>, vm: Vm): string {
@@ -127,9 +133,15 @@ export class VmsService {
   private async place(tx: Repositories, vm: Vm, hostId: string | null): Promise<Placement> {
     const { schedulingPolicy } = await tx.clusters.get(vm.clusterId);
     const facts = await tx.facts.ofCluster(vm.clusterId);
-    if (!hostId) return placeVm(facts, vm, schedulingPolicy);
-    const check = checkPlacement(facts, vm, hostId, schedulingPolicy);
-    return check.ok ? { hostId } : { hostId: null, reason: check.reason };
+    const diskHostId = hostOfDisks(vm);
+    if (diskHostId && hostId && hostId !== diskHostId) {
+      const host = await tx.hosts.find(diskHostId);
+      return { hostId: null, reason: `its local disks are on ${host?.name ?? 'a host that was removed'}` };
+    }
+    const wanted = hostId ?? diskHostId;
+    if (!wanted) return placeVm(facts, vm, schedulingPolicy);
+    const check = checkPlacement(facts, vm, wanted, schedulingPolicy);
+    return check.ok ? { hostId: wanted } : { hostId: null, reason: check.reason };
   }
 
   private begin(tx: Repositories, vm: Vm, hostId: string, now: Date): Promise<Vm> {

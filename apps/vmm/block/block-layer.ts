@@ -32,8 +32,8 @@ export function openBlockLayer(
         await server.endWriters();
         drives.check();
       },
-      release: async () => {
-        await jobs.completeAll();
+      release: async (mirrors) => {
+        await jobs.completeAll(mirrors);
         await drives.release();
       },
     },

@@ -1,9 +1,9 @@
 /** QMP commands of mirrors (QEMU, qapi/block-core.json): a drive is copied to an export of another NBD server. */
 import type { Clock } from '#migration';
-import { integer, object, oneOf, optional, QmpError, string, type QmpServer } from '#qmp';
+import { boolean, integer, object, oneOf, optional, QmpError, string, type QmpServer } from '#qmp';
 import type { Drives } from '../devices/drives.js';
 import type { MigrationAddress } from '../migration-address.js';
-import type { Mirror } from './mirror.js';
+import type { Mirror, MirrorEnd } from './mirror.js';
 import { summary } from './mirror-events.js';
 import type { MirrorJobs } from './mirror-jobs.js';
 import { refused, socketPort } from './nbd-commands.js';
@@ -39,7 +39,7 @@ export function registerMirrorCommands(qmp: QmpServer, { drives, nodes, jobs, cl
 
   const mirror = {
     ...{ 'job-id': string, device: string, target: string, sync: oneOf('full', 'none') },
-    ...{ speed: speedCheck, 'copy-mode': copyModeCheck },
+    ...{ speed: speedCheck, 'copy-mode': copyModeCheck, 'auto-dismiss': optional(boolean) },
   };
   qmp.register('blockdev-mirror', mirror, (given) => {
     const { 'job-id': id, speed = 0, 'copy-mode': copyMode = 'background', sync } = given;
@@ -47,9 +47,8 @@ export function registerMirrorCommands(qmp: QmpServer, { drives, nodes, jobs, cl
     if (!drive) throw new QmpError(`Cannot find device='${given.device}' nor node-name='${given.device}'`);
     const node = nodes.find(given.target);
     if (!node) throw new QmpError(`Cannot find node-name='${given.target}': blockdev-add comes first`);
-    return refused(() =>
-      jobs.start({ id, device: drive.id, disk: drive.disk, target: node.client, sync, copyMode, speed, clock }),
-    );
+    const options = { id, device: drive.id, disk: drive.disk, target: node.client, sync, copyMode, speed, clock };
+    return refused(() => jobs.start(options, given['auto-dismiss']));
   });
 
   qmp.register('query-block-jobs', {}, () => jobs.list.map(describe));
@@ -61,12 +60,13 @@ export function registerMirrorCommands(qmp: QmpServer, { drives, nodes, jobs, cl
     jobOf(id).copyMode = copyMode;
   });
   /** A job that is ready ends with a copy of this moment, unless it is forced to end at once. */
-  const cancelled = { device: string, force: optional((value: unknown) => value === true) };
+  const cancelled = { device: string, force: optional(boolean) };
   qmp.register('block-job-cancel', cancelled, ({ device, force = false }) => {
     const job = jobOf(device);
-    if (force || job.status === 'running') job.cancel();
-    else job.complete(false);
+    if (force || job.status === 'running') return jobs.cancel(device);
+    return job.complete(false);
   });
+  qmp.register('block-job-dismiss', { id: string }, ({ id }) => refused(() => jobs.dismiss(jobOf(id).id)));
   qmp.register('block-job-complete', { device: string }, ({ device }) => {
     throw new QmpError(
       `job '${jobOf(device).id}': a VM here stays with its own file; block-job-cancel ends a mirror that is ready`,
@@ -74,7 +74,7 @@ export function registerMirrorCommands(qmp: QmpServer, { drives, nodes, jobs, cl
   });
 }
 
-const describe = (job: Mirror) => ({
+const describe = ({ job, end }: { readonly job: Mirror; readonly end?: MirrorEnd }) => ({
   ...summary(job),
   busy: job.remainingBytes > 0,
   paused: false,
@@ -82,7 +82,8 @@ const describe = (job: Mirror) => ({
   ready: job.status === 'ready' || job.status === 'pending',
   status: job.status,
   'auto-finalize': true,
-  'auto-dismiss': true,
+  'auto-dismiss': end === undefined,
+  ...(end?.kind === 'failed' && { error: end.error.message }),
   'x-drover': { drive: job.device, 'zero-bytes': job.zeroBytes, 'copy-mode': job.copyMode },
 });
 

@@ -1,5 +1,5 @@
 /** Column types that occur again and again. */
-import { HostStatus, MigrationStatus, MigrationTrigger, Severity, VmStatus } from '#contracts';
+import { HostStatus, MigrationStatus, MigrationTrigger, Severity, StorageDomainKind, VmStatus } from '#contracts';
 
 /** To the millisecond, as JavaScript has it: a value that was read can be compared with the one in the table. */
 export const TIME = { type: 'timestamptz', precision: 3 } as const;
@@ -16,4 +16,5 @@ export const HOST_STATUS = oneOf('status', HostStatus.options);
 export const VM_STATUS = oneOf('status', VmStatus.options);
 export const MIGRATION_STATUS = oneOf('status', MigrationStatus.options);
 export const MIGRATION_TRIGGER = oneOf('trigger', MigrationTrigger.options);
+export const STORAGE_DOMAIN_KIND = oneOf('kind', StorageDomainKind.options);
 export const SEVERITY = oneOf('severity', Severity.options);

@@ -7,6 +7,7 @@ import { MigrationPolicy } from './migration-policy.entity.js';
 import { Migration, MigrationIteration, MigrationTimeline } from './migration.entity.js';
 import { Plan, PlanMove, PlanRefusal } from './plan.entity.js';
 import { Setting } from './setting.entity.js';
+import { StorageDomain } from './storage-domain.entity.js';
 import { VmReportRow } from './vm-report.entity.js';
 import { Vm } from './vm.entity.js';
 
@@ -24,6 +25,7 @@ export const ENTITIES = [
   PlanMove,
   PlanRefusal,
   Setting,
+  StorageDomain,
   Vm,
   VmReportRow,
 ];

@@ -1,5 +1,5 @@
 import { Check, Column, Entity, ForeignKey, Index, PrimaryGeneratedColumn } from 'typeorm';
-import type { GuestReport, Nic, VmStatus } from '#contracts';
+import type { Disk, GuestReport, Nic, VmStatus } from '#contracts';
 import { Cluster } from './cluster.entity.js';
 import { CREATED, EMPTY_TEXT, JSON_VALUE, REAL, TEXT, TIME, UUID, VM_STATUS } from './columns.js';
 import { Host } from './host.entity.js';
@@ -36,6 +36,17 @@ export class Vm {
 
   @Column({ ...JSON_VALUE, default: [] })
   nics!: Nic[];
+
+  @Column({ ...JSON_VALUE, default: [] })
+  disks!: Disk[];
+
+  /** Where it was last ordered to run (a trigger follows hostId): that host has its local disks. */
+  @Column({ ...UUID, nullable: true })
+  diskHostId!: string | null;
+
+  /** It has run (a trigger sees to it): its disks are there, and have content that matters. */
+  @Column({ default: false })
+  hasDisks!: boolean;
 
   /** Where it runs, or is ordered to; null exactly while it is down. */
   @ForeignKey(() => Host)

@@ -7,7 +7,16 @@ import { BaseRepository } from './base.js';
 
 type VmDefinition = Pick<
   Vm,
-  'clusterId' | 'name' | 'vcpus' | 'memoryMiB' | 'image' | 'append' | 'nics' | 'migrationPolicyId' | 'statusReason'
+  | 'clusterId'
+  | 'name'
+  | 'vcpus'
+  | 'memoryMiB'
+  | 'image'
+  | 'append'
+  | 'nics'
+  | 'disks'
+  | 'migrationPolicyId'
+  | 'statusReason'
 > & { readonly id?: string };
 /** All that may change besides the status. */
 export type VmChange = Partial<Omit<Vm, 'id' | 'clusterId' | 'status' | 'statusSince' | 'createdAt'>>;

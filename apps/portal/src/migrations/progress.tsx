@@ -54,6 +54,11 @@ export function ProgressFigures({ migration }: { migration: MigrationView }) {
       <span>
         <b>{bytes(progress.remainingBytes)}</b> of {bytes(progress.totalBytes)} left
       </span>
+      {progress.disks && progress.disks.remainingBytes > 0 && (
+        <span title="disks that the destination does not see are copied first">
+          <b>{bytes(progress.disks.remainingBytes)}</b> of disks left
+        </span>
+      )}
       <span>
         pass <b>{progress.iteration}</b>
       </span>

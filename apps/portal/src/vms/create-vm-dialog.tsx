@@ -7,7 +7,8 @@ import { useSession } from '../live/session.js';
 import { optionsOf } from '../parts/filters.js';
 import { useMigrationPolicies } from '../policies/use-migration-policies.js';
 import { hostOptions } from './host-options.js';
-import { VmForm } from './networks.js';
+import { VmForm } from './vm-form.js';
+import { useStorageDomains } from './use-storage-domains.js';
 
 export function CreateVmDialog({ onClose }: { onClose: () => void }) {
   const { client } = useSession();
@@ -24,15 +25,19 @@ export function CreateVmDialog({ onClose }: { onClose: () => void }) {
       image: 'pager',
       append: '',
       networks: 'default',
+      storageDomainId: null,
+      diskMiB: 1024,
       migrationPolicyId: null,
       hostId: null,
       start: true,
     },
   });
-  const { clusterId, memoryMiB } = form.values;
+  const { clusterId, memoryMiB, storageDomainId } = form.values;
+  const storageDomains = useStorageDomains(String(clusterId));
   const create = () =>
-    form.submit(async ({ networks, ...body }) => {
-      const vm = await client.vms.create({ ...body, nics: networks });
+    form.submit(async ({ networks, storageDomainId: domain, diskMiB, ...body }) => {
+      const disks = domain === null ? [] : [{ storageDomainId: domain, sizeMiB: diskMiB }];
+      const vm = await client.vms.create({ ...body, nics: networks, disks });
       await navigate(`/vms/${vm.id}`);
     });
   return (
@@ -74,6 +79,20 @@ export function CreateVmDialog({ onClose }: { onClose: () => void }) {
         placeholder="none"
         help="A network card for each, with commas between; VMs see each other on networks of the same name."
       />
+      {storageDomains.length > 0 && (
+        <div className="field-row">
+          <SelectField
+            form={form}
+            name="storageDomainId"
+            label="Disk on"
+            none="No disk"
+            options={optionsOf(storageDomains)}
+          />
+          {storageDomainId !== null && (
+            <NumberField form={form} name="diskMiB" label="Disk size" unit="MiB" isRequired step={1} />
+          )}
+        </div>
+      )}
       <SelectField
         form={form}
         name="hostId"

@@ -35,6 +35,21 @@ function NicList({ nics }: { nics: VmView['nics'] }) {
   ));
 }
 
+function DiskList({ vm: { disks, diskHostId } }: { vm: VmView }) {
+  if (disks.length === 0) return <span className="subtle">none</span>;
+  return disks.map(({ name, sizeMiB, storageDomain, kind }) => (
+    <div key={name}>
+      {name} {mebibytes(sizeMiB)} on {storageDomain}
+      {kind === 'local' && diskHostId && (
+        <>
+          {' of '}
+          <HostLink id={diskHostId} />
+        </>
+      )}
+    </div>
+  ));
+}
+
 /** What the guest's agent says; a guest without one says nothing. */
 function Addresses({ guest }: { guest: VmView['guest'] }) {
   if (!guest || guest.ipAddresses.length === 0) {
@@ -110,6 +125,9 @@ function KnownVm({ vm }: { vm: VmView }) {
             </Fact>
             <Fact name="Network cards">
               <NicList nics={vm.nics} />
+            </Fact>
+            <Fact name="Disks">
+              <DiskList vm={vm} />
             </Fact>
             <Fact name="Addresses">
               <Addresses guest={vm.guest} />
