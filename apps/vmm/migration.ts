@@ -12,7 +12,7 @@ import { MigrationSettings } from './migration-settings.js';
 import type { Vm } from './vm.js';
 
 /** Grows with every change to devices after which an older or newer build cannot take over their state. */
-const BOARD_VERSION = 2;
+const BOARD_VERSION = 3;
 
 export interface MigrationOptions {
   readonly codecModule: WebAssembly.Module;

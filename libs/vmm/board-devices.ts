@@ -74,6 +74,8 @@ export class BoardDevices {
       reset: () => ports.guestReset(),
     });
     this.htif = new Htif(memory, {
+      guestNs: () => clock.nowNs(),
+      callAfter: ports.callAfter,
       consoleOutput: (bytes) => ports.consoleOutput(bytes),
       shutdown: (status) => ports.guestShutdown(status),
     });
@@ -100,12 +102,13 @@ export class BoardDevices {
   /** A hart's write: to a device, or to the one place in RAM that is heard. False if nothing is there. */
   write(address: number, size: number, value: bigint): ReturnType<Bus['write']> {
     if (!this.htif.hears(address)) return this.bus.write(address, size, value);
-    this.htif.serve();
+    this.htif.noteStore(address, size);
     return true;
   }
 
   /** The guest is about to be stopped: no time that a device waits for comes any more, until `resume`. */
   hold(): void {
+    this.htif.hold();
     this.rtc.hold();
     this.watchdog.hold();
   }
@@ -117,6 +120,7 @@ export class BoardDevices {
 
   resume(): void {
     for (const device of this.virtio) device.resume();
+    this.htif.resume();
     this.rtc.resume();
     this.watchdog.resume();
     this.finisher.remind();

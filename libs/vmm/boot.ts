@@ -5,7 +5,7 @@
  */
 import { buildDeviceTree, type DeviceTreeFacts } from './device-tree.js';
 import { findSymbols } from './elf-symbols.js';
-import type { HtifState } from './devices/htif.js';
+import type { HtifAddresses } from './devices/htif.js';
 import { isElf, readElf, type Executable, type Segment } from './elf.js';
 import { DEVICE_TREE_ROOM, FIRMWARE_INFO_SIZE, firmwareInfo } from './firmware.js';
 import { PAGE_SIZE, RAM_BASE } from './layout.js';
@@ -27,7 +27,7 @@ export interface BootPlan {
   /** Address of struct fw_dynamic_info, for a2; 0 without firmware. */
   readonly firmwareInfo: number;
   /** Where a program of a test suite speaks to its host: its symbols, 0 for those that it does not have. */
-  readonly htif: HtifState;
+  readonly htif: HtifAddresses;
 }
 
 export interface BootRequest {

@@ -69,6 +69,8 @@ export const M_CODE_CHANGES = 0x38;
 export const M_REQUESTED = 0x3c;
 /** i32, atomic: 1 while somebody moves bits out of DIRTY; see dirty-log.ts. */
 export const M_DIRTY_LOCK = 0x4c;
+/** u64, atomic: what the guest has set mtime to differ from guest time, in ticks of TICK_NS. */
+export const M_MTIME_OFFSET = 0x58;
 /** u64: guest-physical address of 8 bytes of RAM whose stores the main thread is told of (devices/htif.ts); 0 if none. */
 export const M_TOHOST = 0x50;
 

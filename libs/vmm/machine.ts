@@ -129,6 +129,7 @@ export class Machine implements MachineControl {
       store32(this.memory, block + H_HSM, plan.mode === 'M' || hart.hartId === 0 ? HSM_STARTED : HSM_STOPPED);
     }
     this.clock.stop(0n);
+    this.clock.mtimeOffset = 0n;
     this.reloadHarts();
   }
 
@@ -234,6 +235,7 @@ export class Machine implements MachineControl {
   private snapshot(): MachineSnapshot {
     return {
       guestNs: this.clock.nowNs().toString(),
+      mtimeOffset: this.clock.mtimeOffset.toString(),
       ramBytes: this.memory.ramBytes,
       harts: this.harts.map((hart) => hart.save()),
       ...this.board.save(),
@@ -241,9 +243,10 @@ export class Machine implements MachineControl {
   }
 
   private become(snapshot: MachineSnapshot): void {
+    this.clock.stop(BigInt(snapshot.guestNs));
+    this.clock.mtimeOffset = BigInt(snapshot.mtimeOffset);
     this.board.restore(snapshot);
     this.harts.forEach((hart, index) => hart.restore(snapshot.harts[index]!)); // last: pending bits as they were
-    this.clock.stop(BigInt(snapshot.guestNs));
     this.reloadHarts();
   }
 

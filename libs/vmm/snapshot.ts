@@ -3,11 +3,15 @@ import type { BoardState } from './board-devices.js';
 import type { HartState } from './hart.js';
 
 const FORMAT = 'drover-machine';
-const VERSION = 2;
+const VERSION = 3;
+const MAX_NS = 2n ** 63n - 1n;
+const MAX_TICKS = 2n ** 64n - 1n;
 
 export interface MachineSnapshot extends BoardState {
   /** Guest nanoseconds at which time stood still; decimal, to survive JSON. */
   readonly guestNs: string;
+  /** What the guest has set mtime to differ from guest time: ticks modulo 2^64, decimal. */
+  readonly mtimeOffset: string;
   readonly ramBytes: number;
   readonly harts: readonly HartState[];
 }
@@ -23,13 +27,20 @@ export function decodeSnapshot(bytes: Uint8Array): MachineSnapshot {
   if (read.version !== VERSION) {
     throw new RangeError(`machine state: version ${String(read.version)}, this build reads ${VERSION}`);
   }
-  const { guestNs, ramBytes, harts, uart, plic, finisher, htif, rtc, watchdog, virtio } = read;
-  if (!/^\d{1,19}$/.test(String(guestNs))) throw new RangeError(`machine state: guestNs is ${String(guestNs)}`);
+  const { guestNs, mtimeOffset, ramBytes, harts, uart, plic, finisher, htif, rtc, watchdog, virtio } = read;
+  checkDecimal('guestNs', guestNs, MAX_NS);
+  checkDecimal('mtimeOffset', mtimeOffset, MAX_TICKS);
   if (!Array.isArray(harts)) throw new RangeError('machine state: harts is not a list');
   if (!Array.isArray(virtio) || !virtio.every(isObject)) throw new RangeError('machine state: virtio is not a list');
   const absent = Object.entries({ uart, plic, finisher, htif, rtc, watchdog }).find(([, state]) => !isObject(state));
   if (absent) throw new RangeError(`machine state: ${absent[0]} is missing`);
-  return { guestNs, ramBytes, harts, uart, plic, finisher, htif, rtc, watchdog, virtio } as unknown as MachineSnapshot;
+  const devices = { uart, plic, finisher, htif, rtc, watchdog, virtio };
+  return { guestNs, mtimeOffset, ramBytes, harts, ...devices } as unknown as MachineSnapshot;
+}
+
+function checkDecimal(name: string, value: unknown, max: bigint): void {
+  if (typeof value !== 'string' || !/^\d{1,20}$/.test(value) || BigInt(value) > max)
+    throw new RangeError(`machine state: ${name} is ${String(value)}, not a whole number up to ${max}`);
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { installedFile } from '../programs.js';
 import { supervisor } from '../vmm/guests.js';
+import { moveGuest } from '../vmm/move.js';
 import { VmmProcess } from '../vmm/process.js';
 
 const OPENSBI = installedFile(
@@ -14,6 +15,7 @@ const OPENSBI = installedFile(
   'booting through OpenSBI',
 );
 const HELLO = join(import.meta.dirname, '../../guests/hello.elf');
+const PAGER = join(import.meta.dirname, '../../guests/pager.elf');
 
 describe.skipIf(!OPENSBI)('OpenSBI', () => {
   test.each([1, 4])('starts a guest on %i harts', async (harts) => {
@@ -30,5 +32,16 @@ describe.skipIf(!OPENSBI)('OpenSBI', () => {
     const vmm = new VmmProcess(kernel, ['-m', '64M', '-smp', '4', '-bios', OPENSBI!]);
     expect(await vmm.ended).toBe(0);
     expect(vmm.printed()).toMatch(/SE$/);
+  });
+
+  test('moves with its guest, and goes on serving it there', async () => {
+    const machine = ['-m', '64M', '-smp', '2'];
+    const source = new VmmProcess(readFileSync(PAGER), [...machine, '-bios', OPENSBI!, '-append', 'region=8 rate=4']);
+    const qmp = await source.connect();
+    await source.waitForPrinted('pager seq=1 ');
+    const { vmm } = await moveGuest(qmp, machine);
+    const arrivedWith = Number(/seq=(\d+) (?!.*seq=)/s.exec(source.printed())![1]);
+    await vmm.waitForPrinted(`pager seq=${arrivedWith + 3} `);
+    expect(source.printed() + vmm.printed()).not.toContain('ERROR');
   });
 });

@@ -1,5 +1,5 @@
 /** Small guests, assembled here, that together use all of the board. Registers are numbered; s0 is 8, a0 is 10. */
-import { amo, assemble, b, csr, csri, csrr, csrw, ECALL, i, jal, li, r, s, sizeOf, WFI } from './assembler.js';
+import { amo, assemble, b, csr, csri, csrr, csrw, ECALL, i, jal, li, r, s, shift, sizeOf, WFI } from './assembler.js';
 
 type Item =
   number | readonly number[] | { readonly label: string } | { readonly to: string; make(offset: number): number };
@@ -86,6 +86,72 @@ export const ticker = (first: readonly Item[] = [], each: readonly Item[] = []) 
     ...each,
     ...print('.'),
     jump('again'),
+    ...idle,
+  );
+
+/** What a ticker can do first: write mtime. */
+export const setMtime = (ticks: bigint): Item[] => [li(5, CLINT_MTIME), li(6, ticks), s('sd', 6, 5, 0)];
+
+/** Reads its time for ever, and ends with 1 when it runs backwards; prints a dot now and then. `first` comes before. */
+export const clockReader = (first: readonly Item[] = []) =>
+  program(
+    ...onlyHartZero,
+    ...first,
+    csrr(8, 'time'),
+    li(12, 100_000n),
+    label('again'),
+    csrr(10, 'time'),
+    r('sub', 11, 10, 8),
+    branch('blt', 11, 0, 'backwards'),
+    i('addi', 8, 10, 0),
+    i('addi', 9, 9, 1),
+    branch('bltu', 9, 12, 'again'),
+    i('addi', 9, 0, 0),
+    ...print('.'),
+    jump('again'),
+    label('backwards'),
+    ...finish(0x1_3333),
+    ...idle,
+  );
+
+/** How a program stores a word at `tohost`, whose address is in s4: it waits until it may. Uses t1 and t2. */
+const STORES = {
+  words: (word: number): Item[] => [s('sd', word, 20, 0)],
+  halves: (word: number): Item[] => [s('sw', word, 20, 0), shift('srli', 7, word, 32), s('sw', 7, 20, 4)],
+  atomics: (word: number): Item[] => [amo('amoswap', 'd', 0, 20, word)],
+};
+const say = (how: keyof typeof STORES, word: number): Item[] => [
+  label(`free ${word}`),
+  i('ld', 6, 20, 0),
+  branch('bne', 6, 0, `free ${word}`),
+  ...STORES[how](word),
+];
+
+/** Prints so many dots by HTIF, one in 10 ms of guest time, and ends with `status` by HTIF. */
+export const htifTicker = (tohost: bigint, how: keyof typeof STORES, dots: number, status: number) =>
+  program(
+    li(20, tohost),
+    li(21, BigInt(dots)),
+    li(22, (0x0101n << 48n) | BigInt('.'.charCodeAt(0))),
+    li(23, BigInt((status << 1) | 1)),
+    li(5, MTIE),
+    csrw('mie', 5),
+    li(8, CLINT_MTIME),
+    li(9, CLINT_MTIMECMP),
+    li(12, 100_000n),
+    label('again'),
+    i('ld', 10, 8, 0),
+    r('add', 10, 10, 12),
+    s('sd', 10, 9, 0),
+    label('wait'),
+    WFI,
+    csrr(11, 'mip'),
+    i('andi', 11, 11, Number(MTIE)),
+    branch('beq', 11, 0, 'wait'),
+    ...say(how, 22),
+    i('addi', 21, 21, -1),
+    branch('bne', 21, 0, 'again'),
+    ...say(how, 23),
     ...idle,
   );
 

@@ -6,7 +6,7 @@ import { Worker } from 'node:worker_threads';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { bitmapWords, countDirtiedPages, layout, Machine, syncDirtyLog } from '#vmm';
 import { assemble, i, jal, li, r, s } from './assembler.js';
-import { alarmClock, counter, supervisor, ticker } from './guests.js';
+import { alarmClock, counter, setMtime, supervisor, ticker } from './guests.js';
 import { cpuModule } from './machine.js';
 
 const HART_WORKER = join(import.meta.dirname, '../../dist/apps/vmm/hart-worker.js');
@@ -134,6 +134,24 @@ describe('state', () => {
     await second.machine.stop();
   });
 
+  test.each([2n ** 63n, 2n ** 64n - 1n])(
+    'a guest that has set mtime to %s goes on elsewhere, and guest time knows nothing of it',
+    async (ticks) => {
+      const first = start(ticker(setMtime(ticks)));
+      first.machine.cont();
+      await vi.waitFor(() => expect(first.seen.printed.length).toBeGreaterThan(3), PATIENCE);
+      await first.machine.stop();
+      expect(first.machine.guestNs).toBeLessThan(60n * 60n * 1_000_000_000n);
+      const second = moveAway(first.machine, {});
+      const clocks = [first, second].map(({ machine }) => machine.clock.ticks());
+      expect(clocks[1]).toBe(clocks[0]);
+      expect(BigInt.asUintN(64, clocks[1]! - ticks)).toBeLessThan(2n ** 40n);
+      second.machine.cont();
+      await vi.waitFor(() => expect(second.seen.printed.length).toBeGreaterThan(3), PATIENCE);
+      await second.machine.stop();
+    },
+  );
+
   test.each(['SBI', 'Sstc'] as const)(
     'moved again and again in the midst of starting harts, timers (%s) and IPIs, a guest ends as if it never was',
     async (timer) => {
@@ -168,6 +186,9 @@ describe('state', () => {
       [edit((value) => Object.assign(value, { ramBytes: 5 })), /RAM of 5 bytes/],
       [edit((value) => Object.assign(value, { harts: [] })), /0 harts/],
       [edit((value) => Object.assign(value, { guestNs: 'soon' })), /guestNs/],
+      [edit((value) => Object.assign(value, { guestNs: `${2n ** 63n}` })), /guestNs/],
+      [edit((value) => Object.assign(value, { mtimeOffset: `${2n ** 64n}` })), /mtimeOffset/],
+      [edit((value) => Object.assign(value, { mtimeOffset: -1 })), /mtimeOffset/],
       [edit((value) => Object.assign(value, { uart: {} })), /uart state/],
       [edit((value) => Object.assign(value.plic, { priority: [1] })), /plic state/],
       [edit((value) => Object.assign(value.harts[1], { privilege: 'H' })), /privilege H/],

@@ -2,7 +2,8 @@
  * LR, SC and AMOs, as real atomic operations on the shared memory, so that they hold between harts. SC compares with
  * the value that LR read: a store in between that put the same value back goes unseen, as it does in QEMU.
  */
-import { H_RESERVATION, H_RESERVED_VALUE, H_TLB_READ, H_TLB_WRITE } from '../layout';
+import { H_RESERVATION, H_RESERVED_VALUE, H_TLB_READ, H_TLB_WRITE, RAM, RAM_BASE } from '../layout';
+import { tellTohost } from './memory.as';
 import {
   NO_ADDRESS, PAGE_MASK, READ, WRITE, accessFault, cacheRead, cacheWrite, inRam, tlbEntry, translate,
 } from './mmu.as';
@@ -33,14 +34,17 @@ export function executeAtomic(insn: u32): void {
   const va = x((insn >> 15) & 31);
   const host = atomicAddress(va, width, operation == LR ? READ : WRITE);
   if (!host) return;
-  const rd = (insn >> 7) & 31;
   const operand = x((insn >> 20) & 31);
+  let result: i64;
   if (width == 2) {
     const word: i32 = execute<i32>(operation, host, operand as i32);
-    setX(rd, word as i64);
+    result = word as i64;
   } else {
-    setX(rd, execute<i64>(operation, host, operand));
+    result = execute<i64>(operation, host, operand);
   }
+  setX((insn >> 7) & 31, result);
+  const hasStored = operation == SC ? result == 0 : operation != LR;
+  if (hasStored) tellTohost((RAM_BASE as u64) + (host - RAM), 1 << width);
 }
 
 function isLegal(operation: u32, width: u32, rs2: u32): bool {

@@ -43,7 +43,12 @@ export function write(va: u64, size: u32, value: u64): void {
   else if (size == 2) store<u16>(host, value as u16);
   else if (size == 4) store<u32>(host, value as u32);
   else store<u64>(host, value);
-  if ((pa & ~7) == tohost) mmioWrite(pa, size, value);
+  tellTohost(pa, size);
+}
+
+/** To be called after every store that goes to RAM alone: the host is told of one to `tohost`. */
+export function tellTohost(pa: u64, size: u32): void {
+  if ((pa & ~7) == tohost) mmioWrite(pa, size, 0);
 }
 
 /** Both pages are translated before a byte moves, so that the access happens wholly or not at all. */

@@ -6,10 +6,14 @@
  *     device 0, payload odd    the end: payload >> 1 is the exit status, so 1 is success
  *     device 0, payload even   where in RAM eight words say which system call is wanted: write, exit
  *     device 1, command 1      the payload is a character to print
+ *
+ * A program may store in two halves of 32 bits, in either order. So the first half waits for the other, or for the same
+ * again, which is how a program without the other waits for its end; or for HALF_NS, when it is not repeated either.
  */
 import { M_TOHOST, MACHINE } from '../layout.js';
 import type { GuestMemory } from '../memory.js';
 import { store64 } from '../shared.js';
+import { Deadline, type CallAfter } from './deadline.js';
 import { checkFields } from './device.js';
 
 const CONSOLE = 1n;
@@ -23,31 +27,52 @@ const STANDARD_ERROR = 2n;
 const CHUNK = 4096;
 /** What a process's exit status can be. A failure must not become a success by being cut off. */
 const MAX_STATUS = 255n;
+const HALF_NS = 10_000_000n;
+
+/** Which half of the word has been stored and waits for the other. */
+const NONE = 0;
+const LOWER = 1;
+const UPPER = 2;
 
 export interface HtifPorts {
+  /** Guest time. */
+  guestNs(): bigint;
+  readonly callAfter: CallAfter;
   consoleOutput(bytes: Uint8Array): void;
   shutdown(status: number): void;
 }
 
 /** Physical addresses of the two symbols; 0 for one that is not there. They are state, since they go where RAM goes. */
-export interface HtifState {
+export interface HtifAddresses {
   readonly tohost: number;
   readonly fromhost: number;
 }
 
+export interface HtifState extends HtifAddresses {
+  /** A half that waits: 0 none, 1 the lower, 2 the upper. */
+  readonly half: number;
+}
+
 export class Htif {
-  private addresses: HtifState = { tohost: 0, fromhost: 0 };
+  private addresses: HtifAddresses = { tohost: 0, fromhost: 0 };
+  private half = NONE;
+  private deadlineNs = 0n;
+  private readonly otherHalf: Deadline;
 
   constructor(
     private readonly memory: GuestMemory,
     private readonly ports: HtifPorts,
-  ) {}
+  ) {
+    const msLeft = () => Number(this.deadlineNs - ports.guestNs()) / 1e6;
+    this.otherHalf = new Deadline(ports.callAfter, msLeft, () => this.serve());
+  }
 
   /** Takes up a program's addresses. Harts that run already do not know of it before they are reloaded. */
-  attach({ tohost, fromhost }: HtifState): void {
+  attach({ tohost, fromhost }: HtifAddresses): void {
     const isRam = (address: number) => this.memory.isRam(address, 8) && address % 8 === 0;
     this.addresses = { tohost: isRam(tohost) ? tohost : 0, fromhost: isRam(fromhost) ? fromhost : 0 };
     store64(this.memory, MACHINE + M_TOHOST, BigInt(this.addresses.tohost));
+    this.awaitOther(NONE);
   }
 
   /** True if a write to that address in RAM is for this device. */
@@ -56,8 +81,28 @@ export class Htif {
     return tohost !== 0 && address >= tohost && address < tohost + 8;
   }
 
+  /** The program has stored `size` bytes at an address that is heard. */
+  noteStore(address: number, size: number): void {
+    const isFirst = this.half === NONE && size < 8;
+    if (isFirst && this.memory.read64(this.addresses.tohost) !== 0n) {
+      this.awaitOther(address < this.addresses.tohost + 4 ? LOWER : UPPER);
+    } else {
+      this.serve();
+    }
+  }
+
+  /** The machine stands still. */
+  hold(): void {
+    this.otherHalf.hold();
+  }
+
+  resume(): void {
+    this.otherHalf.resume();
+  }
+
   /** Acts on what the program has stored, and clears it, which tells the program that it may store again. */
-  serve(): void {
+  private serve(): void {
+    this.awaitOther(NONE);
     const value = this.memory.read64(this.addresses.tohost);
     if (value === 0n) return;
     this.memory.write64(this.addresses.tohost, 0n);
@@ -71,15 +116,24 @@ export class Htif {
   }
 
   save(): HtifState {
-    return this.addresses;
+    return { ...this.addresses, half: this.half };
   }
 
   /** Throws a RangeError unless the addresses lie in RAM. */
   restore(state: HtifState): void {
-    checkFields('htif', { ...state }, { tohost: Number.MAX_SAFE_INTEGER, fromhost: Number.MAX_SAFE_INTEGER });
+    const anywhere = Number.MAX_SAFE_INTEGER;
+    checkFields('htif', { ...state }, { tohost: anywhere, fromhost: anywhere, half: UPPER });
     this.attach(state);
     const lost = (['tohost', 'fromhost'] as const).find((name) => this.addresses[name] !== state[name]);
     if (lost) throw new RangeError(`htif state: ${lost} is ${state[lost]}, not the address of a word in RAM`);
+    this.awaitOther(state.half);
+  }
+
+  private awaitOther(half: number): void {
+    this.half = half;
+    if (half === NONE) return this.otherHalf.forget();
+    this.deadlineNs = this.ports.guestNs() + HALF_NS;
+    this.otherHalf.await();
   }
 
   private end(status: bigint): void {
