@@ -17,21 +17,16 @@ import {
   PMPCFG0,
   SBI,
   SCOUNTEREN,
-  SLOTS,
 } from './cpu/slots.js';
-import * as slots from './cpu/slots.js';
+import { checkHartState, readHartState, writeHartState, type HartState } from './hart-state.js';
 import {
   HARTS,
   HART_SIZE,
   H_CSR,
   H_F,
-  H_HSM,
   H_INSTRET,
-  H_MIP,
-  H_MTIMECMP,
   H_PC,
   H_PRIV,
-  H_STIMECMP,
   H_X,
   MACHINE,
   MAX_HARTS,
@@ -71,26 +66,6 @@ export interface HartStart {
   readonly a2?: bigint;
 }
 
-/** All of a hart that a migration or a snapshot carries; 64-bit values as hexadecimal strings, to survive JSON. */
-export interface HartState {
-  readonly version: 2;
-  readonly privilege: 'U' | 'S' | 'M';
-  readonly pc: string;
-  /** x0 to x31. */
-  readonly x: readonly string[];
-  /** f0 to f31; singles are NaN-boxed. */
-  readonly f: readonly string[];
-  /** Stored CSRs by lower-case name; `sbi` and `mcycle_offset` are the module's own. */
-  readonly csrs: Readonly<Record<string, string>>;
-  readonly instret: string;
-  /** Interrupt-pending bits set from outside (H_MIP), in the layout of mip. */
-  readonly pending: number;
-  readonly mtimecmp: string;
-  readonly stimecmp: string;
-  /** SBI HSM state number. */
-  readonly hsm: number;
-}
-
 interface CpuExports extends TranslatedExports {
   init(hartId: number): void;
   reset(): void;
@@ -112,7 +87,6 @@ const EXITS: Readonly<Record<number, HartExit>> = {
   [EXIT_SBI]: 'sbi',
   [EXIT_ATTENTION]: 'attention',
 };
-const PRIVILEGES = ['U', 'S', undefined, 'M'] as const;
 
 /** Exceptions that an SBI implementation leaves to S-mode: all but ECALL from S and M, as OpenSBI delegates them. */
 const SBI_MEDELEG = 0xb1ffn;
@@ -127,9 +101,6 @@ const SBI_MENVCFG = (7n << 61n) | 0xf0n;
 /** PMP entry 0: all rights (NAPOT, RWX) on all memory. */
 const SBI_PMPCFG0 = 0x1fn;
 const SBI_PMPADDR0 = 2n ** 54n - 1n;
-
-/** Name in HartState of every stored CSR, by slot. */
-const CSR_NAMES: readonly string[] = nameSlots();
 
 export class Hart {
   private readonly cpu: CpuExports;
@@ -286,51 +257,14 @@ export class Hart {
 
   /** The hart's state, between two calls of `run`. A reservation (LR) is not part of it: the next SC fails. */
   save(): HartState {
-    const { view, base } = this;
-    const privilege = PRIVILEGES[view.getUint32(base + H_PRIV, true)];
-    if (!privilege) throw new Error(`hart ${this.hartId}: the privilege mode in its block is not one`);
-    return {
-      version: 2,
-      privilege,
-      pc: hex(this.pc),
-      x: Array.from({ length: 32 }, (_, i) => hex(this.x(i))),
-      f: Array.from({ length: 32 }, (_, i) => hex(this.f(i))),
-      csrs: Object.fromEntries(CSR_NAMES.map((name, slot) => [name, hex(this.slot(slot))])),
-      instret: hex(this.instret),
-      pending: view.getUint32(base + H_MIP, true),
-      mtimecmp: hex(view.getBigUint64(base + H_MTIMECMP, true)),
-      stimecmp: hex(view.getBigUint64(base + H_STIMECMP, true)),
-      hsm: view.getInt32(base + H_HSM, true),
-    };
+    return readHartState(this.view, this.hartId);
   }
 
-  /** Becomes the hart that was saved. Throws on another version and on a CSR that is missing or unknown. */
+  /** Becomes the hart that was saved. Throws a RangeError that names what is wrong; nothing has changed then. */
   restore(state: HartState): void {
-    if (state.version !== 2) throw new RangeError(`hart state: version ${String(state.version)}, this build reads 2`);
-    const privilege = PRIVILEGES.indexOf(state.privilege);
-    if (privilege < 0) throw new RangeError(`hart state: privilege ${String(state.privilege)} is not U, S or M`);
-    const x = registerFile(state, 'x');
-    const f = registerFile(state, 'f');
-    const unknown = Object.keys(state.csrs).find((name) => !CSR_NAMES.includes(name));
-    if (unknown) throw new RangeError(`hart state: csr ${unknown} is unknown to this build`);
-    const csrs = CSR_NAMES.map((name) => {
-      const value = state.csrs[name];
-      if (value === undefined) throw new RangeError(`hart state: csr ${name} is missing`);
-      return BigInt(value);
-    });
-
-    const { view, base } = this;
+    const values = checkHartState(state);
     this.cpu.reset();
-    this.pc = BigInt(state.pc);
-    x.forEach((value, i) => this.setX(i, value));
-    f.forEach((bits, i) => this.setF(i, bits));
-    csrs.forEach((value, slot) => this.setSlot(slot, value));
-    view.setUint32(base + H_PRIV, privilege, true);
-    view.setBigUint64(base + H_INSTRET, BigInt(state.instret), true);
-    view.setUint32(base + H_MIP, state.pending, true);
-    view.setBigUint64(base + H_MTIMECMP, BigInt(state.mtimecmp), true);
-    view.setBigUint64(base + H_STIMECMP, BigInt(state.stimecmp), true);
-    view.setInt32(base + H_HSM, state.hsm, true);
+    writeHartState(this.view, this.hartId, values);
     this.cpu.resume();
   }
 
@@ -345,25 +279,4 @@ export class Hart {
   private checkCsr(number: number): void {
     if (!this.cpu.csrExists(number)) throw new RangeError(`hart ${this.hartId} has no CSR 0x${number.toString(16)}`);
   }
-}
-
-const hex = (value: bigint) => `0x${value.toString(16)}`;
-
-function registerFile(state: HartState, file: 'x' | 'f'): bigint[] {
-  const values = state[file];
-  if (values?.length !== 32) throw new RangeError(`hart state: ${file} has ${values?.length} registers instead of 32`);
-  return values.map((value, i) => {
-    if (/^0x[\da-f]{1,16}$/.test(value)) return BigInt(value);
-    throw new RangeError(`hart state: ${file}${i} is ${value} instead of 64 bits in hexadecimal`);
-  });
-}
-
-/** Slot names from the constants themselves, so that a CSR cannot be stored without being saved. */
-function nameSlots(): string[] {
-  const { PMPADDR0: first, ...named } = slots;
-  const names = Array.from({ length: SLOTS }, (_, slot) => `pmpaddr${slot - first}`);
-  for (const [name, slot] of Object.entries(named)) {
-    if (name !== 'SLOTS' && !name.startsWith('EXIT_')) names[slot] = name.toLowerCase();
-  }
-  return names;
 }

@@ -1,6 +1,6 @@
 /** The state of a machine besides its RAM, as it travels in a migration stream: versioned JSON in UTF-8. */
 import type { BoardState } from './board-devices.js';
-import type { HartState } from './hart.js';
+import type { HartState } from './hart-state.js';
 
 const FORMAT = 'drover-machine';
 const VERSION = 3;
