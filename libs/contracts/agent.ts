@@ -104,12 +104,20 @@ export const HeartbeatAnswer = z.object({
 });
 export type HeartbeatAnswer = z.infer<typeof HeartbeatAnswer>;
 
-/** Agent to agent, bearer = ticket. POST /v1/incoming: phase prepare. */
+/** What agents give every VM beside what its definition says; a VM keeps what it was started with wherever it goes. */
+export const StandardDevice = z.enum(['balloon', 'guest_agent']);
+export type StandardDevice = z.infer<typeof StandardDevice>;
+
+/**
+ * Agent to agent, bearer = ticket. POST /v1/incoming: phase prepare. `devices`: those that the VM's process has; agents
+ * that do not say so give none.
+ */
 export const PrepareIncoming = z.object({
   migrationId: Id,
   vmId: Id,
   epoch: z.int(),
   spec: VmSpec,
+  devices: z.array(StandardDevice).default([]),
   disks: z
     .array(
       z.object({

@@ -17,6 +17,10 @@ interface NicPlug {
   readonly mac: string;
 }
 
+/** balloon: gives memory back to the host. guest_agent: the port for QEMU's. The VM's own wherever it goes. */
+export const STANDARD_DEVICES = ['balloon', 'guest_agent'] as const;
+export type StandardDevice = (typeof STANDARD_DEVICES)[number];
+
 /** A disk: a raw file. */
 interface DiskPlug {
   /** Its serial number too. */
@@ -63,6 +67,8 @@ export interface LaunchSpec extends VmPlace {
   readonly append: string;
   /** Its network cards: each is plugged into a switch that listens at a Unix socket and takes virtio-net headers. */
   readonly nics: readonly NicPlug[];
+  /** A VM that arrives needs those that it has where it comes from. */
+  readonly devices: readonly StandardDevice[];
   /** Its disks, in the order in which the guest finds them. */
   readonly disks: readonly DiskPlug[];
   /** Starts without a guest, to be filled by a migration. */
@@ -178,6 +184,8 @@ export interface VmProcess {
   /** The guest's agent; null while none has opened its port. */
   readonly guestAgent: GuestAgent | null;
   runState(): Promise<RunState>;
+  /** Those that the process was started with, by whatever version of an agent. */
+  devices(): Promise<StandardDevice[]>;
   /** MiB/s of pages that the guest writes, or null if the program does not measure it now. */
   dirtyRateMiBps(): Promise<number | null>;
   stop(): Promise<void>;

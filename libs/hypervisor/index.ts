@@ -2,6 +2,7 @@
 export { type ConsoleOutput, readConsole, readConsoleTail, writeConsole } from './console.js';
 export { AgentCommandError, AgentSilence } from './agent-channel.js';
 export { GuestAgent, reachableAddresses, type GuestInterface, type GuestVcpu } from './guest-agent.js';
+export { STANDARD_DEVICES, type StandardDevice } from './hypervisor.js';
 export type {
   DiskExport,
   Hypervisor,

@@ -24,12 +24,23 @@ export interface VmSockets {
 /** Value of -qmp, by which a process is found again. */
 export const qmpOption = (socket: string) => `unix:${socket},server=on,wait=off`;
 
-/** The port of the guest's agent; `serialDevice`: the bus that it is on. */
-export const agentArguments = (agentSocket: string, serialDevice: string): string[] => [
-  ...['-chardev', `socket,id=${AGENT_PORT},path=${escaped(agentSocket)},server=on,wait=off`],
-  ...['-device', `${serialDevice},max_ports=2`],
-  ...['-device', `virtserialport,id=${AGENT_PORT},chardev=${AGENT_PORT},name=org.qemu.guest_agent.0`],
-];
+type Devices = Pick<LaunchSpec, 'devices'>;
+
+/** The balloon, if the VM has one; `bus`: what virtio devices are attached to. */
+export const balloonArguments = ({ devices }: Devices, bus: string): string[] =>
+  devices.includes('balloon')
+    ? ['-device', `virtio-balloon-${bus},id=balloon0,deflate-on-oom=on,free-page-reporting=on`]
+    : [];
+
+/** The port of the guest's agent, if the VM has one. */
+export const agentArguments = ({ devices }: Devices, bus: string, agentSocket: string): string[] =>
+  devices.includes('guest_agent')
+    ? [
+        ...['-chardev', `socket,id=${AGENT_PORT},path=${escaped(agentSocket)},server=on,wait=off`],
+        ...['-device', `virtio-serial-${bus},max_ports=2`],
+        ...['-device', `virtserialport,id=${AGENT_PORT},chardev=${AGENT_PORT},name=org.qemu.guest_agent.0`],
+      ]
+    : [];
 
 /** A comma ends a property, unless it is doubled. */
 export const escaped = (path: string) => path.replaceAll(',', ',,');

@@ -1,6 +1,6 @@
 /** The command line of a VM on QEMU: pure. The same on every host, or the guest could not move. */
 import type { LaunchSpec } from './hypervisor.js';
-import { agentArguments, escaped, qmpOption, type VmSockets } from './process-driver.js';
+import { agentArguments, balloonArguments, escaped, qmpOption, type VmSockets } from './process-driver.js';
 import type { QemuArchitecture, QemuProgram } from './qemu-programs.js';
 
 interface Machine {
@@ -47,7 +47,6 @@ export function qemuArguments(
     '-serial': 'chardev:console',
     '-qmp': qmpOption(qmpSocket),
     '-sandbox': SANDBOX,
-    '-device': `virtio-balloon-${bus},id=balloon0,deflate-on-oom=on,free-page-reporting=on`,
   };
   // It listens and the switch connects: a connection of its own making it would not open again (before QEMU 8.0).
   const nics = spec.nics.flatMap(({ socket, mac }, index) => [
@@ -58,8 +57,9 @@ export function qemuArguments(
     ...['-nodefaults', '-no-user-config'],
     ...Object.entries(options).flat(),
     ...more,
+    ...balloonArguments(spec, bus),
     ...nics,
-    ...agentArguments(agentSocket, `virtio-serial-${bus}`),
+    ...agentArguments(spec, bus, agentSocket),
     ...['-S', ...(spec.incoming ? ['-incoming', 'defer'] : [])],
   ];
 }

@@ -1,18 +1,20 @@
 /** A VM's process that speaks QMP: what QEMU and Drover's own VMM have in common. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { QmpClient, type QmpEvent } from '#qmp';
-import type {
-  DiskExport,
-  IncomingFigures,
-  MigrateOptions,
-  MigrationLimits,
-  MirrorFigures,
-  NbdAddress,
-  OutgoingFigures,
-  RunState,
-  VmEnd,
-  VmHandle,
-  VmProcess,
+import { QmpClient, QmpCommandError, type QmpEvent } from '#qmp';
+import {
+  STANDARD_DEVICES,
+  type DiskExport,
+  type StandardDevice,
+  type IncomingFigures,
+  type MigrateOptions,
+  type MigrationLimits,
+  type MirrorFigures,
+  type NbdAddress,
+  type OutgoingFigures,
+  type RunState,
+  type VmEnd,
+  type VmHandle,
+  type VmProcess,
 } from './hypervisor.js';
 import { GuestAgent } from './guest-agent.js';
 import { lastLine } from './process-log.js';
@@ -28,6 +30,12 @@ export interface Exit {
 /** Id of the guest agent's port, and of what it is connected to. */
 export const AGENT_PORT = 'agent';
 
+interface Chardev {
+  readonly label: string;
+  readonly 'frontend-open': boolean;
+}
+
+const ABSENT: ReadonlySet<string> = new Set(['DeviceNotActive', 'CommandNotFound']);
 const RECONNECT_MS = 250;
 
 export abstract class QmpVmProcess implements VmProcess {
@@ -71,6 +79,15 @@ export abstract class QmpVmProcess implements VmProcess {
   abstract listen(address: string, epoch: number): Promise<number>;
   abstract queryIncoming(): Promise<IncomingFigures>;
   abstract finishIncoming(): Promise<void>;
+
+  async devices(): Promise<StandardDevice[]> {
+    const [balloon, chardevs] = await Promise.all([this.ask('query-balloon'), this.ask<Chardev[]>('query-chardev')]);
+    const has: Record<StandardDevice, boolean> = {
+      balloon: balloon !== undefined,
+      guest_agent: chardevs?.some(({ label }) => label === AGENT_PORT) ?? false,
+    };
+    return STANDARD_DEVICES.filter((device) => has[device]);
+  }
 
   async stop(): Promise<void> {
     await this.execute('stop');
@@ -148,10 +165,21 @@ export abstract class QmpVmProcess implements VmProcess {
   /** Events tell of changes only. */
   private async lookForAgent(): Promise<void> {
     try {
-      const chardevs = await this.execute<{ label: string; 'frontend-open': boolean }[]>('query-chardev');
+      const chardevs = await this.execute<Chardev[]>('query-chardev');
       this.noteAgent(chardevs.some(({ label, 'frontend-open': isOpen }) => label === AGENT_PORT && isOpen));
     } catch {
       this.noteAgent(false); // connected anew, it is looked at again
+    }
+  }
+
+  /** Undefined if the process has no such device, or is of a version that knows none. */
+  private async ask<T>(command: string): Promise<T | undefined> {
+    try {
+      return await this.execute<T>(command);
+    } catch (error) {
+      const isAbsent = error instanceof QmpCommandError && ABSENT.has(error.errorClass);
+      if (isAbsent) return undefined;
+      throw error;
     }
   }
 

@@ -2,7 +2,14 @@
 import type { QmpClient } from '#qmp';
 import type { LaunchSpec, VmHandle, VmProcess } from './hypervisor.js';
 import type { Isolation } from './isolation/isolation.js';
-import { agentArguments, escaped, ProcessDriver, qmpOption, type VmSockets } from './process-driver.js';
+import {
+  agentArguments,
+  balloonArguments,
+  escaped,
+  ProcessDriver,
+  qmpOption,
+  type VmSockets,
+} from './process-driver.js';
 import type { Exit } from './qmp-process.js';
 import { driveId } from './mirrors.js';
 import { VmmProcess } from './vmm-process.js';
@@ -21,7 +28,6 @@ export function vmmArguments(spec: LaunchSpec, { qmpSocket, agentSocket }: VmSoc
     '-uuid': spec.vmId,
     '-serial': 'stdio',
     '-qmp': qmpOption(qmpSocket),
-    '-device': 'virtio-balloon-device,id=balloon0,deflate-on-oom=on,free-page-reporting=on',
   };
   const disks = spec.disks.flatMap(({ name, path }) => [
     ...['-drive', `file=${escaped(path)},format=raw,if=none,id=${driveId(name)},discard=unmap`],
@@ -36,8 +42,9 @@ export function vmmArguments(spec: LaunchSpec, { qmpSocket, agentSocket }: VmSoc
   return [
     ...disks,
     ...Object.entries(options).flat(),
+    ...balloonArguments(spec, 'device'),
     ...nics,
-    ...agentArguments(agentSocket, 'virtio-serial-device'),
+    ...agentArguments(spec, 'device', agentSocket),
     ...(spec.incoming ? ['-incoming', 'defer'] : ['-S']),
   ];
 }

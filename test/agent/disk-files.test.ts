@@ -76,6 +76,7 @@ describe('an arrival', () => {
   const arrival = (disks: Disk[], allocatedMiB = 1): PrepareIncoming => ({
     ...{ migrationId: randomUUID(), vmId: VM_ID, epoch: 2 },
     spec: { name: 'db-1', vcpus: 1, memoryMiB: 32, image: 'disk', append: '', nics: [], disks },
+    devices: [],
     disks: disks.map(({ name }) => ({ name, token: `drover-${name}`, allocatedMiB })),
   });
 

@@ -2,7 +2,9 @@ import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
+import type { StandardDevice } from '#contracts';
 import { findImage } from '../../apps/agent/vms/images.js';
+import { STANDARD_DEVICES } from '#hypervisor';
 import { vmmArguments } from '../../libs/hypervisor/vmm-driver.js';
 
 const dir = mkdtempSync(join(tmpdir(), 'drover-images-'));
@@ -36,6 +38,7 @@ test('the initial RAM disk is handed to the VMM', () => {
     memoryMiB: 64,
     append: 'quiet',
     nics: [],
+    devices: STANDARD_DEVICES,
     disks: [],
     incoming: false,
     folder: '/vm',
@@ -46,4 +49,20 @@ test('the initial RAM disk is handed to the VMM', () => {
   expect(args.join(' ')).toContain('-kernel /k -initrd /i -append quiet');
   expect(args).toContain('socket,id=agent,path=/run/a,,b.sock,server=on,wait=off');
   expect(vmmArguments({ ...spec, kernel: '/k' }, sockets)).not.toContain('-initrd');
+});
+
+test('a VM has the devices that it is given, in an order of their own', () => {
+  const spec = { vmId: 'id', vcpus: 1, memoryMiB: 64, append: '', kernel: '/k', incoming: true };
+  const place = { folder: '/vm', runtimeFolder: '/run' };
+  const nics = [{ socket: '/run/nic0.sock', mac: '52:54:00:00:00:01' }];
+  const sockets = { qmpSocket: '/run/qmp.sock', agentSocket: '/run/agent.sock' };
+  const devicesOf = (devices: readonly StandardDevice[]) => {
+    const args = vmmArguments({ ...spec, ...place, nics, disks: [], devices }, sockets);
+    return args.filter((_, index) => args[index - 1] === '-device').map((device) => device.split(',')[0]);
+  };
+  const all = ['virtio-balloon-device', 'virtio-net-device', 'virtio-serial-device', 'virtserialport'];
+  expect(devicesOf(['balloon', 'guest_agent'])).toEqual(all);
+  expect(devicesOf(['guest_agent', 'balloon'])).toEqual(all);
+  expect(devicesOf(['guest_agent'])).toEqual(all.slice(1));
+  expect(devicesOf([])).toEqual(['virtio-net-device']);
 });

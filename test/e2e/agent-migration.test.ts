@@ -1,12 +1,19 @@
 /** Live migrations between two real agents, and what becomes of them when somebody dies in between. */
 import { randomUUID } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { MigrationReport } from '#contracts';
+import { Isolation, VmmDriver } from '#hypervisor';
 import { ticketFor } from '../../apps/agent/migration/ticket.js';
 import type { AgentProcess } from '../agent/agent-process.js';
 import { CuttingProxy } from '../agent/cutting-proxy.js';
 import type { FakeController } from '../agent/fake-controller.js';
 import { eventually, lastBeat, pager, type StartJob, TwoHosts } from '../agent/two-hosts.js';
+
+const ROOT = join(import.meta.dirname, '../..');
+const PROGRAM = join(ROOT, 'dist/apps/vmm/main.js');
+const PAGER = join(ROOT, 'guests/pager.elf');
 
 let hosts: TwoHosts;
 let controller: FakeController;
@@ -79,6 +86,42 @@ test('takes a running guest to the other host, and back', async () => {
   await controller.order(b.host, b.migrateTo(a, { ...vm, epoch: 2 }, back));
   await ends(b, back, 'completed');
   await hosts.expectUp(a, vm.vmId, beat);
+  onlyAt(a, vm);
+  await hosts.powerOff(a, vm, 3);
+});
+
+/** Starts a VM as agents did before they gave VMs any devices of their own accord; it is found by today's. */
+async function startAsOldAgent(): Promise<StartJob> {
+  const vm = await hosts.startPager(a);
+  await a.end('SIGKILL');
+  const file = join(a.dir, 'vms', `${vm.vmId}.json`);
+  const record = JSON.parse(readFileSync(file, 'utf8')) as { process: { qmpSocket: string; pid: number } };
+  process.kill(record.process.pid, 'SIGKILL');
+  const { vcpus, memoryMiB, append } = vm.spec;
+  const place = { folder: join(a.dir, 'vms', vm.vmId), runtimeFolder: dirname(record.process.qmpSocket) };
+  const spec = { vmId: vm.vmId, vcpus, memoryMiB, append, nics: [], disks: [], devices: [], incoming: false, ...place };
+  const driver = new VmmDriver(PROGRAM, Isolation.none(PROGRAM, 'an old agent knows none'));
+  const { agentSocket: _, ...handle } = await driver.launch({ ...spec, kernel: PAGER });
+  const old = await driver.connect(handle, 20_000);
+  await old.cont();
+  old.release();
+  writeFileSync(file, JSON.stringify({ ...record, process: handle }));
+  a.host.heartbeats = [];
+  a.start();
+  await eventually(() => a.host.last);
+  await hosts.expectUp(a, vm.vmId);
+  return vm;
+}
+
+test('a VM of an older agent keeps the devices that it has: it goes where there are others, and back', async () => {
+  const vm = await startAsOldAgent();
+  const there = await move(vm);
+  await ends(a, there, 'completed');
+  await hosts.expectUp(b, vm.vmId);
+  const back = randomUUID();
+  await controller.order(b.host, b.migrateTo(a, { ...vm, epoch: 2 }, back));
+  await ends(b, back, 'completed');
+  await hosts.expectUp(a, vm.vmId);
   onlyAt(a, vm);
   await hosts.powerOff(a, vm, 3);
 });

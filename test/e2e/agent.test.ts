@@ -26,6 +26,9 @@ describe('a host', () => {
   test('enrols once, and tells what it has', () => {
     expect(a.host.enrolment).toMatchObject({ cpuCores: 2, memoryMiB: 256 });
     expect(a.host.last).toMatchObject({ cpuCores: 2, memoryMiB: 256, memoryUsedMiB: 0, vms: [], migrations: [] });
+    const { isolation } = a.host.last;
+    expect(isolation.map(({ measure }) => measure)).toContain('own_user');
+    for (const { inForce, reason } of isolation) expect(reason === '').toBe(inForce);
     expect(statSync(join(a.dir, 'identity.json')).mode & 0o777).toBe(0o600);
     for (const secret of [a.host.enrolment!.agentToken, a.host.heartbeatToken, a.host.enrolmentToken])
       expect(a.log).not.toContain(secret);

@@ -11,6 +11,8 @@ import {
   readConsole,
   readConsoleTail,
   runtimeFolderFor,
+  STANDARD_DEVICES,
+  type StandardDevice,
   type VmHandle,
   VmmDriver,
   type VmProcess,
@@ -47,6 +49,7 @@ const specOf = (image = 'pager', append = 'region=8 rate=1') => {
     disks: [],
     folder: join(dir, name),
     runtimeFolder: join(runtimeFolderFor(dir, 'some-vm/qmp.sock'), name),
+    devices: STANDARD_DEVICES as readonly StandardDevice[],
     incoming: false,
   };
 };
@@ -90,6 +93,14 @@ describe.each(drivers)('driver %s', (_name, driver, loadError) => {
     expect(await readConsoleTail(handle.consoleLog, 4096)).toContain('hello from hart 0');
     await expect(again.runState()).rejects.toThrow(/QMP/);
   });
+
+  test.each([[[]], [['balloon']], [['guest_agent']], [['balloon', 'guest_agent']]] as const)(
+    'asks a process which devices it has: %j',
+    async (devices) => {
+      const process = await start(driver, { ...specOf(), devices });
+      expect(await process.devices()).toEqual(devices);
+    },
+  );
 
   test('ends a process that does not want to, and one in order', async () => {
     const stubborn = await driver.connect(await driver.launch(specOf()), 20_000);

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, wri
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { Isolation, runtimeFolderFor, VmmDriver } from '#hypervisor';
+import { Isolation, runtimeFolderFor, STANDARD_DEVICES, VmmDriver } from '#hypervisor';
 import { confinedCommand } from '../../libs/hypervisor/isolation/confinement.js';
 import { look } from '../../libs/hypervisor/isolation/file-view.js';
 
@@ -30,6 +30,7 @@ const specOf = (name: string) => ({
   disks: [],
   folder: join(dir, 'vms', name),
   runtimeFolder: join(runtimeFolderFor(dir, 'some-vm/qmp.sock'), name),
+  devices: STANDARD_DEVICES,
   incoming: false,
 });
 

@@ -159,7 +159,7 @@ export class OutgoingMigrations {
         removeTokens(this.vms.disks, record);
         return this.enter(migrationId, { phase: 'perform', uri: step.uri, nbd: step.nbd });
       case 'ask_prepare':
-        return this.ask(migrationId, peer.prepare(await showTokens(this.vms.disks, record)));
+        return this.askToPrepare(record, peer);
       case 'mirror_disks':
         return this.mirrorDisks(record);
       case 'ask_state':
@@ -198,6 +198,12 @@ export class OutgoingMigrations {
           report: endReport(report, step.error),
         });
     }
+  }
+
+  private async askToPrepare(record: MigrationRecord, peer: DestinationPeer): Promise<void> {
+    const devices = await this.vms.processOf(record.vmId).devices();
+    const disks = await showTokens(this.vms.disks, record);
+    return this.ask(record.migrationId, peer.prepare({ devices: [...devices], disks }));
   }
 
   private async mirrorDisks({ migrationId, vmId, nbd, order }: MigrationRecord): Promise<void> {

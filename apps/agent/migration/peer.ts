@@ -10,9 +10,10 @@ const REQUEST_TIMEOUT_MS = 10_000;
 export class DestinationPeer {
   constructor(private readonly order: MigrateJob) {}
 
-  async prepare(disks: PrepareIncoming['disks']): Promise<DestinationAnswer> {
+  /** `found`: what only this host knows of the VM. */
+  async prepare(found: Pick<PrepareIncoming, 'devices' | 'disks'>): Promise<DestinationAnswer> {
     const { migrationId, vmId, epoch, spec } = this.order;
-    const body = { migrationId, vmId, epoch, spec, disks };
+    const body = { migrationId, vmId, epoch, spec, ...found };
     return this.ask('POST', '', PREPARE_TIMEOUT_MS, body, (answer) => ({
       kind: 'prepared',
       ...PreparedIncoming.parse(answer),

@@ -1,6 +1,6 @@
 /** What the agent keeps on disk of each VM: written before and after each step, so that it can go on after a crash. */
 import { z } from 'zod';
-import { Id, PreparedIncoming, VmSpec } from '#contracts';
+import { Id, PreparedIncoming, StandardDevice, VmSpec } from '#contracts';
 
 const VmHandle = z.object({
   pid: z.int(),
@@ -33,6 +33,8 @@ export const VmRecord = z.object({
   makeDisks: z.boolean().default(false),
   phase: Phase,
   process: VmHandle.nullable(),
+  /** What a VM that arrives has beside what its definition says; absent for one that is started here: all there is. */
+  devices: z.array(StandardDevice).optional(),
   /** The migration that brings it, or brought it, here. */
   incoming: z
     .object({

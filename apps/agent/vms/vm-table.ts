@@ -2,7 +2,15 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { VmSpec } from '#contracts';
-import { makeVmFolder, type Hypervisor, type VmEnd, type VmHandle, type VmPlace, type VmProcess } from '#hypervisor';
+import {
+  makeVmFolder,
+  STANDARD_DEVICES,
+  type Hypervisor,
+  type VmEnd,
+  type VmHandle,
+  type VmPlace,
+  type VmProcess,
+} from '#hypervisor';
 import type { Log } from '../log.js';
 import type { NicPort } from '../network/switch-thread.js';
 import type { JsonStore } from '../state/json-store.js';
@@ -117,7 +125,7 @@ export class VmTable {
 
   /** Starts the process of a VM and connects to it; its guest does not run yet. */
   async launch(vmId: string): Promise<VmProcess> {
-    const { spec, phase, makeDisks } = this.store.get(vmId)!;
+    const { spec, phase, makeDisks, devices = STANDARD_DEVICES } = this.store.get(vmId)!;
     const image = findImage(this.folders.images, spec.image);
     if (!image) {
       const places = this.folders.images.join(', ');
@@ -129,7 +137,7 @@ export class VmTable {
     const incoming = phase === 'incoming';
     const nics = this.portsOf(vmId);
     const disks = spec.disks.map((disk) => ({ name: disk.name, path: this.disks.pathOf(vmId, disk) }));
-    const launch = { vmId, vcpus, memoryMiB, append, nics, disks, incoming, ...image, ...this.placeOf(vmId) };
+    const launch = { vmId, vcpus, memoryMiB, append, nics, disks, devices, incoming, ...image, ...this.placeOf(vmId) };
     const handle = await this.hypervisor.launch(launch);
     this.update(vmId, { process: handle });
     try {

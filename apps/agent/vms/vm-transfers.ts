@@ -66,7 +66,7 @@ export class VmTransfers {
    * Throws VmRefusal if the VM cannot come here.
    */
   expect(arrival: PrepareIncoming, plan: ArrivalPlan): Promise<PreparedIncoming> {
-    const { vmId, epoch, migrationId, spec } = arrival;
+    const { vmId, epoch, migrationId, spec, devices } = arrival;
     return this.vms.exclusively(vmId, async () => {
       const known = this.vms.record(vmId);
       const isKnown = known?.phase === 'incoming' && known.incoming?.migrationId === migrationId;
@@ -81,7 +81,7 @@ export class VmTransfers {
       const incoming = { migrationId, uri: null, nbd: null, madeDisks: unseen.map(({ name }) => name) };
       await this.removeLeftovers(vmId, unseen);
       await plan.makeRoom(unseen);
-      this.vms.create(vmId, epoch, spec, { phase: 'incoming', incoming });
+      this.vms.create(vmId, epoch, spec, { phase: 'incoming', incoming, devices: [...devices] });
       try {
         const prepared = await plan.listen(await this.vms.launch(vmId), unseen);
         this.vms.update(vmId, { incoming: { ...incoming, ...prepared } });
