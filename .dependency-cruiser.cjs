@@ -21,7 +21,7 @@ module.exports = {
       name: 'libs-through-index-only',
       severity: 'error',
       from: { path: '^(apps|libs|migrations|tools)/([^/]+)/' },
-      to: { path: '^libs/([^/]+)/', pathNot: ['^libs/[^/]+/index\\.ts$', '^$1/$2/'] },
+      to: { path: '^libs/([^/]+)/', pathNot: ['^libs/[^/]+/index\\.ts$', '^libs/[^/]+/[^/]+/index\\.ts$', '^$1/$2/'] },
     },
     only('libs/contracts', []),
     only('libs/lifecycle', libs('contracts')),

@@ -1,6 +1,6 @@
 /** The QMP commands that have to do with the VM itself; those of migrations are registered by their own file. */
 import { oneOf, QmpError, type QmpServer } from '#qmp';
-import { countDirtiedPages, throttleOf } from '#vmm';
+import { countDirtiedPages, throttleOf, translatedRegions } from '#vmm';
 import { UsageError } from './usage-error.js';
 import type { Vm } from './vm.js';
 import { WATCHDOG_ACTIONS } from './watchdog-action.js';
@@ -61,6 +61,7 @@ export function registerCommands(qmp: QmpServer, vm: Vm, figures: VmmFigures): v
     harts: harts.map((hart) => ({
       'busy-ns': Number(machine.busyNs(hart)),
       'throttle-percentage': throttleOf(machine.memory, hart),
+      'translated-regions': translatedRegions(machine.memory, hart),
     })),
     'dirtied-pages': Number(countDirtiedPages(machine.memory)),
     'ram-bytes': machine.memory.ramBytes,

@@ -1,7 +1,7 @@
 /** The thread of one hart. */
 import { readlinkSync } from 'node:fs';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { runHart, type TranslatedModule } from '#vmm';
+import { runHart, type TranslatedModule } from '#vmm/hart-thread';
 import type { HartWorkerData } from './threads.js';
 
 const { translation, ...hart } = workerData as HartWorkerData;

@@ -1,7 +1,8 @@
 /** The threads that execute guest code: one for each hart, and one that translates for all of them. */
 import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
 import { setFlagsFromString } from 'node:v8';
-import { hasRelaxedSimd, type HartThread, type Machine } from '#vmm';
+import { hasRelaxedSimd, type Machine } from '#vmm';
+import type { HartThread } from '#vmm/hart-thread';
 import type { Acceleration } from './acceleration.js';
 import type { TranslatorThread } from './translator-worker.js';
 

@@ -1,6 +1,6 @@
 /** The thread of the translator: compiles what harts ask for. */
 import { workerData, type MessagePort } from 'node:worker_threads';
-import { runTranslator } from '#vmm';
+import { runTranslator } from '#vmm/translator';
 
 /** What the thread is given. */
 export interface TranslatorThread {

@@ -50,6 +50,9 @@ export function vmmArguments(spec: LaunchSpec, { qmpSocket, agentSocket }: VmSoc
 }
 
 export class VmmDriver extends ProcessDriver {
+  /** Else glibc keeps what each thread has used at most, such as 10 MiB for every thread that compiles (mallopt(3)). */
+  protected override readonly environment = { MALLOC_TRIM_THRESHOLD_: String(128 * 1024) };
+
   /** `program`: the VMM's main.js; it runs under this Node.js. */
   constructor(
     private readonly program: string,

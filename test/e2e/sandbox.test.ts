@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test, vi } from 'vitest';
+import type { QmpClient } from '#qmp';
 import { VmmProcess } from '../vmm/process.js';
 
 const root = join(import.meta.dirname, '../..');
@@ -33,7 +34,14 @@ function isForAll(file: string): boolean {
 const mayDrop = isRoot && isForAll(PAGER);
 if (!mayDrop) console.warn('-run-with is not tried: it takes root, and a project that every user can read');
 
-test('with -sandbox on no thread has privileges or system calls to gain any, and the guest migrates', async () => {
+/** The translator's thread compiles, and the harts' threads take into use, what became hot under all these rules. */
+const expectTranslated = (qmp: QmpClient) =>
+  vi.waitFor(async () => {
+    const { harts } = await qmp.execute<{ harts: { 'translated-regions': number }[] }>('x-drover-stats');
+    expect(Math.max(...harts.map((hart) => hart['translated-regions']))).toBeGreaterThan(0);
+  }, EVENTUALLY);
+
+test('with -sandbox on no thread has privileges or system calls to gain any, and the guest migrates, translated', async () => {
   const asNobody = mayDrop ? ['-run-with', 'user=65534:65534'] : [];
   const guest = ['-kernel', PAGER, '-append', 'region=8 rate=2', ...asNobody];
   const source = new VmmProcess(undefined, [...SIZE, ...guest]);
@@ -47,13 +55,16 @@ test('with -sandbox on no thread has privileges or system calls to gain any, and
       expect(statusOf(vmm)).toMatchObject({ Uid: ids, Gid: ids, Groups: '', CapEff: '0000000000000000' });
     }
   }
+  await expectTranslated(from);
   const listening = await vi.waitFor(async () => {
     const answer = await to.execute<{ 'socket-address'?: { port: string }[] }>('query-migrate');
     return answer['socket-address']![0]!;
   }, EVENTUALLY);
   await from.execute('migrate', { uri: `tcp:127.0.0.1:${listening.port}` });
   await destination.waitForPrinted('pager seq=');
+  await expectTranslated(to);
   expect(statusOf(destination)).toMatchObject({ NoNewPrivs: '1', Seccomp: '2' });
+  expect(`${source.stderr}${destination.stderr}`).toBe('');
   expect(`${source.printed()}${destination.printed()}`).not.toContain('ERROR');
 });
 

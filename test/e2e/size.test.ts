@@ -15,6 +15,18 @@ const EVENTUALLY = { timeout: 60_000, interval: 20 };
 const residentMiB = ({ pid }: VmmProcess) =>
   Number(/^VmRSS:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
 
+/** Without the pages of Node.js itself, which all VMs of a host share. */
+const privateMiB = ({ pid }: VmmProcess) => {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(/^RssAnon:\s*(\d+) kB$/m.exec(status)![1]) / 1024;
+};
+
+test('a VM of 4 harts that idles takes little beside the memory that its guest uses', async () => {
+  const vmm = new VmmProcess(lastBytes(SMALLEST_MIB), ['-m', `${SMALLEST_MIB}M`, '-smp', '4', '-bios', 'none']);
+  await vmm.waitForPrinted('...');
+  expect(privateMiB(vmm)).toBeLessThan(OVERHEAD_MIB);
+});
+
 test.each([SMALLEST_MIB, LARGEST_MIB])(
   'a VM of %i MiB takes no memory that it does not use, nor does a move of it',
   async (mebibytes) => {
