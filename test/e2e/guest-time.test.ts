@@ -7,7 +7,7 @@ import { moveGuest } from '../vmm/move.js';
 import { VmmProcess } from '../vmm/process.js';
 
 const MACHINE = ['-m', '16M', '-smp', '2', '-bios', 'none'];
-const MOVES = 3;
+const MOVES = 2;
 const MS = 1e6;
 
 /** Guest time, and between which two moments of the host's it was read; all in nanoseconds. */

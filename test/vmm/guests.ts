@@ -116,7 +116,6 @@ export const clockReader = (first: readonly Item[] = []) =>
 
 /** How a program stores a word at `tohost`, whose address is in s4: it waits until it may. Uses t1 and t2. */
 const STORES = {
-  words: (word: number): Item[] => [s('sd', word, 20, 0)],
   halves: (word: number): Item[] => [s('sw', word, 20, 0), shift('srli', 7, word, 32), s('sw', 7, 20, 4)],
   atomics: (word: number): Item[] => [amo('amoswap', 'd', 0, 20, word)],
 };

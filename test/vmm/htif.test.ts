@@ -123,7 +123,7 @@ describe('halves of 32 bits', () => {
     expect(repeated.seen.ended).toBe(3);
     const { sayHalf, seen, time } = htif();
     sayHalf(0, 1);
-    time.pass(9);
+    time.pass(999);
     expect(seen.ended).toBe(undefined);
     time.pass(1);
     expect([seen.ended, time.waiting]).toEqual([0, 0]);
@@ -133,19 +133,19 @@ describe('halves of 32 bits', () => {
     const { sayHalf, device, time, seen } = htif();
     sayHalf(0, A);
     device.hold();
-    time.pass(1000);
+    time.pass(10_000);
     const moved = htif({ tohost: 0, fromhost: 0 });
     moved.device.hold();
     moved.memory.write32(TOHOST, A);
     moved.device.restore(device.save());
     moved.device.resume();
-    moved.time.pass(9);
+    moved.time.pass(999);
     moved.sayHalf(4, PUT);
     expect([seen, moved.seen].map(({ printed, ended }) => [printed, ended])).toEqual([
       ['', undefined],
       ['A', undefined],
     ]);
-    moved.time.pass(1000);
+    moved.time.pass(10_000);
     expect(moved.seen.ended).toBe(undefined);
   });
 });

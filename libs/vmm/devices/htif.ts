@@ -27,7 +27,8 @@ const STANDARD_ERROR = 2n;
 const CHUNK = 4096;
 /** What a process's exit status can be. A failure must not become a success by being cut off. */
 const MAX_STATUS = 255n;
-const HALF_NS = 10_000_000n;
+/** Long, since a busy host may hold a hart up between the two; who stores one half alone has nothing else to do. */
+const HALF_NS = 1_000_000_000n;
 
 /** Which half of the word has been stored and waits for the other. */
 const NONE = 0;
