@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Enrolled } from '#contracts';
-import { type Isolation, VmmDriver, runtimeFolderFor } from '#hypervisor';
+import { type Isolation, runtimeFolderFor } from '#hypervisor';
 import { type AgentConfig, readEnrolmentToken } from './config.js';
 import { ControllerLink } from './heartbeat/controller-link.js';
 import { ProcessMeter } from './host/measure.js';
@@ -16,6 +16,7 @@ import { Identity } from './state/identity.js';
 import { JsonStore } from './state/json-store.js';
 import { DiskFiles } from './vms/disk-files.js';
 import { VmMeter } from './vms/figures.js';
+import type { Hypervisors } from './vms/hypervisors.js';
 import { VmOrders } from './vms/vm-orders.js';
 import { VmRecord } from './vms/vm-record.js';
 import { LONGEST_SOCKET, VmTable } from './vms/vm-table.js';
@@ -39,9 +40,10 @@ export class AgentContext {
     readonly config: AgentConfig,
     readonly version: string,
     readonly isolation: Isolation,
+    readonly hypervisors: Hypervisors,
     readonly log: Log,
   ) {
-    const { dir, imageFolders, vmmProgram, controllerUrl, memoryMiB, migrationBind } = config;
+    const { dir, imageFolders, controllerUrl, memoryMiB, migrationBind } = config;
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     lockFolder(dir);
     this.identity = Identity.open(dir);
@@ -55,7 +57,7 @@ export class AgentContext {
     this.controller = new ControllerLink(controllerUrl);
     this.network = new SwitchThread(this.identity.agentToken, log);
     const disks = new DiskFiles(dir, imageFolders);
-    this.vms = new VmTable(vmStore, new VmmDriver(vmmProgram, isolation), folders, this.network, disks, log);
+    this.vms = new VmTable(vmStore, hypervisors, folders, this.network, disks, log);
     this.transfers = new VmTransfers(this.vms, memoryMiB, log);
     this.orders = new VmOrders(this.vms, this.transfers, log);
     this.meter = new VmMeter(this.vms, new ProcessMeter(), log);

@@ -11,6 +11,7 @@ import { type AgentConfig, readConfig } from './config.js';
 import { HeartbeatService } from './heartbeat/heartbeat.service.js';
 import { listen, listenForTunnels } from './listen.js';
 import { OrderQueue } from './jobs/order-queue.js';
+import { Hypervisors } from './vms/hypervisors.js';
 import { createLog, nestLog, type Log } from './log.js';
 
 const projectDir = join(import.meta.dirname, '..', '..', '..');
@@ -18,7 +19,10 @@ const { version } = JSON.parse(readFileSync(join(projectDir, 'package.json'), 'u
 
 async function run(config: AgentConfig): Promise<void> {
   const log = createLog(config.logLevel);
-  const agent = new AgentContext(config, version, await isolationOf(config, log), log);
+  const isolation = await isolationOf(config, log);
+  const hypervisors = await Hypervisors.find(config.vmmProgram, version, isolation);
+  log.info({ drivers: hypervisors.told }, 'what VMs can run on here');
+  const agent = new AgentContext(config, version, isolation, hypervisors, log);
   const tunnelPort = await listenForTunnels(agent.network, config);
   await agent.vms.adoptAll(); // before anybody can ask: what runs here must be known
   const options = { logger: nestLog(log), abortOnError: false };

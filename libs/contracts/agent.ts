@@ -1,7 +1,7 @@
 /** What crosses between controller and agent, and between two agents, besides the queue. */
 import { z } from 'zod';
 import { Id, Timestamp } from './common.js';
-import { IsolationMeasure, Pressure } from './host.js';
+import { HostDriver, IsolationMeasure, Pressure } from './host.js';
 import { DowntimeBreakdown, Iteration, MigrationError, MigrationProgress } from './migration.js';
 import { GuestReport, VmSpec } from './vm.js';
 
@@ -76,6 +76,7 @@ export const Heartbeat = z.object({
   memoryUsedMiB: z.number().nonnegative(),
   pressure: Pressure.nullable(),
   isolation: z.array(IsolationMeasure),
+  drivers: z.array(HostDriver).max(20),
   vms: z.array(VmReport),
   migrations: z.array(MigrationReport),
 });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Id, Name, PageQuery, Timestamp } from './common.js';
+import { Architecture, HypervisorName } from './vm.js';
 
 export const HostStatus = z.enum([
   'installing', // known, its agent has not enrolled yet
@@ -31,6 +32,16 @@ export const IsolationMeasure = z.object({
 });
 export type IsolationMeasure = z.infer<typeof IsolationMeasure>;
 
+/** A program that runs VMs on a host. */
+export const HostDriver = z.object({
+  hypervisor: HypervisorName,
+  architecture: Architecture,
+  /** How guest code is executed: by the host's processor, by QEMU's translator, or by Drover's own harts. */
+  accelerator: z.enum(['kvm', 'tcg', 'drover']),
+  version: z.string().max(100),
+});
+export type HostDriver = z.infer<typeof HostDriver>;
+
 export const HostView = z.object({
   id: Id,
   clusterId: Id,
@@ -48,6 +59,8 @@ export const HostView = z.object({
   pressure: Pressure.nullable(),
   /** What its agent has found to work there; null before the first heartbeat. */
   isolation: z.array(IsolationMeasure).nullable(),
+  /** What its VMs may run on; empty until its agent has told. */
+  drivers: z.array(HostDriver),
   vmCount: z.int(),
   /** Migrations that leave or arrive now. */
   migrationCount: z.int(),

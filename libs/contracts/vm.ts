@@ -10,6 +10,13 @@ const Image = z
   .string()
   .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, "name an image in the hosts' image folders, such as linux or pager");
 
+/** What runs it: Drover's own VMM, or the host's QEMU. */
+export const HypervisorName = z.enum(['drover', 'qemu']);
+export type HypervisorName = z.infer<typeof HypervisorName>;
+
+export const Architecture = z.enum(['riscv64', 'x86_64']);
+export type Architecture = z.infer<typeof Architecture>;
+
 /** A network of VMs: those of one name in a cluster are on the same Ethernet, on whatever hosts they run. */
 export const NetworkName = Name;
 
@@ -33,6 +40,9 @@ export const VmSpec = z.object({
   append: z.string().max(2000),
   nics: z.array(Nic).max(MAX_NICS).default([]),
   disks: z.array(Disk).max(MAX_DISKS).default([]),
+  /** Absent: Drover's own VMM, which runs riscv64. */
+  hypervisor: HypervisorName.optional(),
+  architecture: Architecture.optional(),
 });
 export type VmSpec = z.infer<typeof VmSpec>;
 
@@ -48,6 +58,8 @@ export const VmView = VmSpec.extend({
   id: Id,
   clusterId: Id,
   hostId: Id.nullable(),
+  hypervisor: HypervisorName,
+  architecture: Architecture,
   status: VmStatus,
   statusReason: z.string(),
   /** Grows with each start and each move; the copy with the highest one owns the VM. */
@@ -74,9 +86,12 @@ export const VmView = VmSpec.extend({
 });
 export type VmView = z.infer<typeof VmView>;
 
-export const CreateVm = z.object({
+/** The fields of a new VM, each by itself. */
+export const CreateVmFields = z.object({
   name: Name,
   clusterId: Id,
+  hypervisor: HypervisorName.default('drover'),
+  architecture: Architecture.default('riscv64'),
   vcpus: z.int().min(1).max(16).default(1),
   memoryMiB: z.int().min(16).max(3584).default(128),
   image: Image,
@@ -92,6 +107,14 @@ export const CreateVm = z.object({
   /** Where to start it first; null lets the scheduler choose. */
   hostId: Id.nullable().default(null),
   start: z.boolean().default(true),
+});
+
+export const CreateVm = CreateVmFields.refine(
+  ({ hypervisor, architecture }) => hypervisor === 'qemu' || architecture === 'riscv64',
+  { path: ['architecture'], error: "Drover's own VMM runs riscv64 guests alone; choose hypervisor qemu for others" },
+).refine(({ hypervisor, disks }) => hypervisor === 'drover' || disks.length === 0, {
+  path: ['disks'],
+  error: 'VMs on QEMU have no disks yet; choose hypervisor drover, or leave them out',
 });
 export type CreateVm = z.infer<typeof CreateVm>;
 

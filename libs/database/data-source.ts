@@ -4,6 +4,7 @@ import { Networks1790000100000 } from '../../migrations/1790000100000-networks.j
 import { Guest1790000200000 } from '../../migrations/1790000200000-guest.js';
 import { Isolation1790000300000 } from '../../migrations/1790000300000-isolation.js';
 import { Storage1790000400000 } from '../../migrations/1790000400000-storage.js';
+import { Drivers1790000600000 } from '../../migrations/1790000600000-drivers.js';
 import { ENTITIES } from './entities/index.js';
 import { PostgresNaming } from './naming.js';
 
@@ -31,6 +32,7 @@ export async function openDataSource({ url, poolSize = 10, onError }: Options): 
       Guest1790000200000,
       Isolation1790000300000,
       Storage1790000400000,
+      Drivers1790000600000,
     ],
     namingStrategy: new PostgresNaming(),
     migrationsTransactionMode: 'all',

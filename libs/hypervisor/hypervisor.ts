@@ -199,6 +199,8 @@ export interface VmProcess {
   migrate(options: MigrateOptions): Promise<void>;
   cancelMigration(): Promise<void>;
   setMigrationLimits(limits: MigrationLimits): Promise<void>;
+  /** Calls `listener` whenever the status of a migration has changed; it takes the place of the one before. */
+  onMigration(listener: () => void): void;
   /** Null: this process has not been asked to migrate. */
   queryMigration(): Promise<OutgoingFigures | null>;
   /** Waits at a free port of `address` for a migration to `epoch`, and no earlier one; resolves with the port. */

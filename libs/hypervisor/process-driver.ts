@@ -58,6 +58,9 @@ export abstract class ProcessDriver implements Hypervisor {
   /** The program, by its path, and its arguments; nothing secret is in it, for everybody on the host can read it. */
   protected abstract command(spec: LaunchSpec, sockets: VmSockets): string[];
 
+  /** Devices of the host that the program uses. */
+  protected readonly devices: readonly string[] = [];
+
   protected abstract attach(handle: VmHandle, qmp: QmpClient, exit: Promise<Exit>): VmProcess;
 
   async launch(spec: LaunchSpec): Promise<VmHandle> {
@@ -91,6 +94,7 @@ export abstract class ProcessDriver implements Hypervisor {
     const files = {
       readable: [spec.kernel, spec.initrd].filter((file) => file !== undefined),
       writable: [spec.runtimeFolder, ...spec.disks.map(({ path }) => path)],
+      devices: this.devices,
     };
     const { vcpus, memoryMiB, vmId } = spec;
     const name = basename(spec.runtimeFolder);

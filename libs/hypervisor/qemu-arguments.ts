@@ -12,12 +12,12 @@ interface Machine {
 }
 
 /**
- * Versioned where QEMU versions it, by the oldest that has all we need; a CPU that every host since 2008 can be. virtio
- * devices keep to version 1 of their specification.
+ * Versioned where QEMU versions it, by the oldest that has all we need; a CPU that every host can be. virtio devices keep
+ * to version 1 of their specification.
  */
 const MACHINES: Readonly<Record<QemuArchitecture, Machine>> = {
   riscv64: { machine: 'virt', cpu: 'rv64', bus: 'device', more: ['-global', 'virtio-mmio.force-legacy=false'] },
-  x86_64: { machine: 'pc-q35-7.2', cpu: 'Nehalem', bus: 'pci', more: [] },
+  x86_64: { machine: 'pc-q35-7.2', cpu: 'qemu64', bus: 'pci', more: [] },
 };
 
 /** Translated code that TCG keeps; its default is an eighth of the host's memory. */

@@ -17,7 +17,7 @@ export interface QemuProgram {
   readonly accelerator: 'kvm' | 'tcg';
 }
 
-const KVM = '/dev/kvm';
+export const KVM = '/dev/kvm';
 const NODE_NAMES: Readonly<Record<QemuArchitecture, string>> = { riscv64: 'riscv64', x86_64: 'x64' };
 const TIMEOUT_MS = 10_000;
 /** netdev `stream` came with it. */
@@ -46,8 +46,14 @@ async function findQemu(architecture: QemuArchitecture, path: string): Promise<Q
 
 async function acceleratorOf(architecture: QemuArchitecture, program: string): Promise<'kvm' | 'tcg'> {
   if (NODE_NAMES[architecture] !== arch() || !isAccessible(KVM, constants.R_OK | constants.W_OK)) return 'tcg';
-  const { stdout } = await run(program, ['-accel', 'help'], { timeout: TIMEOUT_MS });
-  return /^kvm$/m.test(stdout) ? 'kvm' : 'tcg';
+  // A machine without a guest shows whether KVM takes one.
+  const args = ['-accel', 'kvm', '-machine', 'none', '-display', 'none', '-nodefaults', '-monitor', 'stdio'];
+  const trial = run(program, args, { timeout: TIMEOUT_MS });
+  trial.child.stdin?.end('quit\n');
+  return trial.then(
+    () => 'kvm',
+    () => 'tcg',
+  );
 }
 
 function isAccessible(file: string, mode: number): boolean {

@@ -43,6 +43,7 @@ export abstract class QmpVmProcess implements VmProcess {
   private isOver = false;
   /** Who asked for the end that has been announced. */
   protected shutdown: 'guest' | 'host' | null = null;
+  private migrationListener: () => void = () => undefined;
   private readonly agent: GuestAgent | null;
   /** The guest's agent has its port open. */
   private isAgentThere = false;
@@ -117,6 +118,10 @@ export abstract class QmpVmProcess implements VmProcess {
     await this.execute('migrate-set-parameters', migrationParameters(limits));
   }
 
+  onMigration(listener: () => void): void {
+    this.migrationListener = listener;
+  }
+
   async queryMigration(): Promise<OutgoingFigures | null> {
     return outgoingFigures(await this.queryMigrate());
   }
@@ -159,6 +164,7 @@ export abstract class QmpVmProcess implements VmProcess {
 
   private hear({ event, data }: QmpEvent): void {
     if (event === 'SHUTDOWN') this.shutdown = data?.guest === true ? 'guest' : 'host';
+    if (event === 'MIGRATION') this.migrationListener();
     if (event === 'VSERPORT_CHANGE' && data?.id === AGENT_PORT) this.noteAgent(data.open === true);
   }
 

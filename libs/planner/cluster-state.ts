@@ -2,10 +2,10 @@
  * The cluster as a plan is being made: loads as they will be when every move so far has arrived, and memory as it must
  * be available until then. Arrays are sorted by name and id, so that equal facts in any order give the same plan.
  */
-import type { ClusterFacts, HostFacts, InFlightMove, VmFacts } from './facts.js';
+import type { ClusterFacts, DriverNeed, HostFacts, InFlightMove, VmFacts } from './facts.js';
 
 /** What a VM takes from its host. */
-export interface Demand {
+export interface Demand extends DriverNeed {
   readonly cpuUsedCores: number;
   readonly memoryMiB: number;
   readonly vcpus: number;

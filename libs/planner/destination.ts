@@ -91,6 +91,8 @@ const expectedDemand = (vm: NewVm): Demand => ({
   cpuUsedCores: vm.vcpus * EXPECTED_CORES_PER_VCPU,
   memoryMiB: vm.memoryMiB,
   vcpus: vm.vcpus,
+  ...(vm.hypervisor && { hypervisor: vm.hypervisor }),
+  ...(vm.architecture && { architecture: vm.architecture }),
 });
 
 const whyCannotLeave = (source: HostState, room: Room): string | null =>

@@ -1,5 +1,5 @@
 /** What the planner is told, and what it answers. */
-import type { HostStatus, VmStatus } from '#contracts';
+import type { Architecture, HostDriver, HostStatus, HypervisorName, VmStatus } from '#contracts';
 
 /** Everything about one cluster that a decision may rest on. */
 export interface ClusterFacts {
@@ -20,9 +20,19 @@ export interface HostFacts {
   readonly cpuUsedCores: number;
   /** Since when CPU use has been above the policy's HighUtilization without a break; null = it is not. */
   readonly overUtilizedSinceMs: number | null;
+  /** What VMs can run on here; absent: Drover's own VMM. */
+  readonly drivers?: readonly HostDriver[];
 }
 
-export interface VmFacts {
+/** What a VM has to run on; absent: Drover's own VMM. */
+export interface DriverNeed {
+  readonly hypervisor?: HypervisorName;
+  readonly architecture?: Architecture;
+  /** Where it runs now, which is what it can go on with elsewhere; absent or null: nowhere, or not known. */
+  readonly runsOn?: HostDriver | null;
+}
+
+export interface VmFacts extends DriverNeed {
   readonly id: string;
   readonly name: string;
   /** Where it runs; during a migration the source, until the destination owns it. */
@@ -79,7 +89,7 @@ export interface Plan {
 }
 
 /** A VM that is to be started. */
-export interface NewVm {
+export interface NewVm extends DriverNeed {
   readonly name: string;
   readonly vcpus: number;
   readonly memoryMiB: number;

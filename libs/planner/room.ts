@@ -1,6 +1,7 @@
 /** Does a VM fit on a host? One set of rules for every kind of move and for placement. */
 import type { HostStatus, SchedulingPolicy } from '#contracts';
 import type { Demand, HostState } from './cluster-state.js';
+import { explainDriver, suits } from './drivers.js';
 import { ROUNDING, count, percent } from './words.js';
 
 /** How far a host may be filled. */
@@ -22,11 +23,12 @@ export function roomFor(policy: SchedulingPolicy, maxMigrationsPerHost: number, 
 }
 
 /** Why a VM may not go to a host. `busy` passes by itself: the host takes part in as many migrations as it may. */
-export type Obstacle = 'not_up' | 'vcpus' | 'memory' | 'cpu' | 'busy';
+export type Obstacle = 'not_up' | 'driver' | 'vcpus' | 'memory' | 'cpu' | 'busy';
 
 /** The first obstacle, the lasting ones before the passing one; null if there is none. */
 export function obstacleTo(host: HostState, demand: Demand, room: Room): Obstacle | null {
   if (!host.isUp) return 'not_up';
+  if (!suits(host.facts.drivers, demand)) return 'driver';
   if (demand.vcpus > wholeCores(host)) return 'vcpus';
   if (host.memoryHeldMiB + demand.memoryMiB + room.memoryReserveMiB > host.facts.memoryMiB) return 'memory';
   if (cpuPercentWith(host, demand) > room.maxCpuPercent + ROUNDING) return 'cpu';
@@ -47,6 +49,8 @@ export function explainObstacle(obstacle: Obstacle, host: HostState, demand: Dem
   switch (obstacle) {
     case 'not_up':
       return `${host.name} is ${STATUS_IN_WORDS[host.facts.status]}`;
+    case 'driver':
+      return explainDriver(host.name, host.facts.drivers, demand);
     case 'vcpus':
       return `${host.name} has ${count(wholeCores(host), 'core')}, fewer than the VM's ${demand.vcpus} vCPUs`;
     case 'memory': {

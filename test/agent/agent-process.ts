@@ -74,10 +74,10 @@ export class AgentProcess {
     destination: AgentProcess,
     vm: Omit<Extract<HostJob, { kind: 'start' }>, 'kind'>,
     migrationId: string,
-    limits: { bandwidthMiBps?: number; timeoutSeconds?: number } = {},
+    limits: { bandwidthMiBps?: number; timeoutSeconds?: number; epoch?: number } = {},
   ): Extract<HostJob, { kind: 'migrate' }> {
     const { vmId, spec, epoch: sourceEpoch } = vm;
-    const epoch = sourceEpoch + 1;
+    const epoch = limits.epoch ?? sourceEpoch + 1;
     const { hostId, name, enrolment } = destination.host;
     const ticket = ticketFor(enrolment!.agentToken, { migrationId, vmId, epoch });
     return {
@@ -101,7 +101,11 @@ export class AgentProcess {
       .filter((pid) => {
         try {
           const command = readFileSync(join('/proc', pid, 'cmdline'), 'utf8');
-          return command.includes('apps/vmm/main.js') && command.includes(`${this.dir}/`) && command.includes(vmId);
+          return (
+            /apps\/vmm\/main\.js|qemu-system-/.test(command) &&
+            command.includes(`${this.dir}/`) &&
+            command.includes(vmId)
+          );
         } catch {
           return false; // it ended meanwhile
         }

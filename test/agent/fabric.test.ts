@@ -48,7 +48,7 @@ class Host {
 
   async nic(n: number, network = 'lan'): Promise<TestNic> {
     const path = join(this.folder, `nic${n}`);
-    await this.fabric.plug({ id: `nic${n}`, path, network, mac: parseMac(MAC(n)), hasHeader: false });
+    await this.fabric.plug({ id: `nic${n}`, path, network, mac: parseMac(MAC(n)), isDialled: false, hasHeader: false });
     return new TestNic(path, MAC(n));
   }
 

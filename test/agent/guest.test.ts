@@ -75,7 +75,7 @@ describe('a VM that is to shut down', () => {
     const hypervisor = { isAlive: () => true } as unknown as Hypervisor;
     const vms = new VmTable(
       store,
-      hypervisor,
+      { of: () => hypervisor },
       { images: [dir], vms: dir, runtime: dir },
       ports,
       new DiskFiles(dir, [dir]),

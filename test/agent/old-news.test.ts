@@ -29,7 +29,7 @@ function host() {
   const onDamage = (file: string, reason: string) => expect.fail(`${file}: ${reason}`);
   const vms = new VmTable(
     JsonStore.open(join(dir, 'vms'), VmRecord, onDamage),
-    hypervisor,
+    { of: () => hypervisor },
     folders,
     noPorts,
     new DiskFiles(dir, [dir]),
@@ -61,7 +61,7 @@ test('a cancelled migration waits until the process says how far it is', async (
 
   const figures = { migrationId: MIGRATION_ID, status: 'completed', isConfirmed: false, iterations: [] };
   const queryMigration = () => Promise.resolve(figures as unknown as OutgoingFigures);
-  process.mockReturnValue({ queryMigration } as unknown as VmProcess);
+  process.mockReturnValue({ queryMigration, onMigration: () => undefined } as unknown as VmProcess);
   await vi.waitFor(() => expect(store.get(MIGRATION_ID)?.phase).toBe('finish'), { timeout: 10_000 });
 });
 

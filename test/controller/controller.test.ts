@@ -133,6 +133,25 @@ for (const backend of ['PostgreSQL', 'Redis'] as const)
       }, 40_000);
     });
 
+    test('a VM on QEMU runs where its QEMU is, and nowhere else', async () => {
+      const [, beta] = agents;
+      beta!.drivers.push({ hypervisor: 'qemu', architecture: 'x86_64', accelerator: 'kvm', version: '7.2.22' });
+      await api.until(`/hosts/${beta!.hostId}`, { drivers: beta!.drivers });
+      const x86 = { hypervisor: 'qemu', architecture: 'x86_64' };
+      const vm = await createVm('pc-1', x86);
+      expect(vm).toMatchObject({ hostId: beta!.hostId, ...x86 });
+      const started = beta!.jobs.find((job) => job.kind === 'start' && job.vmId === vm.id);
+      expect(started).toMatchObject({ spec: x86 });
+      const answer = await api.call('POST', `/vms/${vm.id}/migrate`, { destinationHostId: agents[0]!.hostId });
+      expect(answer.status).toBe(409);
+      expect(JSON.stringify(answer.body)).toContain('alpha has no QEMU for x86_64');
+      const impossible = { name: 'pc-2', clusterId, image: 'pager', architecture: 'x86_64' };
+      const refused = await api.call('POST', '/vms', impossible);
+      expect(refused.status).toBe(400);
+      expect(JSON.stringify(refused.body)).toContain('choose hypervisor qemu');
+      await api.post(`/vms/${vm.id}/stop`, { mode: 'power_off' });
+    });
+
     test('a VM can be paused, resumed, stopped, started and deleted; its console is read and written', async () => {
       const { id, hostId } = await createVm('web-2');
       await api.post(`/vms/${id}/pause`);

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
-import type { Enrolled, Heartbeat, HeartbeatAnswer, HostJob, MigrationReport, VmReport } from '#contracts';
+import type { Enrolled, Heartbeat, HostDriver, HeartbeatAnswer, HostJob, MigrationReport, VmReport } from '#contracts';
 import { type HostWorker, openHostWorker } from '#queue';
 
 const BEAT_MS = 150;
@@ -37,6 +37,11 @@ export class FakeAgent {
   private worker: HostWorker | undefined;
   private timer: NodeJS.Timeout | undefined;
   private beating = false;
+
+  /** What it tells that VMs can run on here. */
+  readonly drivers: HostDriver[] = [
+    { hypervisor: 'drover', architecture: 'riscv64', accelerator: 'drover', version: '0.0.0' },
+  ];
 
   private constructor(
     private base: string,
@@ -139,6 +144,7 @@ export class FakeAgent {
       memoryUsedMiB: 0,
       pressure: null,
       isolation: [{ measure: 'own_user', inForce: false, reason: 'the agent does not run as root' }],
+      drivers: this.drivers,
       vms,
       migrations: [...this.migrations.values()].map(({ report }) => report),
     };

@@ -33,7 +33,7 @@ class Host {
   /** Options of a VMM for a NIC at a port of its own. */
   async nic(n: number, hasHeader = true): Promise<string[]> {
     const path = join(this.folder, `nic${n}`);
-    await this.fabric.plug({ id: `nic${n}`, path, network: 'lan', mac: parseMac(MAC(n)), hasHeader });
+    await this.fabric.plug({ id: `nic${n}`, path, network: 'lan', mac: parseMac(MAC(n)), isDialled: false, hasHeader });
     return [
       ...['-netdev', `stream,id=n0,addr.type=unix,addr.path=${path},server=off${hasHeader ? ',vnet_hdr=on' : ''}`],
       ...['-device', `virtio-net-device,netdev=n0,mac=${MAC(n)}`],

@@ -31,7 +31,11 @@ const qemu = (await findQemus()).find(({ architecture }) => architecture === 'ri
 const drivers: [string, Hypervisor, RegExp][] = [
   ['vmm', new VmmDriver(program, isolation), /^drover-vmm: -kernel/],
   ...(hasQemu
-    ? ([['qemu', new QemuDriver(qemu!, isolation), /could not load kernel/]] satisfies [string, Hypervisor, RegExp][])
+    ? ([['qemu', new QemuDriver('riscv64', qemu!, isolation), /could not load kernel/]] satisfies [
+        string,
+        Hypervisor,
+        RegExp,
+      ][])
     : []),
 ];
 

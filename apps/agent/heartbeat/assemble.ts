@@ -1,5 +1,5 @@
 /** Puts a heartbeat together from what was measured: pure. */
-import type { Heartbeat, IsolationMeasure, MigrationReport, Pressure, VmReport } from '#contracts';
+import type { Heartbeat, HostDriver, IsolationMeasure, MigrationReport, Pressure, VmReport } from '#contracts';
 
 export interface HostFacts {
   readonly agentUrl: string;
@@ -11,11 +11,12 @@ export interface HostFacts {
   readonly promisedMiB: number;
   readonly pressure: Pressure | null;
   readonly isolation: readonly IsolationMeasure[];
+  readonly drivers: readonly HostDriver[];
 }
 
 export function assembleHeartbeat(
   now: Date,
-  { promisedMiB, isolation, ...host }: HostFacts,
+  { promisedMiB, isolation, drivers, ...host }: HostFacts,
   vms: readonly (VmReport | null)[],
   migrations: readonly MigrationReport[],
 ): Heartbeat {
@@ -24,6 +25,7 @@ export function assembleHeartbeat(
     sentAt: now.toISOString(),
     ...host,
     isolation: [...isolation],
+    drivers: [...drivers],
     cpuUsedCores: told.reduce((sum, vm) => sum + vm.cpuUsedCores, 0),
     memoryUsedMiB: promisedMiB,
     vms: told,

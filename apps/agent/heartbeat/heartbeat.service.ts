@@ -44,7 +44,7 @@ export class HeartbeatService {
   }
 
   private async assemble(): Promise<Heartbeat> {
-    const { config, vms, meter, outgoing, url, version, tunnelAddress, isolation } = this.agent;
+    const { config, vms, meter, outgoing, url, version, tunnelAddress, isolation, hypervisors } = this.agent;
     const now = new Date();
     const measured = await Promise.all(
       vms.records().map(async (record) => [record.vmId, await meter.measure(record, now.getTime())] as const),
@@ -58,7 +58,7 @@ export class HeartbeatService {
     const promisedMiB = vms.promisedMiB();
     return assembleHeartbeat(
       now,
-      { ...host, promisedMiB, pressure, isolation: isolation.measures },
+      { ...host, promisedMiB, pressure, isolation: isolation.measures, drivers: hypervisors.told },
       reports,
       outgoing.reports(),
     );

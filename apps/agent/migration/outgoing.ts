@@ -1,5 +1,4 @@
 /** Migrations that take VMs away from this host: carries out what `nextStep` decides, until each has ended. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { MigrationParameters, MigrationReport } from '#contracts';
 import type { Log } from '../log.js';
 import type { JsonStore } from '../state/json-store.js';
@@ -10,14 +9,30 @@ import { copiedDisks, type DiskState, diskState, removeTokens, showTokens } from
 import { type MigrateJob, type MigrationRecord, newMigrationRecord } from './migration-record.js';
 import { type DestinationAnswer, type Facts, type SourceMigration, type Step, nextStep } from './next-step.js';
 import { DestinationPeer } from './peer.js';
-import { endReport, phaseReport, sourceMigration, stayedReport, withDisks, withFigures } from './report.js';
+import {
+  endReport,
+  phaseReport,
+  sourceMigration,
+  stayedReport,
+  withDisks,
+  withFigures,
+  withHandover,
+} from './report.js';
+import { Wakeup } from './wakeup.js';
 
 /** How often a migration is looked at, and a destination's agent asked that did not answer. */
 const POLL_MS = 250;
 const ASK_AGAIN_MS = 1_000;
 
+interface Running {
+  answer: DestinationAnswer;
+  readonly wakeup: Wakeup;
+  /** When the source's process was seen to have let go of the VM. */
+  letGoAtMs: number | null;
+}
+
 export class OutgoingMigrations {
-  private readonly running = new Map<string, { answer: DestinationAnswer; wake: () => void }>();
+  private readonly running = new Map<string, Running>();
   private isClosed = false;
 
   constructor(
@@ -60,7 +75,7 @@ export class OutgoingMigrations {
     if (!['begin', 'prepare', 'perform'].includes(record.phase))
       throw new VmRefusal('too_late', `migration ${migrationId} can no longer be cancelled (${record.phase})`);
     this.update(migrationId, { cancel: record.cancel ?? 'cancelled' });
-    this.running.get(migrationId)?.wake();
+    this.running.get(migrationId)?.wakeup.ring();
   }
 
   /** Changes limits, now and for what is still to be ordered. Throws VmRefusal if there is none, or it is too late. */
@@ -75,12 +90,12 @@ export class OutgoingMigrations {
   /** The agent ends; what has been begun goes on in the VMs' processes, and here at the next start. */
   close(): void {
     this.isClosed = true;
-    for (const { wake } of this.running.values()) wake();
+    for (const { wakeup } of this.running.values()) wakeup.ring();
   }
 
   private run(migrationId: string): void {
     if (this.running.has(migrationId)) return;
-    this.running.set(migrationId, { answer: { kind: 'not_asked' }, wake: () => undefined });
+    this.running.set(migrationId, { answer: { kind: 'not_asked' }, wakeup: new Wakeup(), letGoAtMs: null });
     void this.loop(migrationId).finally(() => this.running.delete(migrationId));
   }
 
@@ -88,6 +103,7 @@ export class OutgoingMigrations {
     let last = '';
     while (!this.isClosed && this.store.get(migrationId)?.phase !== 'ended') {
       const { vmId, phase } = this.store.get(migrationId)!;
+      this.running.get(migrationId)!.wakeup.listen();
       try {
         const step = nextStep(this.store.get(migrationId)!, await this.facts(migrationId));
         if (step.action !== last) this.log.info({ migrationId, vmId, phase, action: step.action }, step.reason);
@@ -116,10 +132,13 @@ export class OutgoingMigrations {
   private async look(migrationId: string): Promise<SourceMigration> {
     const { vmId, report } = this.store.get(migrationId)!;
     const process = this.vms.process(vmId);
+    const running = this.running.get(migrationId)!;
     if (!process) return UNKNOWN; // it runs, but has not answered since this agent began
+    process.onMigration(running.wakeup.ring);
     try {
       const figures = await process.queryMigration();
       const migration = sourceMigration(figures, migrationId);
+      if (migration.status === 'completed') running.letGoAtMs ??= performance.now();
       if (figures && migration.status !== 'none')
         this.store.remember(migrationId, { ...this.store.get(migrationId)!, report: withFigures(report, figures) });
       return migration;
@@ -154,7 +173,7 @@ export class OutgoingMigrations {
         return this.pause(migrationId, POLL_MS);
       case 'enter':
         if (step.phase === 'prepare') await this.transfers.beginLeaving(vmId, order.sourceEpoch, migrationId);
-        return this.enter(migrationId, { phase: step.phase, report: phaseReport(report, step.phase) });
+        return this.enter(migrationId, { phase: step.phase, report: this.phaseReport(record, step.phase) });
       case 'enter_perform':
         removeTokens(this.vms.disks, record);
         return this.enter(migrationId, { phase: 'perform', uri: step.uri, nbd: step.nbd });
@@ -237,10 +256,14 @@ export class OutgoingMigrations {
   }
 
   /** Waits, unless somebody has a reason to look at the migration at once. */
-  private async pause(migrationId: string, ms: number): Promise<void> {
-    const running = this.running.get(migrationId)!;
-    const woken = new Promise<void>((done) => (running.wake = done));
-    await Promise.race([woken, sleep(ms, undefined, { ref: false })]);
+  private pause(migrationId: string, ms: number): Promise<void> {
+    return this.running.get(migrationId)!.wakeup.pause(ms);
+  }
+
+  private phaseReport({ migrationId, phase, report }: MigrationRecord, next: 'prepare' | 'finish' | 'confirm') {
+    const { letGoAtMs } = this.running.get(migrationId)!;
+    const isHandedOver = phase === 'finish' && next === 'confirm' && letGoAtMs !== null;
+    return phaseReport(isHandedOver ? withHandover(report, performance.now() - letGoAtMs) : report, next);
   }
 
   private enter(migrationId: string, change: Partial<MigrationRecord> & Pick<MigrationRecord, 'phase'>): void {

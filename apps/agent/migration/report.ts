@@ -73,6 +73,13 @@ export function stayedReport({ report, error, cancel }: MigrationRecord): Migrat
 export const phaseReport = (report: MigrationReport, phase: 'prepare' | 'finish' | 'confirm'): MigrationReport =>
   withStatus(report, phase === 'prepare' ? 'preparing' : 'switchover');
 
+/**
+ * The report of a VM that went on at the destination only when the agents had told it to, which took that long at most.
+ * A process that measures the parts of the downtime has counted it.
+ */
+export const withHandover = (report: MigrationReport, handoverMs: number): MigrationReport =>
+  report.downtimeBreakdown ? report : { ...report, downtimeMs: (report.downtimeMs ?? 0) + handoverMs };
+
 /** The last report of a migration whose VM has left; with an error, it is nowhere. */
 export const endReport = (report: MigrationReport, error: MigrationError | null): MigrationReport => ({
   ...withStatus(report, error ? 'failed' : 'completed'),

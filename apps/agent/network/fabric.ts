@@ -7,7 +7,9 @@ export interface PortSpec {
   readonly id: string;
   /** Its VMM knows virtio-net headers. */
   readonly hasHeader: boolean;
-  /** The Unix socket to which the NIC's VMM connects. */
+  /** The NIC's VMM listens at the socket and is connected to. */
+  readonly isDialled: boolean;
+  /** The Unix socket of the NIC. */
   readonly path: string;
   readonly network: string;
   /** The address that the NIC may send from. */
@@ -45,11 +47,12 @@ export class Fabric {
     return this.listener.listen(host, port);
   }
 
-  /** Resolves when the NIC's VMM can connect. Rejects if the path cannot be used. */
-  async plug({ id, path, network, mac, hasHeader }: PortSpec): Promise<void> {
+  /** Resolves when the NIC's VMM can connect, or is being connected to. Rejects if the path cannot be used. */
+  async plug({ id, path, isDialled, network, mac, hasHeader }: PortSpec): Promise<void> {
     this.unplug(id);
     const port = new Port({
       path,
+      isDialled,
       hasHeader,
       onPacket: (packet) => this.fromPort(id, packet),
       onGarbage: (message) => this.host.log(`port ${id}: ${message}`),
@@ -57,7 +60,7 @@ export class Fabric {
     this.ports.set(id, port);
     this.bridge.addPort(id, { network, mac });
     this.tellNetworks();
-    await port.listen();
+    await port.open();
   }
 
   unplug(id: string): void {

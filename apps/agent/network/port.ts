@@ -1,11 +1,16 @@
-/** A switch port for one NIC: a Unix socket to which its VMM connects, again whenever the connection is lost. */
+/** A switch port for one NIC: a Unix socket that joins it and its VMM, again whenever the connection is lost. */
 import { existsSync, unlinkSync } from 'node:fs';
-import { createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { adapt, frameOf, MessageReader, NO_OFFLOADS, packetOf, PREFIX_BYTES, prefixOf } from '#network';
 import { Outlet } from './outlet.js';
 
+/** How often a VMM that does not listen yet, or does no more, is looked for. */
+const DIAL_AGAIN_MS = 100;
+
 export interface PortOptions {
   readonly path: string;
+  /** The VMM listens there, and is connected to; else it connects. */
+  readonly isDialled: boolean;
   /** The VMM sends and takes frames behind a virtio-net header; one that does not gets whole frames alone. */
   readonly hasHeader: boolean;
   onPacket(packet: Uint8Array): void;
@@ -14,21 +19,36 @@ export interface PortOptions {
 }
 
 export class Port {
-  private readonly server: Server;
+  private server: Server | null = null;
+  private isClosed = false;
   private socket: Socket | null = null;
   private outlet: Outlet | null = null;
 
-  constructor(private readonly options: PortOptions) {
-    this.server = createServer((socket) => this.accept(socket));
+  constructor(private readonly options: PortOptions) {}
+
+  /** Begins to join its VMM. Rejects if the path cannot be used. */
+  async open(): Promise<void> {
+    if (this.options.isDialled) this.dial();
+    else await this.listen();
   }
 
-  /** Listens, in place of an agent that died. Rejects if the path cannot be used. */
-  listen(): Promise<void> {
+  /** In place of an agent that died. */
+  private listen(): Promise<void> {
     const { path } = this.options;
     if (existsSync(path)) unlinkSync(path); // the folder is this agent's alone
+    const server = createServer((socket) => this.join(socket));
+    this.server = server;
     // The VMM may be another user's; nobody else gets into the folder.
     const where = { path, readableAll: true, writableAll: true };
-    return new Promise((resolve, reject) => this.server.once('error', reject).listen(where, resolve));
+    return new Promise((resolve, reject) => server.once('error', reject).listen(where, resolve));
+  }
+
+  private dial(): void {
+    if (this.isClosed) return;
+    const socket = connect(this.options.path);
+    socket.once('connect', () => this.join(socket));
+    socket.on('error', () => socket.destroy()); // it does not listen now
+    socket.once('close', () => setTimeout(() => this.dial(), DIAL_AGAIN_MS).unref());
   }
 
   /** Sends a packet to the VM, if it is connected. */
@@ -39,12 +59,13 @@ export class Port {
   }
 
   close(): void {
-    this.server.close();
+    this.isClosed = true;
+    this.server?.close();
     this.socket?.destroy();
   }
 
   /** One NIC has one cable: a VMM that connects takes the place of an earlier one. */
-  private accept(socket: Socket): void {
+  private join(socket: Socket): void {
     this.socket?.destroy();
     this.socket = socket;
     this.outlet = new Outlet(socket);

@@ -11,6 +11,8 @@ export interface NicPort {
   readonly network: string;
   /** Such as 52:54:00:12:34:56. */
   readonly mac: string;
+  /** QEMU listens at the socket instead, and its frames have no virtio-net headers. */
+  readonly isQemu: boolean;
 }
 
 const portId = (vmId: string, index: number) => `${vmId}/nic${index}`;
@@ -47,8 +49,9 @@ export class SwitchThread {
   async plug(vmId: string, nics: readonly NicPort[]): Promise<void> {
     await this.unplug(vmId);
     this.plugged.set(vmId, nics.length);
-    for (const [index, { socket, network, mac }] of nics.entries()) {
-      await this.ask('plug', { id: portId(vmId, index), path: socket, network, mac: parseMac(mac), hasHeader: true });
+    for (const [index, { socket, network, mac, isQemu }] of nics.entries()) {
+      const port = { path: socket, isDialled: isQemu, hasHeader: !isQemu };
+      await this.ask('plug', { ...port, id: portId(vmId, index), network, mac: parseMac(mac) });
     }
   }
 

@@ -5,7 +5,6 @@ import type { VmSpec } from '#contracts';
 import {
   makeVmFolder,
   STANDARD_DEVICES,
-  type Hypervisor,
   type VmEnd,
   type VmHandle,
   type VmPlace,
@@ -15,6 +14,7 @@ import type { Log } from '../log.js';
 import type { NicPort } from '../network/switch-thread.js';
 import type { JsonStore } from '../state/json-store.js';
 import type { DiskFiles } from './disk-files.js';
+import type { Hypervisors } from './hypervisors.js';
 import { findImage } from './images.js';
 import { Locks } from './locks.js';
 import { describeEnd } from './report.js';
@@ -56,7 +56,7 @@ export class VmTable {
 
   constructor(
     private readonly store: JsonStore<VmRecord>,
-    private readonly hypervisor: Hypervisor,
+    private readonly hypervisors: Pick<Hypervisors, 'of'>,
     private readonly folders: Folders,
     private readonly ports: Ports,
     readonly disks: DiskFiles,
@@ -138,12 +138,13 @@ export class VmTable {
     const nics = this.portsOf(vmId);
     const disks = spec.disks.map((disk) => ({ name: disk.name, path: this.disks.pathOf(vmId, disk) }));
     const launch = { vmId, vcpus, memoryMiB, append, nics, disks, devices, incoming, ...image, ...this.placeOf(vmId) };
-    const handle = await this.hypervisor.launch(launch);
+    const hypervisor = this.hypervisors.of(spec);
+    const handle = await hypervisor.launch(launch);
     this.update(vmId, { process: handle });
     try {
       return await this.attach(vmId, handle, LAUNCH_TIMEOUT_MS);
     } catch (error) {
-      this.hypervisor.kill(handle);
+      hypervisor.kill(handle);
       throw error;
     }
   }
@@ -174,20 +175,23 @@ export class VmTable {
   }
 
   private endUnconnected(vmId: string, message: string): void {
-    const handle = this.record(vmId)?.process;
-    if (!handle || !this.hypervisor.isAlive(handle)) return;
+    const record = this.record(vmId);
+    if (!record?.process) return;
+    const hypervisor = this.hypervisors.of(record.spec);
+    if (!hypervisor.isAlive(record.process)) return;
     this.endings.set(vmId, message);
-    this.hypervisor.kill(handle);
+    hypervisor.kill(record.process);
     this.noteEnd(vmId, { exitCode: null, signal: 'SIGKILL', byGuest: false, lastLogLine: '' });
   }
 
   private async adopt(vmId: string): Promise<void> {
     const record = this.store.get(vmId)!;
     if (this.processes.has(vmId) || !isHere(record)) return;
-    const handle = record.process ?? (await this.hypervisor.find(this.placeOf(vmId)));
+    const hypervisor = this.hypervisors.of(record.spec);
+    const handle = record.process ?? (await hypervisor.find(this.placeOf(vmId)));
     if (!handle && record.phase === 'starting') return this.bringUp(vmId);
-    if (!handle || !this.hypervisor.isAlive(handle)) {
-      const lastLogLine = handle ? this.hypervisor.lastLogLine(handle) : '';
+    if (!handle || !hypervisor.isAlive(handle)) {
+      const lastLogLine = handle ? hypervisor.lastLogLine(handle) : '';
       return this.noteEnd(vmId, { exitCode: null, signal: null, byGuest: false, lastLogLine });
     }
     try {
@@ -205,9 +209,9 @@ export class VmTable {
   /** The VM's network cards, each with the socket of its port. */
   private portsOf(vmId: string): NicPort[] {
     const { runtimeFolder } = this.placeOf(vmId);
-    return this.store
-      .get(vmId)!
-      .spec.nics.map((nic, index) => ({ ...nic, socket: join(runtimeFolder, `nic${index}.sock`) }));
+    const { nics, hypervisor } = this.store.get(vmId)!.spec;
+    const isQemu = hypervisor === 'qemu';
+    return nics.map((nic, index) => ({ ...nic, isQemu, socket: join(runtimeFolder, `nic${index}.sock`) }));
   }
 
   /** Before the process connects; a process that runs already connects again. */
@@ -219,7 +223,7 @@ export class VmTable {
   }
 
   private async attach(vmId: string, handle: VmHandle, timeoutMs: number): Promise<VmProcess> {
-    const process = await this.hypervisor.connect(handle, timeoutMs);
+    const process = await this.hypervisors.of(this.store.get(vmId)!.spec).connect(handle, timeoutMs);
     this.processes.set(vmId, process);
     this.update(vmId, { process: handle });
     void process.ended.then((end) => this.noteEndOf(vmId, process, end));

@@ -20,6 +20,15 @@ const rowOf = (host: HostView) => [
 const isolationOf = ({ isolation }: HostView): string =>
   (isolation ?? []).map(({ measure, inForce, reason }) => (inForce ? measure : `no ${measure} (${reason})`)).join(', ');
 
+/** Such as qemu x86_64 7.2.22 (kvm). */
+const driversOf = ({ drivers }: HostView): string =>
+  drivers
+    .map(
+      ({ hypervisor, architecture, accelerator, version }) =>
+        `${hypervisor} ${architecture} ${version}${hypervisor === 'qemu' ? ` (${accelerator})` : ''}`,
+    )
+    .join(', ');
+
 const oneHost = (host: HostView) => ({
   value: host,
   text: record({
@@ -31,6 +40,7 @@ const oneHost = (host: HostView) => ({
     memory: `${host.memoryUsedMiB ?? '?'} of ${host.memoryMiB ?? '?'} MiB`,
     vms: host.vmCount,
     migrations: host.migrationCount,
+    'runs VMs by': driversOf(host),
     isolation: isolationOf(host),
     agent: host.agentVersion,
     heartbeat: ago(host.lastHeartbeatAt, Date.now()),

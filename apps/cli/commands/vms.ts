@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { DroverClient } from '#client';
-import { VmStatus, type VmView } from '#contracts';
+import { Architecture, HypervisorName, VmStatus, type VmView } from '#contracts';
 import { oneOf, wholeNumber } from '../arguments.js';
 import { diskOption } from '../disk-option.js';
 import { all, findCluster, findHost, findStorageDomain, findVm } from '../lookup.js';
@@ -35,6 +35,7 @@ async function oneVm(client: DroverClient, vm: VmView) {
     host: vm.hostId && (hosts.get(vm.hostId) ?? vm.hostId),
     vcpus: vm.vcpus,
     memory: `${vm.memoryMiB} MiB`,
+    'runs on': `${vm.hypervisor}, ${vm.architecture}`,
     image: vm.image,
     append: vm.append,
     networks: vm.nics.map(({ network, mac }) => `${network} (${mac})`).join(', '),
@@ -84,6 +85,8 @@ export function vmCommands(program: Command): void {
     .option('--vcpus <n>', 'harts', wholeNumber, 1)
     .option('--memory <MiB>', 'memory', wholeNumber, 128)
     .option('--append <text>', 'kernel command line', '')
+    .addOption(oneOf('--hypervisor <hypervisor>', 'what runs it: drover (default) or qemu', HypervisorName))
+    .addOption(oneOf('--architecture <architecture>', 'riscv64 (default), or x86_64 on QEMU', Architecture))
     .option('--network <network...>', 'a network card on each of these networks')
     .option(
       '--disk <disk>',
@@ -99,6 +102,8 @@ export function vmCommands(program: Command): void {
           host?: string;
           network?: string[];
           disk?: ReturnType<typeof diskOption>;
+          hypervisor?: HypervisorName;
+          architecture?: Architecture;
           vcpus: number;
           memory: number;
           start: boolean;
@@ -108,13 +113,19 @@ export function vmCommands(program: Command): void {
         change(command, async (client) => {
           const clusterId = (await findCluster(client, options.cluster)).id;
           const hostId = options.host ? (await findHost(client, options.host)).id : null;
-          const { image, append, vcpus, memory: memoryMiB, start } = options;
+          const { image, append, vcpus, memory: memoryMiB, start, hypervisor, architecture } = options;
+          const machine = {
+            vcpus,
+            memoryMiB,
+            ...(hypervisor && { hypervisor }),
+            ...(architecture && { architecture }),
+          };
           const nics = options.network?.map((network) => ({ network })) ?? [];
           const disks = [];
           for (const { domain, ...disk } of options.disk ?? []) {
             disks.push({ ...disk, storageDomainId: (await findStorageDomain(client, domain)).id });
           }
-          const definition = { name, clusterId, hostId, image, append, vcpus, memoryMiB, nics, disks, start };
+          const definition = { name, clusterId, hostId, image, append, ...machine, nics, disks, start };
           return oneVm(client, await client.vms.create(definition));
         }),
     );

@@ -57,7 +57,8 @@ export class HeartbeatService {
   private async saveHost(tx: Repositories, host: Host, beat: Heartbeat, weight: number, now: Date): Promise<void> {
     const { schedulingPolicy } = await tx.clusters.get(host.clusterId);
     const cpuSmoothedCores = smooth(host.cpuSmoothedCores, beat.cpuUsedCores, weight);
-    const { agentUrl, agentVersion, tunnelAddress, cpuCores, memoryMiB, cpuUsedCores, pressure, isolation } = beat;
+    const { agentUrl, agentVersion, tunnelAddress, cpuCores, memoryMiB, cpuUsedCores } = beat;
+    const { pressure, isolation, drivers } = beat;
     const values = {
       agentUrl,
       agentVersion,
@@ -67,6 +68,7 @@ export class HeartbeatService {
       cpuUsedCores,
       pressure,
       isolation,
+      drivers,
       cpuSmoothedCores,
       overUtilizedSince: overUtilizedSince(host.overUtilizedSince, cpuSmoothedCores / cpuCores, schedulingPolicy, now),
       lastHeartbeatAt: now,

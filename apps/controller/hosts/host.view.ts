@@ -13,6 +13,7 @@ export const hostView = (host: Host, usage: HostUsage): HostView => ({
   memoryUsedMiB: host.memoryMiB === null ? null : usage.memoryUsedMiB,
   pressure: host.pressure,
   isolation: host.isolation,
+  drivers: host.drivers,
   vmCount: usage.vmCount,
   migrationCount: usage.migrationCount,
   agentUrl: host.agentUrl,

@@ -5,6 +5,8 @@ export const vmView = (vm: Vm): VmView => ({
   ...vmSpec(vm),
   id: vm.id,
   clusterId: vm.clusterId,
+  hypervisor: vm.hypervisor,
+  architecture: vm.architecture,
   hostId: vm.hostId,
   status: vm.status,
   statusReason: vm.statusReason,
@@ -24,7 +26,7 @@ export const vmView = (vm: Vm): VmView => ({
 });
 
 /** What an agent needs to build the machine. */
-export const vmSpec = ({ name, vcpus, memoryMiB, image, append, nics, disks }: Vm): VmSpec => ({
+export const vmSpec = ({
   name,
   vcpus,
   memoryMiB,
@@ -32,4 +34,16 @@ export const vmSpec = ({ name, vcpus, memoryMiB, image, append, nics, disks }: V
   append,
   nics,
   disks,
+  hypervisor,
+  architecture,
+}: Vm): VmSpec => ({
+  name,
+  vcpus,
+  memoryMiB,
+  image,
+  append,
+  nics,
+  disks,
+  hypervisor,
+  architecture,
 });

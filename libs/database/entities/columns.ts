@@ -1,5 +1,14 @@
 /** Column types that occur again and again. */
-import { HostStatus, MigrationStatus, MigrationTrigger, Severity, StorageDomainKind, VmStatus } from '#contracts';
+import {
+  Architecture,
+  HostStatus,
+  HypervisorName,
+  MigrationStatus,
+  MigrationTrigger,
+  Severity,
+  StorageDomainKind,
+  VmStatus,
+} from '#contracts';
 
 /** To the millisecond, as JavaScript has it: a value that was read can be compared with the one in the table. */
 export const TIME = { type: 'timestamptz', precision: 3 } as const;
@@ -14,6 +23,7 @@ export const JSON_VALUE = { type: 'jsonb' } as const;
 const oneOf = (column: string, values: readonly string[]) => `${column} IN (${values.map((v) => `'${v}'`).join(', ')})`;
 export const HOST_STATUS = oneOf('status', HostStatus.options);
 export const VM_STATUS = oneOf('status', VmStatus.options);
+export const VM_DRIVER = `${oneOf('hypervisor', HypervisorName.options)} AND ${oneOf('architecture', Architecture.options)}`;
 export const MIGRATION_STATUS = oneOf('status', MigrationStatus.options);
 export const MIGRATION_TRIGGER = oneOf('trigger', MigrationTrigger.options);
 export const STORAGE_DOMAIN_KIND = oneOf('kind', StorageDomainKind.options);

@@ -1,5 +1,5 @@
 import { Check, Column, Entity, ForeignKey, Index, PrimaryGeneratedColumn } from 'typeorm';
-import type { HostStatus, IsolationMeasure, Pressure } from '#contracts';
+import type { HostDriver, HostStatus, IsolationMeasure, Pressure } from '#contracts';
 import { Cluster } from './cluster.entity.js';
 import { CREATED, EMPTY_TEXT, HOST_STATUS, JSON_VALUE, REAL, TEXT, TIME, UUID } from './columns.js';
 
@@ -57,6 +57,10 @@ export class Host {
   /** As its agent found it when it started. */
   @Column({ ...JSON_VALUE, nullable: true })
   isolation!: IsolationMeasure[] | null;
+
+  /** What VMs may run on; empty until its agent has told. */
+  @Column({ ...JSON_VALUE, default: [] })
+  drivers!: HostDriver[];
 
   @Column({ ...TEXT, nullable: true })
   agentUrl!: string | null;

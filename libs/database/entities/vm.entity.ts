@@ -1,12 +1,13 @@
 import { Check, Column, Entity, ForeignKey, Index, PrimaryGeneratedColumn } from 'typeorm';
-import type { Disk, GuestReport, Nic, VmStatus } from '#contracts';
+import type { Architecture, Disk, GuestReport, HypervisorName, Nic, VmStatus } from '#contracts';
 import { Cluster } from './cluster.entity.js';
-import { CREATED, EMPTY_TEXT, JSON_VALUE, REAL, TEXT, TIME, UUID, VM_STATUS } from './columns.js';
+import { CREATED, EMPTY_TEXT, JSON_VALUE, REAL, TEXT, TIME, UUID, VM_DRIVER, VM_STATUS } from './columns.js';
 import { Host } from './host.entity.js';
 import { MigrationPolicy } from './migration-policy.entity.js';
 
 @Entity('vm')
 @Check('vm_status_check', VM_STATUS)
+@Check('vm_driver_check', VM_DRIVER)
 @Check('vm_epoch_check', 'epoch >= 0 AND epoch <= last_epoch')
 @Check('vm_host_check', `(host_id IS NULL) = (status = 'down')`)
 @Check('vm_size_check', 'vcpus > 0 AND memory_mib > 0')
@@ -47,6 +48,12 @@ export class Vm {
   /** It has run (a trigger sees to it): its disks are there, and have content that matters. */
   @Column({ default: false })
   hasDisks!: boolean;
+
+  @Column({ ...TEXT, default: 'drover' })
+  hypervisor!: HypervisorName;
+
+  @Column({ ...TEXT, default: 'riscv64' })
+  architecture!: Architecture;
 
   /** Where it runs, or is ordered to; null exactly while it is down. */
   @ForeignKey(() => Host)

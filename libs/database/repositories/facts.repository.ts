@@ -1,5 +1,5 @@
 import { type EntityManager, In, IsNull, Not } from 'typeorm';
-import type { ClusterFacts } from '#planner';
+import { type ClusterFacts, driverFor } from '#planner';
 import { Host } from '../entities/host.entity.js';
 import { Migration } from '../entities/migration.entity.js';
 import { Vm } from '../entities/vm.entity.js';
@@ -26,6 +26,7 @@ export class FactsRepository {
     const load = new Map<string, number>();
     for (const { hostId, cpuSmoothedCores } of vms)
       load.set(hostId!, (load.get(hostId!) ?? 0) + (cpuSmoothedCores ?? 0));
+    const driversOf = new Map(hosts.map(({ id, drivers }) => [id, drivers]));
     return {
       hosts: hosts.map((host) => ({
         id: host.id,
@@ -35,6 +36,7 @@ export class FactsRepository {
         memoryMiB: host.memoryMiB!,
         cpuUsedCores: load.get(host.id) ?? 0,
         overUtilizedSinceMs: millis(host.overUtilizedSince),
+        drivers: host.drivers,
       })),
       vms: vms.map((vm) => ({
         id: vm.id,
@@ -45,6 +47,9 @@ export class FactsRepository {
         memoryMiB: vm.memoryMiB,
         vcpus: vm.vcpus,
         cooldownUntilMs: millis(vm.cooldownUntil),
+        hypervisor: vm.hypervisor,
+        architecture: vm.architecture,
+        runsOn: driverFor(driversOf.get(vm.hostId!) ?? [], vm),
         immovableReason: null, // devices passed through and the like do not exist yet
       })),
       inFlight,

@@ -9,6 +9,8 @@ import type { Shown } from './file-view.js';
 export interface Confinement {
   /** A user and group of the VM's own, by number. Takes root. */
   readonly user?: number;
+  /** Groups that this user is in besides. */
+  readonly userGroups?: readonly number[];
   /** File names that exist for the process, and no others. */
   readonly files?: {
     /** An empty folder: where the new root is put together. */
@@ -30,8 +32,9 @@ export function confinedCommand(confinement: Confinement, command: readonly stri
 }
 
 /** What the shell does before it becomes the command. */
-function script({ user, files, groups }: Confinement): string {
-  const identity = user === undefined ? [] : [`--reuid=${user}`, `--regid=${user}`, '--clear-groups'];
+function script({ user, userGroups = [], files, groups }: Confinement): string {
+  const others = userGroups.length > 0 ? `--groups=${userGroups.join(',')}` : '--clear-groups';
+  const identity = user === undefined ? [] : [`--reuid=${user}`, `--regid=${user}`, others];
   return [
     'PATH=/usr/sbin:/usr/bin:/sbin:/bin',
     ...groups.map((procs) => `echo $$ > ${quoted(procs)}`),

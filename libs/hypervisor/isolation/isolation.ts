@@ -1,7 +1,7 @@
 /** What keeps the VMs' processes of this host apart from it and from each other: found out once, by trying. */
 import { createHash } from 'node:crypto';
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -42,6 +42,8 @@ export interface ConfinedVm {
   /** Files and folders beside the programs that the process may read, and that it may write. */
   readonly readable: readonly string[];
   readonly writable: readonly string[];
+  /** Devices that it uses; its user is in their groups. */
+  readonly devices: readonly string[];
   /** An empty folder that the process does not need. */
   readonly root: string;
 }
@@ -106,16 +108,21 @@ export class Isolation {
   /** What `command` becomes, to be run with fewer rights. Makes the VM's control group. */
   confine(vm: ConfinedVm, command: readonly string[]): string[] {
     if (this.measures.every(({ inForce }) => !inForce)) return [...command];
-    const { vmId, name, readable, writable, root } = vm;
+    const { vmId, name, readable, writable, devices, root } = vm;
     const user = this.userOf(vmId);
     const groups = this.groups?.create(this.groupOf(name), limitsOf(vm)) ?? [];
     const shown = () => [
       ...programView(this.options.program),
       ...readable.map((path) => look(path, 'read')),
       ...writable.map((path) => look(path, 'write')),
+      ...devices.map((path) => look(path, 'device')),
     ];
     const files = this.has.files && { root, shown: shown(), asUser: !isRoot() };
-    return confinedCommand({ ...(user !== undefined && { user }), ...(files && { files }), groups }, command);
+    const userGroups = devices.map((path) => statSync(path).gid);
+    return confinedCommand(
+      { ...(user !== undefined && { user, userGroups }), ...(files && { files }), groups },
+      command,
+    );
   }
 
   /** After the process of that name has ended. */

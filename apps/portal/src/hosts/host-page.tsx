@@ -15,6 +15,7 @@ import { HostStatusLabel } from '../parts/status.js';
 import { When } from '../parts/when.js';
 import { VmTable } from '../vms/vm-table.js';
 import { HostActions } from './host-actions.js';
+import { driverText } from '../parts/drivers.js';
 import { IsolationList } from './isolation-list.js';
 
 const PARENT = { to: '/hosts', title: 'Hosts' };
@@ -94,6 +95,7 @@ function KnownHost({ host }: { host: HostView }) {
               ? `CPU ${host.pressure.cpuSomePercent.toFixed(1)} %, memory ${host.pressure.memorySomePercent.toFixed(1)} %, I/O ${host.pressure.ioSomePercent.toFixed(1)} %`
               : 'not told by its kernel'}
           </Fact>
+          <Fact name="Runs VMs by">{host.drivers.map(driverText).join('; ') || 'not told yet'}</Fact>
           <Fact name="Isolation of VMs">
             <IsolationList isolation={host.isolation} />
           </Fact>

@@ -10,6 +10,15 @@ import { hostOptions } from './host-options.js';
 import { VmForm } from './vm-form.js';
 import { useStorageDomains } from './use-storage-domains.js';
 
+const HYPERVISORS = [
+  { value: 'drover', label: "Drover's own VMM" },
+  { value: 'qemu', label: "The host's QEMU" },
+];
+const ARCHITECTURES = [
+  { value: 'riscv64', label: 'riscv64' },
+  { value: 'x86_64', label: 'x86_64 (QEMU alone)' },
+];
+
 export function CreateVmDialog({ onClose }: { onClose: () => void }) {
   const { client } = useSession();
   const { clusters, hosts } = useInventory();
@@ -19,6 +28,8 @@ export function CreateVmDialog({ onClose }: { onClose: () => void }) {
     schema: VmForm,
     initial: {
       name: '',
+      hypervisor: 'drover',
+      architecture: 'riscv64',
       clusterId: clusters[0]?.id ?? '',
       vcpus: 1,
       memoryMiB: 128,
@@ -55,6 +66,10 @@ export function CreateVmDialog({ onClose }: { onClose: () => void }) {
       <div className="field-row">
         <NumberField form={form} name="vcpus" label="vCPUs" isRequired step={1} help="1 to 16" />
         <NumberField form={form} name="memoryMiB" label="Memory" unit="MiB" isRequired step={1} help="16 to 3584" />
+      </div>
+      <div className="field-row">
+        <SelectField form={form} name="hypervisor" label="Runs on" isRequired options={HYPERVISORS} />
+        <SelectField form={form} name="architecture" label="Architecture" isRequired options={ARCHITECTURES} />
       </div>
       <TextField
         form={form}

@@ -1,6 +1,6 @@
 /** A new VM as the dialog asks for it: networks as names with commas between, and at most one disk. */
 import { z } from 'zod';
-import { CreateVm, Disk } from '#contracts';
+import { CreateVmFields, Disk } from '#contracts';
 
 const names = (text: string) =>
   text
@@ -9,12 +9,12 @@ const names = (text: string) =>
     .filter((name) => name !== '');
 
 /** As the controller wants it, but for these. */
-export const VmForm = CreateVm.omit({ nics: true, disks: true }).extend({
+export const VmForm = CreateVmFields.omit({ nics: true, disks: true }).extend({
   /** Null: no disk. */
   storageDomainId: Disk.shape.storageDomainId.nullable(),
   diskMiB: Disk.shape.sizeMiB,
   networks: z
     .string()
     .transform((text) => names(text).map((network) => ({ network })))
-    .pipe(CreateVm.shape.nics.unwrap()),
+    .pipe(CreateVmFields.shape.nics.unwrap()),
 });

@@ -8,6 +8,7 @@ import { useHistory } from '../live/recent.js';
 import { useSession } from '../live/session.js';
 import { MigrationTable } from '../migrations/migration-table.js';
 import { MigrationProgressBar, ProgressFigures } from '../migrations/progress.js';
+import { runsOn } from '../parts/drivers.js';
 import { Nothing } from '../parts/feedback.js';
 import { cores, mebibytes, rate } from '../parts/figures.js';
 import { HostLink } from '../parts/links.js';
@@ -117,6 +118,7 @@ function KnownVm({ vm }: { vm: VmView }) {
             <Fact name="Policies may move it">
               <Cooldown until={vm.cooldownUntil} />
             </Fact>
+            <Fact name="Runs on">{runsOn(vm)}</Fact>
             <Fact name="Image">
               <code>{vm.image}</code>
             </Fact>

@@ -1,0 +1,111 @@
+/** QEMU's guests on two hosts with real agents: on the network of ours, found again, moved, and never twice. */
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { MigrationReport } from '#contracts';
+import { QmpClient } from '#qmp';
+import type { AgentProcess } from '../agent/agent-process.js';
+import { eventually, lastBeat, pager, type StartJob, TwoHosts } from '../agent/two-hosts.js';
+import { isInstalled } from '../programs.js';
+import { answeredIn } from './echo.js';
+
+const onQemu = (job: StartJob): StartJob => ({
+  ...job,
+  spec: { ...job.spec, hypervisor: 'qemu', architecture: 'riscv64' },
+});
+
+/** A guest that asks another one all the time. */
+const echo = (n: number, peer: number): StartJob => ({
+  kind: 'start',
+  vmId: randomUUID(),
+  epoch: 1,
+  spec: {
+    name: `echo-${n}`,
+    vcpus: 1,
+    memoryMiB: 32,
+    image: 'echo',
+    append: `ip=10.0.0.${n} peer=10.0.0.${peer} interval_ms=20 line_ms=200`,
+    nics: [{ network: 'default', mac: `52:54:00:00:00:0${n}` }],
+    disks: [],
+  },
+});
+
+describe.runIf(isInstalled('qemu-system-riscv64', "QEMU's guests on two hosts"))("QEMU's guests", () => {
+  let hosts: TwoHosts;
+  let a: AgentProcess;
+  let b: AgentProcess;
+
+  beforeAll(async () => {
+    hosts = await TwoHosts.start();
+    ({ a, b } = hosts);
+    hosts.introduce();
+  });
+  afterAll(() => hosts?.stop());
+
+  const ends = (agent: AgentProcess, migrationId: string, status: MigrationReport['status']) =>
+    eventually(() => {
+      const report = agent.host.last.migrations.find((each) => each.migrationId === migrationId);
+      expect(report, JSON.stringify(report?.error)).toMatchObject({ status });
+      return report!;
+    }, 60_000);
+  const answered = (agent: AgentProcess, { vmId }: StartJob) => answeredIn(agent.host.vm(vmId)?.consoleTail ?? '');
+  const expectAnswers = async (agent: AgentProcess, vm: StartJob) => {
+    const before = answered(agent, vm);
+    await eventually(() => expect(answered(agent, vm)).toBeGreaterThan(before + 10));
+  };
+
+  test("reach those on Drover's own VMM, while the agent dies and while they move", async () => {
+    expect(a.host.last.drivers).toContainEqual(
+      expect.objectContaining({ hypervisor: 'qemu', architecture: 'riscv64', accelerator: 'tcg' }),
+    );
+    const [moving, staying] = [onQemu(echo(1, 2)), echo(2, 1)];
+    await hosts.controller.order(a.host, moving);
+    await hosts.controller.order(b.host, staying);
+    await expectAnswers(a, moving);
+    await expectAnswers(b, staying);
+
+    await a.end('SIGKILL');
+    a.start();
+    await eventually(() => expect(a.host.vm(moving.vmId)?.status).toBe('up'));
+    await expectAnswers(a, moving);
+
+    const migrationId = randomUUID();
+    await hosts.controller.order(a.host, a.migrateTo(b, moving, migrationId));
+    const { downtimeMs, progress } = await ends(a, migrationId, 'completed');
+    expect(downtimeMs).toBeGreaterThanOrEqual(0);
+    expect(progress!.transferredBytes).toBeGreaterThan(0);
+    await expectAnswers(b, moving);
+    await expectAnswers(b, staying);
+    expect(a.vmmPids(moving.vmId)).toEqual([]);
+    await hosts.powerOff(b, moving, 2);
+    await hosts.powerOff(b, staying);
+  });
+
+  test('stay when a migration is cancelled, and arrive although the agent died that had ordered it', async () => {
+    const vm = onQemu(pager('region=16 rate=1', 64));
+    await hosts.startPager(a, vm);
+    const cancelled = randomUUID();
+    await hosts.controller.order(a.host, a.migrateTo(b, vm, cancelled, { bandwidthMiBps: 2 }));
+    await ends(a, cancelled, 'precopy');
+    expect((await a.request('POST', `/v1/migrations/${cancelled}/cancel`)).status).toBe(202);
+    await ends(a, cancelled, 'cancelled');
+    const beat = lastBeat(a, vm.vmId);
+    await hosts.expectUp(a, vm.vmId, beat);
+    await eventually(() => expect(b.vmmPids(vm.vmId)).toEqual([]));
+
+    const migrationId = randomUUID();
+    await hosts.controller.order(a.host, a.migrateTo(b, vm, migrationId, { bandwidthMiBps: 8, epoch: 3 }));
+    await ends(a, migrationId, 'precopy');
+    await a.end('SIGKILL');
+    // The source has let go, everything is at the destination, and nobody is there to say that it may run.
+    const qmp = await QmpClient.connect({ path: join(a.dir, 'run', vm.vmId, 'qmp.sock') });
+    await eventually(async () => expect(await qmp.execute('query-status')).toMatchObject({ status: 'postmigrate' }));
+    qmp.close();
+    expect(b.host.vm(vm.vmId)).toMatchObject({ status: 'incoming', epoch: 3 });
+    a.start();
+    await ends(a, migrationId, 'completed');
+    await hosts.expectUp(b, vm.vmId, beat);
+    expect([a.vmmPids(vm.vmId), b.vmmPids(vm.vmId).length]).toEqual([[], 1]);
+    await hosts.powerOff(b, vm, 3);
+  });
+});
