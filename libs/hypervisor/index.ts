@@ -20,5 +20,6 @@ export type {
 export { Isolation, type MeasureState } from './isolation/isolation.js';
 export { makeVmFolder, runtimeFolderFor } from './runtime-folder.js';
 export { QemuDriver } from './qemu-driver.js';
-export { findQemus, QEMU_ARCHITECTURES, type QemuProgram } from './qemu-programs.js';
+export { QEMU_ARCHITECTURES } from './qemu-machines.js';
+export { findQemus, type QemuProgram } from './qemu-programs.js';
 export { VmmDriver } from './vmm-driver.js';

@@ -1,24 +1,8 @@
 /** The command line of a VM on QEMU: pure. The same on every host, or the guest could not move. */
 import type { LaunchSpec } from './hypervisor.js';
 import { agentArguments, balloonArguments, escaped, qmpOption, type VmSockets } from './process-driver.js';
-import type { QemuArchitecture, QemuProgram } from './qemu-programs.js';
-
-interface Machine {
-  readonly machine: string;
-  readonly cpu: string;
-  /** How virtio devices are attached: virtio-net-BUS. */
-  readonly bus: 'device' | 'pci';
-  readonly more: readonly string[];
-}
-
-/**
- * Versioned where QEMU versions it, by the oldest that has all we need; a CPU that every host can be. virtio devices keep
- * to version 1 of their specification.
- */
-const MACHINES: Readonly<Record<QemuArchitecture, Machine>> = {
-  riscv64: { machine: 'virt', cpu: 'rv64', bus: 'device', more: ['-global', 'virtio-mmio.force-legacy=false'] },
-  x86_64: { machine: 'pc-q35-7.2', cpu: 'qemu64', bus: 'pci', more: [] },
-};
+import { MACHINES } from './qemu-machines.js';
+import type { QemuProgram } from './qemu-programs.js';
 
 /** Translated code that TCG keeps; its default is an eighth of the host's memory. */
 const TRANSLATED_MIB = 128;

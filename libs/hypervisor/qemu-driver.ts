@@ -5,7 +5,8 @@ import type { Isolation } from './isolation/isolation.js';
 import { ProcessDriver, type VmSockets } from './process-driver.js';
 import { qemuArguments } from './qemu-arguments.js';
 import { QemuProcess } from './qemu-process.js';
-import { KVM, type QemuArchitecture, type QemuProgram } from './qemu-programs.js';
+import type { QemuArchitecture } from './qemu-machines.js';
+import { KVM, type QemuProgram } from './qemu-programs.js';
 import type { Exit } from './qmp-process.js';
 
 export class QemuDriver extends ProcessDriver {

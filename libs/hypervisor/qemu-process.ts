@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { QmpCommandError, type QmpClient } from '#qmp';
 import type { IncomingFigures, MigrateOptions, MirrorFigures, OutgoingFigures, VmHandle } from './hypervisor.js';
 import { qemuIncomingFigures } from './query-migrate.js';
-import type { QemuArchitecture } from './qemu-programs.js';
+import type { QemuArchitecture } from './qemu-machines.js';
 import { writeTimers } from './qemu-timers.js';
 import { type Exit, QmpVmProcess } from './qmp-process.js';
 

@@ -4,9 +4,7 @@ import { accessSync, constants } from 'node:fs';
 import { arch } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
-
-export const QEMU_ARCHITECTURES = ['riscv64', 'x86_64'] as const;
-export type QemuArchitecture = (typeof QEMU_ARCHITECTURES)[number];
+import { MACHINES, QEMU_ARCHITECTURES, type QemuArchitecture } from './qemu-machines.js';
 
 export interface QemuProgram {
   readonly architecture: QemuArchitecture;
@@ -46,9 +44,10 @@ async function findQemu(architecture: QemuArchitecture, path: string): Promise<Q
 
 async function acceleratorOf(architecture: QemuArchitecture, program: string): Promise<'kvm' | 'tcg'> {
   if (NODE_NAMES[architecture] !== arch() || !isAccessible(KVM, constants.R_OK | constants.W_OK)) return 'tcg';
-  // A machine without a guest shows whether KVM takes one.
-  const args = ['-accel', 'kvm', '-machine', 'none', '-display', 'none', '-nodefaults', '-monitor', 'stdio'];
-  const trial = run(program, args, { timeout: TIMEOUT_MS });
+  const { machine, cpu } = MACHINES[architecture];
+  // A machine that stands still shows whether KVM works, and has all that the guests' CPU has.
+  const args = ['-accel', 'kvm', '-machine', machine, '-cpu', cpu, '-S', '-display', 'none', '-nodefaults'];
+  const trial = run(program, [...args, '-monitor', 'stdio'], { timeout: TIMEOUT_MS });
   trial.child.stdin?.end('quit\n');
   return trial.then(
     () => 'kvm',

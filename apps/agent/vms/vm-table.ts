@@ -2,14 +2,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { VmSpec } from '#contracts';
-import {
-  makeVmFolder,
-  STANDARD_DEVICES,
-  type VmEnd,
-  type VmHandle,
-  type VmPlace,
-  type VmProcess,
-} from '#hypervisor';
+import { makeVmFolder, STANDARD_DEVICES, type VmEnd, type VmHandle, type VmPlace, type VmProcess } from '#hypervisor';
 import type { Log } from '../log.js';
 import type { NicPort } from '../network/switch-thread.js';
 import type { JsonStore } from '../state/json-store.js';

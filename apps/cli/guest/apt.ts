@@ -5,7 +5,6 @@ import { debianMirror, parseDeb822, parseOneLine, parseStanzas, type AptSource }
 import { dependencies } from './closure.js';
 import { CommandError, run } from './run.js';
 
-const ARCHITECTURE = 'riscv64';
 const SOURCES = '/etc/apt';
 const KEYRINGS = ['gpg', 'pgp'].map((type) => `/usr/share/keyrings/debian-archive-keyring.${type}`);
 
@@ -60,6 +59,7 @@ export class PrivateApt {
 
   constructor(
     folder: string,
+    architecture: string,
     private readonly mirror: string,
     private readonly suite: string,
     keyring: string,
@@ -69,10 +69,10 @@ export class PrivateApt {
     for (const path of ['etc', 'state/lists/partial', 'cache/archives/partial'])
       mkdirSync(at(path), { recursive: true });
     writeFileSync(at('state/status'), '');
-    writeFileSync(at('etc/sources.list'), `deb [arch=${ARCHITECTURE} signed-by=${keyring}] ${mirror} ${suite} main\n`);
+    writeFileSync(at('etc/sources.list'), `deb [arch=${architecture} signed-by=${keyring}] ${mirror} ${suite} main\n`);
     this.options = [
-      `APT::Architecture=${ARCHITECTURE}`,
-      `APT::Architectures=${ARCHITECTURE}`,
+      `APT::Architecture=${architecture}`,
+      `APT::Architectures=${architecture}`,
       'APT::Default-Release=',
       'APT::Sandbox::User=root', // the folder may be one that apt's own user cannot see
       'APT::Status-Fd=3',

@@ -1,4 +1,4 @@
-/** Fetches Debian's packages for riscv64 and makes a guest of them: kernel, initial file system, manifest. */
+/** Fetches Debian's packages of an architecture and makes a guest of them: kernel, initial file system, manifest. */
 import {
   existsSync,
   mkdirSync,
@@ -12,6 +12,7 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { FetchError, findKeyring, findMirror, PrivateApt, type Package } from './apt.js';
+import { ARCHITECTURES, type GuestArchitecture } from './architecture.js';
 import { likelyPackages } from './closure.js';
 import { writeCpio } from './cpio.js';
 import { BOOT_MODULES, initramfsEntries, LATER_MODULES, PROGRAMS, readOverlay } from './initramfs.js';
@@ -21,8 +22,6 @@ import { collectLibraries, type Libraries, type Unpacked } from './programs.js';
 import type { Progress } from './progress.js';
 import { run } from './run.js';
 
-/** Depends on the newest kernel of the suite. */
-const KERNEL = 'linux-image-riscv64';
 /** Packages, unpacked and not, beside the result: about 320 MiB in trixie. */
 const NEEDED_BYTES = 500 * 2 ** 20;
 /** Grows when the same packages and files give another result. */
@@ -32,6 +31,7 @@ export interface FetchOptions {
   /** Where kernel, initrd and manifest.json go. */
   readonly folder: string;
   readonly suite: string;
+  readonly architecture: GuestArchitecture;
   /** Fetch although it is there: for newer packages. */
   readonly force: boolean;
   /** Files that are ours: guests/linux. */
@@ -42,6 +42,7 @@ export interface FetchOptions {
 
 export interface FetchedGuest {
   readonly folder: string;
+  readonly architecture: GuestArchitecture;
   /** False: it was there already. */
   readonly isNew: boolean;
   readonly manifest: Manifest;
@@ -49,10 +50,10 @@ export interface FetchedGuest {
 
 /** Rejects with a FetchError that says what stands in the way, and leaves the folder as it was. */
 export async function fetchGuest(options: FetchOptions): Promise<FetchedGuest> {
-  const { folder, suite, force, signal } = options;
+  const { folder, suite, architecture, force, signal } = options;
   const recipe = recipeOf(options);
   const present = readGuest(folder);
-  if (present && present.recipe === recipe && !force) return { folder, isNew: false, manifest: present };
+  if (present && present.recipe === recipe && !force) return { folder, architecture, isNew: false, manifest: present };
 
   const mirror = findMirror();
   const keyring = findKeyring();
@@ -61,13 +62,13 @@ export async function fetchGuest(options: FetchOptions): Promise<FetchedGuest> {
   try {
     const { bavail, bsize } = statfsSync(work);
     if (bavail * bsize < NEEDED_BYTES) throw new FetchError(`${work} has less than ${NEEDED_BYTES / 2 ** 20} MiB left`);
-    const apt = new PrivateApt(work, mirror, suite, keyring, {
+    const apt = new PrivateApt(work, ARCHITECTURES[architecture].debian, mirror, suite, keyring, {
       signal,
       onPortion: (portion) => options.progress.set(portion),
     });
     const manifest = await build(options, apt, work, recipe);
     replace(folder, join(work, 'result'));
-    return { folder, isNew: true, manifest };
+    return { folder, architecture, isNew: true, manifest };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOSPC') throw new FetchError('the disk is full');
     throw error;
@@ -84,25 +85,29 @@ function replace(folder: string, result: string): void {
   renameSync(result, folder);
 }
 
-function recipeOf({ suite, overlay }: FetchOptions): string {
+function recipeOf({ suite, architecture, overlay }: FetchOptions): string {
   const files = readOverlay(overlay).map((entry) => {
     return entry.kind === 'file' ? [entry.path, entry.executable, sha256(entry.content)] : [];
   });
-  return sha256(Buffer.from(JSON.stringify([FORMAT, suite, BOOT_MODULES, LATER_MODULES, PROGRAMS, files.toSorted()])));
+  return sha256(
+    Buffer.from(JSON.stringify([FORMAT, suite, architecture, BOOT_MODULES, LATER_MODULES, PROGRAMS, files.toSorted()])),
+  );
 }
 
 async function build(options: FetchOptions, apt: PrivateApt, work: string, recipe: string): Promise<Manifest> {
-  const { suite, progress } = options;
+  const { suite, architecture, progress } = options;
+  const { debian, libraries: libraryFolder, loaderFolder, busModule } = ARCHITECTURES[architecture];
+  const metapackage = `linux-image-${debian}`; // depends on the newest kernel of the suite
   progress.begin(`getting the package index of ${suite}`);
   await apt.update();
   const larder = new Larder(apt, work, options);
-  const [newest] = await larder.find([KERNEL]);
+  const [newest] = await larder.find([metapackage]);
   const kernelPackage = newest!.depends.find((name) => name.startsWith('linux-image-'));
-  if (kernelPackage === undefined) throw new Error(`${KERNEL} of ${suite} depends on no kernel`);
+  if (kernelPackage === undefined) throw new Error(`${metapackage} of ${suite} depends on no kernel`);
   await larder.fetch([...new Set([kernelPackage, ...PROGRAMS.map(({ debianPackage }) => debianPackage)])]);
 
   const fileOf = ({ debianPackage, file }: (typeof PROGRAMS)[number]) => join(larder.folderOf(debianPackage), file);
-  const libraries = await larder.fetchLibraries(PROGRAMS.map(fileOf));
+  const libraries = await larder.fetchLibraries(PROGRAMS.map(fileOf), libraryFolder);
 
   progress.begin('writing kernel and initrd');
   const kernelFolder = larder.folderOf(kernelPackage);
@@ -114,8 +119,13 @@ async function build(options: FetchOptions, apt: PrivateApt, work: string, recip
   };
   const entries = initramfsEntries({
     programs: new Map(PROGRAMS.map((program) => [program.path, readFileSync(fileOf(program))])),
+    loaderFolder,
     libraries,
-    modules: collectModules(onlyFolder(join(kernelFolder, 'usr/lib/modules')), BOOT_MODULES, LATER_MODULES),
+    modules: collectModules(
+      onlyFolder(join(kernelFolder, 'usr/lib/modules')),
+      [busModule, ...BOOT_MODULES],
+      LATER_MODULES,
+    ),
     overlay: readOverlay(options.overlay),
   });
   const manifest: Manifest = {
@@ -150,7 +160,7 @@ class Larder {
   constructor(
     private readonly apt: PrivateApt,
     private readonly work: string,
-    private readonly options: Pick<FetchOptions, 'progress' | 'signal' | 'suite'>,
+    private readonly options: Pick<FetchOptions, 'progress' | 'signal' | 'suite' | 'architecture'>,
   ) {}
 
   folderOf(name: string): string {
@@ -162,8 +172,8 @@ class Larder {
     const found = await this.apt.show(names);
     const absent = names.find((name) => !found.some((one) => one.name === name));
     if (absent === undefined) return found;
-    const { suite } = this.options;
-    throw new FetchError(`suite ${suite} has no ${absent} for riscv64: choose trixie or a later one (--suite)`);
+    const { suite, architecture } = this.options;
+    throw new FetchError(`suite ${suite} has no ${absent} for ${architecture}: choose trixie or a later one (--suite)`);
   }
 
   async fetch(names: readonly string[]): Promise<void> {
@@ -171,9 +181,9 @@ class Larder {
   }
 
   /** Content of the libraries that the programs need, by soname. Gets packages until none is missing. */
-  async fetchLibraries(programs: readonly string[]): Promise<ReadonlyMap<string, Buffer>> {
+  async fetchLibraries(programs: readonly string[], folder: string): Promise<ReadonlyMap<string, Buffer>> {
     for (;;) {
-      const libraries = collectLibraries(programs, this.unpacked);
+      const libraries = collectLibraries(programs, this.unpacked, folder);
       if (libraries.missing.size === 0) return libraries.found;
       const packages = await this.apt.show(this.candidates(libraries)); // without names that others provide
       if (packages.length === 0) throw new Error(`no package has ${[...libraries.missing.keys()].join(', ')}`);

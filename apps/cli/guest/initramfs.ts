@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { CpioEntry } from './cpio.js';
 
 /** Drivers that are modules in Debian's kernel: for each boot, and for later; ext4 wants its checksum by name. */
-export const BOOT_MODULES = ['virtio_mmio', 'virtio_blk', 'virtio_net', 'virtio_balloon', 'virtio_rng'];
+export const BOOT_MODULES = ['virtio_blk', 'virtio_net', 'virtio_balloon', 'virtio_rng'];
 export const LATER_MODULES = ['ext4', 'crc32c_generic'];
 /** Programs: where the package has each, and its place in the guest. */
 export const PROGRAMS = [
@@ -20,6 +20,8 @@ const FOLDERS = ['proc', 'sys', 'dev', 'run', 'tmp', 'mnt', 'root', 'var', 'usr/
 export interface InitramfsParts {
   /** Content of the programs, by their place in the guest. */
   readonly programs: ReadonlyMap<string, Buffer>;
+  /** Where programs look for the dynamic loader: lib, or another name for it. */
+  readonly loaderFolder: string;
   /** By soname. */
   readonly libraries: ReadonlyMap<string, Buffer>;
   readonly modules: readonly CpioEntry[];
@@ -28,13 +30,14 @@ export interface InitramfsParts {
 }
 
 /** All entries, in no order. */
-export function initramfsEntries({ programs, libraries, modules, overlay }: InitramfsParts): CpioEntry[] {
+export function initramfsEntries({ programs, loaderFolder, libraries, modules, overlay }: InitramfsParts): CpioEntry[] {
   const file = (path: string, content: Buffer): CpioEntry => ({ kind: 'file', path, content, executable: true });
   return [
     ...FOLDERS.map((path): CpioEntry => ({ kind: 'folder', path })),
     { kind: 'device', path: 'dev/console', major: 5, minor: 1 }, // before anything is mounted
     { kind: 'link', path: 'bin/sh', target: 'busybox' },
     { kind: 'link', path: 'var/run', target: '/run' },
+    ...(loaderFolder === 'lib' ? [] : [{ kind: 'link', path: loaderFolder, target: 'lib' } as const]),
     ...[...programs].map(([path, content]) => file(path, content)),
     ...[...libraries].map(([soname, content]) => file(`lib/${soname}`, content)),
     ...modules,

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { closure } from './closure.js';
 import { isElf, neededLibraries } from './elf.js';
 
-/** Where Debian's packages have libraries, for this architecture. */
-const LIBRARY_FOLDERS = ['usr/lib/riscv64-linux-gnu', 'lib/riscv64-linux-gnu', 'usr/lib', 'lib'];
+/** Where Debian's packages have libraries; `own`: the folder of an architecture. */
+const libraryFolders = (own: string) => [`usr/lib/${own}`, `lib/${own}`, 'usr/lib', 'lib', 'usr/lib64', 'lib64'];
 
 /** A package that has been unpacked into a folder. */
 export interface Unpacked {
@@ -20,9 +20,9 @@ export interface Libraries {
   readonly missing: ReadonlyMap<string, string>;
 }
 
-/** The libraries that the programs (paths of files) need, as far as the packages have them. */
-export function collectLibraries(programs: readonly string[], packages: readonly Unpacked[]): Libraries {
-  const places = new Map(packages.flatMap(librariesOf));
+/** The libraries that the programs (paths of files) need, as far as the packages have them in their folder or above. */
+export function collectLibraries(programs: readonly string[], packages: readonly Unpacked[], own: string): Libraries {
+  const places = new Map(packages.flatMap((each) => librariesOf(each, own)));
   const contents = new Map<string, Buffer>();
   const needsOf = (name: string): string[] | undefined => {
     const path = programs.includes(name) ? name : places.get(name)?.path;
@@ -40,8 +40,9 @@ export function collectLibraries(programs: readonly string[], packages: readonly
   };
 }
 
-function librariesOf({ name, folder }: Unpacked): [string, { path: string; owner: string }][] {
-  return LIBRARY_FOLDERS.map((below) => join(folder, below))
+function librariesOf({ name, folder }: Unpacked, own: string): [string, { path: string; owner: string }][] {
+  return libraryFolders(own)
+    .map((below) => join(folder, below))
     .filter((path) => existsSync(path))
     .flatMap((path) => {
       const files = readdirSync(path, { withFileTypes: true }).filter((entry) => /\.so(\.|$)/.test(entry.name));
