@@ -2,26 +2,30 @@
 import { QmpError } from '#qmp';
 
 /** Part of the stream: always on. */
-const ALWAYS = ['events', 'return-path'] as const;
+const ALWAYS = ['events', 'return-path', 'postcopy-preempt', 'postcopy-blocktime'] as const;
+/** What is agreed upon when a migration begins: may be switched between migrations; off at first. */
+const BEFORE = ['postcopy-ram'] as const;
 /** May be switched at any time, also while a migration runs; off at first. */
 const IN_FLIGHT = ['auto-converge', 'xbzrle'] as const;
 /** Not here. */
 const NEVER = [
-  ...['rdma-pin-all', 'zero-blocks', 'compress', 'postcopy-ram', 'x-colo', 'release-ram', 'block'],
-  ...['pause-before-switchover', 'multifd', 'dirty-bitmaps', 'postcopy-blocktime', 'late-block-activate'],
-  ...['x-ignore-shared', 'validate-uuid', 'background-snapshot', 'zero-copy-send', 'postcopy-preempt'],
+  ...['rdma-pin-all', 'zero-blocks', 'compress', 'x-colo', 'release-ram', 'block'],
+  ...['pause-before-switchover', 'multifd', 'dirty-bitmaps', 'late-block-activate'],
+  ...['x-ignore-shared', 'validate-uuid', 'background-snapshot', 'zero-copy-send'],
   ...['switchover-ack'],
 ];
 
-export type Capability = (typeof IN_FLIGHT)[number];
+const CHOICES = [...BEFORE, ...IN_FLIGHT];
+export type Capability = (typeof CHOICES)[number];
 export type Capabilities = Readonly<Record<Capability, boolean>>;
 
-export const INITIAL_CAPABILITIES = Object.fromEntries(IN_FLIGHT.map((name) => [name, false])) as Capabilities;
+export const INITIAL_CAPABILITIES = Object.fromEntries(CHOICES.map((name) => [name, false])) as Capabilities;
 
-/** The capabilities after some were switched. Throws a QmpError, and changes nothing, if one cannot be. */
+/** The capabilities after some were switched. Throws a QmpError, and changes nothing, if one cannot be (now). */
 export function switchCapabilities(
   now: Capabilities,
   wanted: readonly { readonly capability: string; readonly state: boolean }[],
+  isMigrating: boolean,
 ): Capabilities {
   const changes = wanted.map(({ capability, state }) => {
     if (isIn(NEVER, capability) && state) {
@@ -30,7 +34,10 @@ export function switchCapabilities(
     if (isIn(ALWAYS, capability) && !state) {
       throw new QmpError(`migration capability '${capability}' is part of the stream: leave it on`);
     }
-    if (!isIn([...ALWAYS, ...IN_FLIGHT, ...NEVER], capability)) {
+    if (isIn(BEFORE, capability) && isMigrating && state !== now[capability as Capability]) {
+      throw new QmpError(`migration capability '${capability}' cannot be switched while a migration is under way`);
+    }
+    if (!isIn([...ALWAYS, ...CHOICES, ...NEVER], capability)) {
       throw new QmpError(`there is no migration capability '${capability}'`);
     }
     return [capability, state] as const;
@@ -42,7 +49,7 @@ export function switchCapabilities(
 /** Answer of query-migrate-capabilities. */
 export const listCapabilities = (now: Capabilities) => [
   ...ALWAYS.map((capability) => ({ capability, state: true })),
-  ...IN_FLIGHT.map((capability) => ({ capability, state: now[capability] })),
+  ...CHOICES.map((capability) => ({ capability, state: now[capability] })),
   ...NEVER.map((capability) => ({ capability, state: false })),
 ];
 

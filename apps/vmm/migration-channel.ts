@@ -17,7 +17,10 @@ export function socketChannel(socket: Socket): Channel {
       socket.on('data', onData);
       void closed.then(() => onClose(failure));
     },
+    hold: () => void socket.pause(),
+    goOn: () => void socket.resume(),
     close: async (graceMs) => {
+      socket.resume(); // else its end is never seen
       const deadline = setTimeout(() => socket.destroy(), graceMs);
       socket.end();
       await closed;

@@ -1,7 +1,7 @@
-import type { IncomingFigures } from '#migration';
+import { nothingYet, type IncomingFigures } from '#migration';
 import { QmpError, type QmpServer } from '#qmp';
 import type { MigrationAddress } from './migration-address.js';
-import type { FromThread, MigrationTask } from './migration-messages.js';
+import type { FromThread, MigrationTask, PostcopyOrder } from './migration-messages.js';
 import { incomingStatus } from './migration-query.js';
 import { MigrationThread, type MachineServant } from './migration-thread.js';
 import type { Vm } from './vm.js';
@@ -9,6 +9,8 @@ import type { Vm } from './vm.js';
 export interface ArrivalPorts {
   /** Somebody connected who was no migration. */
   readonly onStranger: (message: string) => void;
+  /** Something was asked for in vain, or the VM is lost. */
+  readonly onRefused: (message: string) => void;
   /** The one migration that was waited for has failed; RAM is zero again. */
   readonly onFailure: (message: string) => void;
 }
@@ -21,7 +23,8 @@ export class Arrival {
   private readonly thread: MigrationThread;
   private readonly listening: Promise<void>;
   private settleListening!: { resolve(): void; reject(error: Error): void };
-  private readonly finishers: { resolve(): void; reject(error: Error): void }[] = [];
+  private readonly finishers: Waiting[] = [];
+  private readonly recoverers: Waiting[] = [];
 
   constructor(
     private readonly qmp: QmpServer,
@@ -29,16 +32,7 @@ export class Arrival {
     task: MigrationTask,
     private readonly ports: ArrivalPorts,
   ) {
-    this.figures = {
-      status: 'waiting',
-      migrationId: null,
-      epoch: vm.epoch,
-      pages: 0,
-      zeroPages: 0,
-      iteration: 0,
-      isConnected: false,
-      error: null,
-    };
+    this.figures = nothingYet(vm.epoch);
     this.listening = new Promise((resolve, reject) => (this.settleListening = { resolve, reject }));
     const servant: MachineServant = {
       stop: () => this.refuse(),
@@ -50,6 +44,7 @@ export class Arrival {
         return null;
       },
       start: (running) => this.start(running),
+      lose: () => this.lose(),
     };
     this.thread = new MigrationThread(task, servant, {
       onNews: (news) => this.hear(news),
@@ -64,13 +59,54 @@ export class Arrival {
 
   /** See IncomingMigration.finish; resolves when the guest has been started. Rejects with a QmpError. */
   finish(): Promise<void> {
-    if (this.figures.status === 'running') return Promise.resolve();
+    if (this.hasStarted) return Promise.resolve();
     if (this.figures.status === 'failed') return Promise.reject(new QmpError('the migration has failed'));
     this.thread.tell({ kind: 'finish' });
     return new Promise((resolve, reject) => this.finishers.push({ resolve, reject }));
   }
 
+  /** Listens for a source that comes back in post-copy. Resolves when it does; rejects with a QmpError if it cannot. */
+  recover(address: MigrationAddress): Promise<void> {
+    if (!this.isPaused) return Promise.reject(new QmpError(`there is no pause to recover from: ${this.status}`));
+    this.thread.tell({ kind: 'recover', address });
+    return new Promise((resolve, reject) => this.recoverers.push({ resolve, reject }));
+  }
+
+  /** Throws a QmpError if it cannot be now. */
+  order(order: PostcopyOrder): void {
+    if (order.kind === 'pause' && this.figures.status !== 'postcopy') {
+      throw new QmpError(`only post-copy can be paused: the migration is ${this.status}`);
+    }
+    if (order.kind === 'giveUp' && !this.isPaused) {
+      throw new QmpError(`only a migration that is paused in post-copy can be given up here: it is ${this.status}`);
+    }
+    this.thread.tell(order);
+  }
+
+  get isOver(): boolean {
+    return ['running', 'failed'].includes(this.figures.status);
+  }
+
+  private get status(): string {
+    return incomingStatus(this.figures);
+  }
+
+  private get isPaused(): boolean {
+    const { status, isConnected } = this.figures;
+    return status === 'postcopy_paused' || (status === 'loaded' && !isConnected);
+  }
+
+  private get hasStarted(): boolean {
+    return this.figures.status === 'running' || this.figures.status.startsWith('postcopy');
+  }
+
+  private async lose(): Promise<null> {
+    await this.vm.stop('internal-error');
+    return null;
+  }
+
   private start(running: boolean): null {
+    this.vm.machine.pages.request = (pages) => this.thread.tell({ kind: 'request', pages });
     this.vm.epoch = this.figures.epoch;
     this.vm.takeOver(running && this.vm.autostart ? 'running' : 'paused');
     return null;
@@ -101,7 +137,17 @@ export class Arrival {
         break;
       case 'received':
         this.settleFinishers(null);
-        if (news.outcome === 'failed') this.ports.onFailure(this.figures.error!.message);
+        if (news.outcome === 'failed') this.tellFailure(this.figures.error!.message);
+        break;
+      case 'recovering':
+        this.bound = news.bound;
+        settle(this.recoverers, null);
+        break;
+      case 'recoverFailed':
+        settle(this.recoverers, new QmpError(news.message));
+        break;
+      case 'refused':
+        this.ports.onRefused(news.message);
         break;
     }
   }
@@ -111,20 +157,36 @@ export class Arrival {
     this.figures = figures;
     const status = incomingStatus(figures);
     if (status !== before) this.qmp.emit('MIGRATION', { status });
+    if (this.hasStarted) this.settleFinishers(null);
+  }
+
+  /** A VM that runs here, or has run, is its owner's to end. */
+  private tellFailure(message: string): void {
+    if (this.vm.runState === 'inmigrate') this.ports.onFailure(message);
+    else this.ports.onRefused(message);
   }
 
   private fail(message: string): void {
     const error = new QmpError(message);
     this.note({ ...this.figures, status: 'failed', error: { code: 'machine', message } });
     this.settleFinishers(error);
-    if (this.bound) this.ports.onFailure(message);
+    if (this.bound) this.tellFailure(message);
     else this.settleListening.reject(error);
   }
 
   private settleFinishers(error: Error | null): void {
-    for (const { resolve, reject } of this.finishers.splice(0)) {
-      if (error) reject(error);
-      else resolve();
-    }
+    settle(this.finishers, error);
+  }
+}
+
+interface Waiting {
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+function settle(waiting: Waiting[], error: Error | null): void {
+  for (const { resolve, reject } of waiting.splice(0)) {
+    if (error) reject(error);
+    else resolve();
   }
 }

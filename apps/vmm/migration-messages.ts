@@ -16,12 +16,15 @@ export interface OutgoingRole {
   readonly migrationId: string;
   readonly epoch: number;
   readonly parameters: PrecopyParameters;
+  /** Whether post-copy may be started. */
+  readonly postcopy: boolean;
 }
 
 export interface IncomingRole {
   readonly kind: 'incoming';
   readonly address: MigrationAddress;
   readonly epoch: number;
+  readonly recoverMs: number;
 }
 
 /** What the engine asks of the machine, with the answers. */
@@ -31,6 +34,7 @@ export interface MachineCalls {
   saveState: { argument: null; answer: Uint8Array };
   restoreState: { argument: Uint8Array; answer: null };
   start: { argument: boolean; answer: null };
+  lose: { argument: null; answer: null };
 }
 export type MachineCall = keyof MachineCalls;
 
@@ -44,10 +48,23 @@ export type FromThread =
   | { readonly kind: 'received'; readonly outcome: IncomingOutcome['kind'] }
   /** Answer to `finish`: null or why not. */
   | { readonly kind: 'finishing'; readonly refusal: string | null }
-  | { readonly kind: 'listenFailed'; readonly message: string };
+  | { readonly kind: 'listenFailed'; readonly message: string }
+  /** It listens for a source that comes back; or why not. */
+  | { readonly kind: 'recovering'; readonly bound: MigrationAddress }
+  | { readonly kind: 'recoverFailed'; readonly message: string }
+  /** An order came too late, or too early. */
+  | { readonly kind: 'refused'; readonly message: string };
 
 export type ToThread =
   | { readonly kind: 'answer'; readonly id: number; readonly answer: unknown; readonly error: string | null }
   | { readonly kind: 'parameters'; readonly parameters: PrecopyParameters }
   | { readonly kind: 'cancel' }
-  | { readonly kind: 'finish' };
+  | { readonly kind: 'finish' }
+  | PostcopyOrder;
+
+/** As of PrecopySource and IncomingMigration. */
+export type PostcopyOrder =
+  | { readonly kind: 'startPostcopy' | 'pause' | 'giveUp' }
+  | { readonly kind: 'resume' | 'recover'; readonly address: MigrationAddress }
+  | { readonly kind: 'request'; readonly pages: readonly number[] }
+  | { readonly kind: 'recoverTime'; readonly ms: number };

@@ -1,12 +1,14 @@
 import type { MigrationFigures, PrecopyParameters } from '#migration';
-import type { QmpServer } from '#qmp';
+import { QmpError, type QmpServer } from '#qmp';
 import { GuestMemory, liftThrottles } from '#vmm';
-import type { MigrationTask } from './migration-messages.js';
+import type { MigrationTask, PostcopyOrder } from './migration-messages.js';
 import { describeOutgoing } from './migration-query.js';
 import { MigrationThread, type MachineServant } from './migration-thread.js';
 import type { RunState } from './run-state.js';
 import type { Vm } from './vm.js';
 
+/** The guest runs at the destination, and needs pages that are here. */
+const isInPostcopy = (status: string | undefined): boolean => status?.startsWith('postcopy-') ?? false;
 const OVER = ['completed', 'failed', 'cancelled'];
 
 /** One attempt to move this VM away: its thread, and what it does to the VM's run state. */
@@ -23,6 +25,7 @@ export class OutgoingMigration {
     private readonly qmp: QmpServer,
     private readonly vm: Vm,
     task: MigrationTask,
+    log: (line: string) => void,
     /** Block jobs that bring its disks along. */
     private readonly mirrors: readonly string[] = [],
   ) {
@@ -33,10 +36,12 @@ export class OutgoingMigration {
       saveState: () => vm.machine.saveState(),
       restoreState: () => this.refuse(),
       start: () => this.refuse(),
+      lose: () => this.refuse(),
     };
     this.thread = new MigrationThread(task, servant, {
       onNews: (news) => {
         if (news.kind === 'outgoing') this.hear(news.figures);
+        else if (news.kind === 'refused') log(news.message);
       },
       onCrash: (error) => this.crashed(error),
     });
@@ -61,6 +66,19 @@ export class OutgoingMigration {
     if (!this.isOver) this.thread.tell({ kind: 'cancel' });
   }
 
+  /** What may be asked in post-copy, or to begin it. Throws a QmpError if it cannot be now. */
+  order(order: PostcopyOrder): void {
+    const status = this.figures?.status ?? 'setup';
+    if (order.kind === 'startPostcopy' && this.isOver) throw new QmpError('there is no migration under way');
+    if (order.kind === 'pause' && status !== 'postcopy-active' && status !== 'postcopy-recover') {
+      throw new QmpError(`only post-copy can be paused: the migration is ${status}`);
+    }
+    if (order.kind === 'resume' && status !== 'postcopy-paused') {
+      throw new QmpError(`there is no paused migration to resume: it is ${status}`);
+    }
+    this.thread.tell(order);
+  }
+
   private async stop(): Promise<{ running: boolean }> {
     const { vm } = this;
     this.runStateBefore = vm.runState;
@@ -83,7 +101,8 @@ export class OutgoingMigration {
   private hear(figures: MigrationFigures): void {
     const before = this.figures;
     this.figures = figures;
-    if (figures.status === 'completed' && this.vm.runState === 'finish-migrate') this.vm.setRunState('postmigrate');
+    const isGone = figures.status === 'completed' || (figures.status === 'failed' && isInPostcopy(before?.status));
+    if (isGone && this.vm.runState === 'finish-migrate') this.vm.setRunState('postmigrate');
     if (figures.dirtySyncs !== (before?.dirtySyncs ?? 0)) this.qmp.emit('MIGRATION_PASS', { pass: figures.dirtySyncs });
     if (figures.status !== before?.status) this.qmp.emit('MIGRATION', { status: figures.status });
   }
@@ -98,7 +117,7 @@ export class OutgoingMigration {
       this.qmp.emit('MIGRATION', { status: 'failed' });
       return;
     }
-    const mayBeThere = this.vm.runState === 'finish-migrate';
+    const mayBeThere = this.vm.runState === 'finish-migrate' && !isInPostcopy(this.figures.status);
     this.hear({
       ...this.figures,
       error: told,

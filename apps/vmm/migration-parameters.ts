@@ -7,12 +7,15 @@ import type { Capabilities } from './migration-capabilities.js';
 const MAX_DOWNTIME_MS = 2_000_000;
 const MIB = 2 ** 20;
 const MAX_CACHE_BYTES = 2 ** 31;
+const MAX_RECOVER_S = 30 * 86_400;
 const percentage = (from: number, to: number) => integer(from, to);
 
 /** Each parameter's check, and QEMU's default where QEMU has it; no limit to the bandwidth. */
 const PARAMETERS = {
   'max-bandwidth': parameter(integer(0), DEFAULT_PARAMETERS.maxBandwidth),
   'downtime-limit': parameter(integer(0, MAX_DOWNTIME_MS), DEFAULT_PARAMETERS.downtimeLimitMs),
+  'max-postcopy-bandwidth': parameter(integer(0), DEFAULT_PARAMETERS.maxPostcopyBandwidth),
+  'x-drover-recover-timeout': parameter(integer(1, MAX_RECOVER_S), DEFAULT_PARAMETERS.recoverMs / 1000),
   'throttle-trigger-threshold': parameter(percentage(1, 100), 50),
   'cpu-throttle-initial': parameter(percentage(1, 99), 20),
   'cpu-throttle-increment': parameter(percentage(1, 99), 10),
@@ -71,6 +74,8 @@ export function checkParameters(values: ParameterValues, isMigrating: boolean, h
 export const engineParameters = (values: ParameterValues, capabilities: Capabilities): PrecopyParameters => ({
   maxBandwidth: values['max-bandwidth'],
   downtimeLimitMs: values['downtime-limit'],
+  maxPostcopyBandwidth: values['max-postcopy-bandwidth'],
+  recoverMs: values['x-drover-recover-timeout'] * 1000,
   throttle: {
     autoConverge: !capabilities['auto-converge']
       ? null

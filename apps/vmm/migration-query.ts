@@ -1,5 +1,6 @@
 /** Answers of query-migrate in QEMU's shape (qapi/migration.json, MigrationInfo); what QEMU lacks is under x-drover. */
-import type { IncomingFigures, MigrationFigures, XbzrleFigures } from '#migration';
+import type { IncomingFigures, IncomingStatus, MigrationFigures, XbzrleFigures } from '#migration';
+import { blockingOf, missLatencies, type GuestMemory } from '#vmm';
 import type { MigrationAddress } from './migration-address.js';
 
 const BITS_PER_BYTE = 8;
@@ -31,9 +32,10 @@ export function describeOutgoing(figures: MigrationFigures): Record<string, unkn
       mbps: (bytesPerMs * BITS_PER_BYTE * 1000) / 1e6,
       'page-size': pageBytes,
       'dirty-sync-count': figures.dirtySyncs,
+      'postcopy-requests': figures.postcopyRequests,
       'pages-per-second': Math.round(pagesPerMs * 1000),
     },
-    ...(error && figures.status === 'failed' && { 'error-desc': error.message }),
+    ...(error && figures.status !== 'completed' && { 'error-desc': error.message }),
     'x-drover': { migrationId, epoch, iterations, reason, downtimeBreakdown, confirmed, error, throttle },
   };
 }
@@ -48,21 +50,48 @@ const describeXbzrle = (xbzrle: XbzrleFigures) => ({
   overflow: xbzrle.overflow,
 });
 
-const INCOMING_STATUS = {
+const INCOMING_STATUS: Readonly<Record<IncomingStatus, string>> = {
   waiting: 'setup',
   active: 'active',
   loaded: 'device',
+  postcopy: 'postcopy-active',
+  postcopy_paused: 'postcopy-paused',
+  postcopy_recover: 'postcopy-recover',
   running: 'completed',
   failed: 'failed',
-} as const;
+};
 
 /** The arriving side; `bound` is where it listens or listened. */
-export function describeIncoming(figures: IncomingFigures, bound: MigrationAddress | null): Record<string, unknown> {
+export function describeIncoming(
+  figures: IncomingFigures,
+  bound: MigrationAddress | null,
+  memory: GuestMemory,
+): Record<string, unknown> {
   return {
     status: incomingStatus(figures),
     ...(bound && { 'socket-address': [socketAddress(bound)] }),
-    ...(figures.error && figures.status === 'failed' && { 'error-desc': figures.error.message }),
-    'x-drover-incoming': figures,
+    ...(figures.error && { 'error-desc': figures.error.message }),
+    ...describeBlocking(figures, memory),
+    'x-drover-incoming': { ...figures, missLatencyMedianUs: missLatencies(memory).medianUs },
+  };
+}
+
+/** How long harts waited for pages, if they had to: in ms; latencies in ns, their distribution by powers of 2 us. */
+function describeBlocking({ overlappedBlockMs }: IncomingFigures, memory: GuestMemory): Record<string, unknown> {
+  const harts = Array.from({ length: memory.harts }, (_, hart) => blockingOf(memory, hart));
+  const sum = (of: (hart: (typeof harts)[number]) => number) => harts.reduce((all, hart) => all + of(hart), 0);
+  const misses = sum((hart) => hart.misses);
+  if (misses === 0) return {};
+  const latencyNs = (blockedNs: number, count: number) => Math.round(blockedNs / Math.max(1, count));
+  return {
+    'postcopy-blocktime': Math.round(overlappedBlockMs),
+    'postcopy-vcpu-blocktime': harts.map(({ blockedNs }) => Math.round(blockedNs / 1e6)),
+    'postcopy-latency': latencyNs(
+      sum((hart) => hart.blockedNs),
+      misses,
+    ),
+    'postcopy-vcpu-latency': harts.map((hart) => latencyNs(hart.blockedNs, hart.misses)),
+    'postcopy-latency-dist': missLatencies(memory).octaves,
   };
 }
 

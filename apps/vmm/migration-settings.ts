@@ -34,10 +34,14 @@ export class MigrationSettings {
     qmp.register('query-migrate-parameters', {}, () => this.valuesNow());
     const capabilities = list(object({ capability: string, state: boolean }));
     qmp.register('migrate-set-capabilities', { capabilities }, ({ capabilities: wanted }) => {
-      this.capabilities = switchCapabilities(this.capabilities, wanted);
+      this.capabilities = switchCapabilities(this.capabilities, wanted, ports.isMigrating());
       ports.onChange(this.parameters);
     });
     qmp.register('query-migrate-capabilities', {}, () => listCapabilities(this.capabilities));
+  }
+
+  get postcopy(): boolean {
+    return this.capabilities['postcopy-ram'];
   }
 
   get parameters(): PrecopyParameters {

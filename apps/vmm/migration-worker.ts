@@ -1,10 +1,9 @@
 /** The thread of one migration, or of one wait for a migration: the engine on sockets of its own. */
-import { on } from 'node:events';
-import type { Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
-import { bindCodec, IncomingMigration, PrecopySource } from '#migration';
+import { bindCodec, IncomingMigration, MigrationError, PrecopySource } from '#migration';
 import { GuestMemory } from '#vmm';
-import { connectTo, listenAt } from './migration-address.js';
+import { connectTo, listenAt, type MigrationAddress } from './migration-address.js';
 import { MONOTONIC } from './monotonic.js';
 import { socketChannel } from './migration-channel.js';
 import type {
@@ -17,6 +16,8 @@ import type {
   ToThread,
 } from './migration-messages.js';
 
+/** How long a connection may take, in recovery. */
+const CONNECT_MS = 10_000;
 /** How often figures are told while pages flow. */
 const TELL_EVERY_MS = 100;
 
@@ -49,11 +50,12 @@ function ask<C extends MachineCall>(
   return new Promise((resolve, reject) => calls.set(id, { resolve, reject }));
 }
 
-async function send({ address, migrationId, epoch, parameters }: OutgoingRole): Promise<void> {
+async function send({ address, migrationId, epoch, parameters, postcopy }: OutgoingRole): Promise<void> {
   const source = new PrecopySource({
     migrationId,
     epoch,
     parameters,
+    postcopy,
     machine: {
       memory,
       boardVersion,
@@ -69,44 +71,107 @@ async function send({ address, migrationId, epoch, parameters }: OutgoingRole): 
   onOrder = (order) => {
     if (order.kind === 'cancel') source.cancel();
     else if (order.kind === 'parameters') source.setParameters(order.parameters);
+    else if (order.kind === 'startPostcopy') attempt(() => source.startPostcopy());
+    else if (order.kind === 'pause') attempt(() => source.pause());
+    else if (order.kind === 'resume') {
+      const connect = async () => socketChannel(await connectTo(order.address, AbortSignal.timeout(CONNECT_MS)));
+      attempt(() => source.resume(connect));
+    }
   };
   const timer = setInterval(() => tell({ kind: 'outgoing', figures: source.figures }), TELL_EVERY_MS);
   await source.run();
   clearInterval(timer);
 }
 
-async function receive({ address, epoch }: IncomingRole): Promise<void> {
+async function receive({ address, epoch, recoverMs }: IncomingRole): Promise<void> {
   const migration = new IncomingMigration({
     machine: {
       memory,
       boardVersion,
       restoreState: async (state) => void (await ask('restoreState', state)),
       start: async (running) => void (await ask('start', running)),
+      lose: async () => void (await ask('lose', null)),
     },
     codec,
     clock: MONOTONIC,
     epoch,
     onChange: (figures) => tell({ kind: 'incoming', figures }),
   });
+  migration.setRecoverTime(recoverMs);
+  const door = new Door(migration);
   onOrder = (order) => {
     if (order.kind === 'finish') tell({ kind: 'finishing', refusal: finish(migration) });
+    else if (order.kind === 'request') migration.request(order.pages);
+    else if (order.kind === 'pause') attempt(() => migration.pause());
+    else if (order.kind === 'giveUp') attempt(() => migration.giveUp());
+    else if (order.kind === 'recoverTime') migration.setRecoverTime(order.ms);
+    else if (order.kind === 'recover') void door.moveTo(order.address);
   };
-  const { server, bound } = await listenAt(address);
-  const callers = new Set<Socket>();
-  server.on('connection', (socket) => callers.add(socket.once('close', () => callers.delete(socket))));
-  tell({ kind: 'listening', bound });
-  // One after the other: whoever comes while another is being served waits, and finds the door shut if that one moved in.
-  for await (const [socket] of on(server, 'connection') as AsyncIterable<[Socket]>) {
-    const outcome = await migration.receive(socketChannel(socket));
-    if (outcome.kind === 'stranger') {
-      tell({ kind: 'stranger', message: outcome.error.message });
-      continue;
-    }
-    tell({ kind: 'received', outcome: outcome.kind });
-    break;
+  await door.open(address);
+  const timer = setInterval(() => {
+    if (migration.figures.status.startsWith('postcopy')) tell({ kind: 'incoming', figures: migration.figures });
+  }, TELL_EVERY_MS);
+  tell({ kind: 'received', outcome: await door.arrival });
+  clearInterval(timer);
+  door.shut();
+}
+
+/** Where connections come in, and who has: any number at the same time, until one of them was the migration. */
+class Door {
+  readonly arrival: Promise<'running' | 'failed'>;
+  private settle!: (outcome: 'running' | 'failed') => void;
+  private server: Server | null = null;
+  private readonly callers = new Set<Socket>();
+
+  constructor(private readonly migration: IncomingMigration) {
+    this.arrival = new Promise((resolve) => (this.settle = resolve));
   }
-  server.close();
-  for (const caller of callers) caller.destroy();
+
+  /** Rejects if nobody can listen there. */
+  async open(address: MigrationAddress): Promise<void> {
+    tell({ kind: 'listening', bound: await this.listen(address) });
+  }
+
+  /** Listens there, and at the place of before no more. */
+  async moveTo(address: MigrationAddress): Promise<void> {
+    this.server?.close();
+    try {
+      tell({ kind: 'recovering', bound: await this.listen(address) });
+    } catch (error) {
+      tell({ kind: 'recoverFailed', message: (error as Error).message });
+    }
+  }
+
+  shut(): void {
+    this.server?.close();
+    for (const caller of this.callers) caller.destroy();
+  }
+
+  private async listen(address: MigrationAddress): Promise<MigrationAddress> {
+    const { server, bound } = await listenAt(address);
+    this.server = server;
+    server.on('connection', (socket) => {
+      this.callers.add(socket.once('close', () => this.callers.delete(socket)));
+      void this.serve(socket);
+    });
+    return bound;
+  }
+
+  private async serve(socket: Socket): Promise<void> {
+    const outcome = await this.migration.receive(socketChannel(socket));
+    if (outcome.kind === 'stranger') tell({ kind: 'stranger', message: outcome.error.message });
+    else if (outcome.kind !== 'joined') this.settle(outcome.kind);
+  }
+}
+
+/** Carries out an order that may come at the wrong moment. */
+function attempt(order: () => void): void {
+  try {
+    order();
+  } catch (error) {
+    if (!(error instanceof MigrationError)) throw error;
+    tell({ kind: 'refused', message: error.message });
+  }
 }
 
 /** Null if the order is carried out, or why not. */

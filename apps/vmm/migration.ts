@@ -1,7 +1,7 @@
 /** Migration as the VM's owner sees it: its QMP commands. */
 import { randomUUID } from 'node:crypto';
-import { bindCodec } from '#migration';
-import { integer, list, optional, QmpError, string, type QmpServer } from '#qmp';
+import { bindCodec, type PrecopyParameters } from '#migration';
+import { boolean, integer, list, optional, QmpError, string, type QmpServer } from '#qmp';
 import { layout } from '#vmm';
 import { parseMigrationUri, type MigrationAddress } from './migration-address.js';
 import { Arrival } from './migration-incoming.js';
@@ -33,17 +33,21 @@ export class Migration {
     this.settings = new MigrationSettings(qmp, {
       harts: vm.machine.memory.harts,
       isMigrating: () => this.outgoing !== null && !this.outgoing.isOver,
-      onChange: (parameters) => this.outgoing?.setParameters(parameters),
+      onChange: (parameters) => this.setParameters(parameters),
     });
     const uri = migrationUri;
     const epoch = optional(integer(1));
     const identity = { 'x-drover-migration-id': optional(string), 'x-drover-epoch': epoch };
-    const departure = { uri, ...identity, 'x-drover-block-jobs': optional(list(string)) };
+    const departure = { uri, resume: optional(boolean), ...identity, 'x-drover-block-jobs': optional(list(string)) };
     qmp.register('migrate', departure, (given) => {
       const { 'x-drover-migration-id': id = randomUUID(), 'x-drover-block-jobs': mirrors = [] } = given;
-      this.migrate(given.uri, id, mirrors, given['x-drover-epoch']);
+      if (given.resume) this.departing().order({ kind: 'resume', address: given.uri });
+      else this.migrate(given.uri, id, mirrors, given['x-drover-epoch']);
     });
-    qmp.register('migrate_cancel', {}, () => this.outgoing?.cancel());
+    qmp.register('migrate-start-postcopy', {}, () => this.startPostcopy());
+    qmp.register('migrate-pause', {}, () => this.pause());
+    qmp.register('migrate-recover', { uri }, (given) => this.recover(given.uri));
+    qmp.register('migrate_cancel', {}, () => this.cancel());
     qmp.register('migrate-incoming', { uri, 'x-drover-epoch': epoch }, (given) =>
       this.listen(given.uri, given['x-drover-epoch'], () => undefined),
     );
@@ -67,8 +71,10 @@ export class Migration {
     if (this.arrival && this.arrival.figures.status !== 'failed')
       throw new QmpError('it waits for a migration already');
     vm.epoch = knownEpoch ?? vm.epoch;
-    this.arrival = new Arrival(qmp, vm, this.task({ kind: 'incoming', address, epoch: vm.epoch }), {
+    const { recoverMs } = this.settings.parameters;
+    this.arrival = new Arrival(qmp, vm, this.task({ kind: 'incoming', address, epoch: vm.epoch, recoverMs }), {
       onStranger: (message) => options.log(`-incoming: refused a connection: ${message}`),
+      onRefused: (message) => options.log(`migration: ${message}`),
       onFailure: (message) => {
         options.log(`-incoming: the migration failed: ${message}`);
         onFailure(message);
@@ -88,18 +94,56 @@ export class Migration {
     if (!['running', 'paused', 'watchdog', 'prelaunch'].includes(vm.runState)) {
       throw new QmpError(`a VM that is ${vm.runState} cannot be migrated`);
     }
+    this.requireComplete();
     if (epoch <= vm.epoch) {
       throw new QmpError(
         `x-drover-epoch ${epoch}: this VM has epoch ${vm.epoch} here, its next owner needs a greater one`,
       );
     }
-    const { parameters } = this.settings;
-    this.outgoing = new OutgoingMigration(
-      qmp,
-      vm,
-      this.task({ kind: 'outgoing', address, migrationId, epoch, parameters }),
-      mirrors,
-    );
+    const { parameters, postcopy } = this.settings;
+    const task = this.task({ kind: 'outgoing', address, migrationId, epoch, parameters, postcopy });
+    const log = (message: string) => this.options.log(`migration: ${message}`);
+    this.outgoing = new OutgoingMigration(qmp, vm, task, log, mirrors);
+  }
+
+  private startPostcopy(): void {
+    if (!this.settings.postcopy) throw new QmpError("enable capability 'postcopy-ram' before the migration starts");
+    this.departing().order({ kind: 'startPostcopy' });
+  }
+
+  private departing(): OutgoingMigration {
+    if (!this.outgoing || this.outgoing.isOver) throw new QmpError('there is no migration under way');
+    return this.outgoing;
+  }
+
+  /** Breaks the connections of post-copy, from whichever side it is asked. */
+  private pause(): void {
+    if (this.outgoing && !this.outgoing.isOver) this.outgoing.order({ kind: 'pause' });
+    else if (this.arrival && !this.arrival.isOver) this.arrival.order({ kind: 'pause' });
+    else throw new QmpError('there is no migration under way');
+  }
+
+  private recover(address: MigrationAddress): Promise<void> {
+    if (!this.arrival) throw new QmpError('no migration comes in here');
+    return this.arrival.recover(address);
+  }
+
+  /** At the destination of a paused post-copy: it waits for its source no longer, and the VM is lost. */
+  private cancel(): void {
+    if (this.arrival && !this.arrival.isOver) this.arrival.order({ kind: 'giveUp' });
+    else this.outgoing?.cancel();
+  }
+
+  private setParameters(parameters: PrecopyParameters): void {
+    this.outgoing?.setParameters(parameters);
+    if (this.arrival && !this.arrival.isOver) {
+      this.arrival.order({ kind: 'recoverTime', ms: parameters.recoverMs });
+    }
+  }
+
+  private requireComplete(): void {
+    if (this.vm.machine.memory.isComplete) return;
+    throw new QmpError('pages of this VM are still to come: wait until post-copy is completed');
   }
 
   private finish(): Promise<void> {
@@ -110,7 +154,7 @@ export class Migration {
   /** The migration that leaves; the one that came, while there is no other; {} if there has been none. */
   private query(): Record<string, unknown> {
     if (this.outgoing) return this.outgoing.describe();
-    if (this.arrival) return describeIncoming(this.arrival.figures, this.arrival.bound);
+    if (this.arrival) return describeIncoming(this.arrival.figures, this.arrival.bound, this.vm.machine.memory);
     return {};
   }
 
@@ -118,6 +162,7 @@ export class Migration {
   private hashRam(): { xxh64: string } {
     const { machine } = this.vm;
     if (machine.running) throw new QmpError('the VM is running: stop it first');
+    this.requireComplete();
     const { memory, ramBytes } = machine.memory;
     const hash = bindCodec(this.options.codecModule, memory).xxh64(layout.RAM, ramBytes, 0n);
     return { xxh64: BigInt.asUintN(64, hash).toString(16).padStart(16, '0') };

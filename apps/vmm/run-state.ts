@@ -1,17 +1,27 @@
 /** QEMU's run states, those that a Drover VM can be in, and how one may follow another (QEMU, qapi/run-state.json). */
 export type RunState =
-  'prelaunch' | 'inmigrate' | 'running' | 'paused' | 'watchdog' | 'finish-migrate' | 'postmigrate' | 'shutdown';
+  | 'prelaunch'
+  | 'inmigrate'
+  | 'running'
+  | 'paused'
+  | 'watchdog'
+  | 'internal-error'
+  | 'finish-migrate'
+  | 'postmigrate'
+  | 'shutdown';
 
 /**
  * After `postmigrate` the VM runs elsewhere, and this copy never runs again. `finish-migrate` goes back to what was
  * before if the migration fails before its point of no return. `watchdog` is a pause that the watchdog has brought about.
+ * After `internal-error` the VM never runs again: memory of it is lost.
  */
 const NEXT: Readonly<Record<RunState, readonly RunState[]>> = {
   prelaunch: ['running', 'finish-migrate', 'shutdown'],
   inmigrate: ['running', 'paused', 'prelaunch', 'shutdown'],
-  running: ['paused', 'watchdog', 'finish-migrate', 'shutdown'],
-  paused: ['running', 'finish-migrate', 'shutdown'],
-  watchdog: ['running', 'finish-migrate', 'shutdown'],
+  running: ['paused', 'watchdog', 'internal-error', 'finish-migrate', 'shutdown'],
+  paused: ['running', 'internal-error', 'finish-migrate', 'shutdown'],
+  watchdog: ['running', 'internal-error', 'finish-migrate', 'shutdown'],
+  'internal-error': ['shutdown'],
   'finish-migrate': ['running', 'paused', 'watchdog', 'prelaunch', 'postmigrate', 'shutdown'],
   postmigrate: ['shutdown'],
   shutdown: [],

@@ -73,7 +73,10 @@ export class Vm {
    * Stops the VM; the new state tells why. Resolves when nothing in it runs, and for `finish-migrate` its disks are there
    * for the destination: `mirrors` are the block jobs that bring them there.
    */
-  async stop(to: 'paused' | 'watchdog' | 'finish-migrate' = 'paused', mirrors: readonly string[] = []): Promise<void> {
+  async stop(
+    to: 'paused' | 'watchdog' | 'finish-migrate' | 'internal-error' = 'paused',
+    mirrors: readonly string[] = [],
+  ): Promise<void> {
     const wasRunning = this.state === 'running';
     this.setRunState(to);
     await this.machine.stop(); // a VM that is paused already may still be parking its harts
@@ -137,6 +140,12 @@ export class Vm {
   async reset(cause: Cause): Promise<void> {
     if (!['prelaunch', 'running', 'paused', 'watchdog'].includes(this.state)) {
       throw new QmpError(`a VM that is ${this.state} cannot be reset`);
+    }
+    if (!this.machine.memory.isComplete) {
+      if (cause === 'host-qmp-system-reset')
+        throw new QmpError('pages of this VM are still to come: wait for post-copy');
+      await this.machine.pages.completion();
+      return this.reset(cause);
     }
     await this.machine.stop();
     try {

@@ -19,6 +19,11 @@ export interface Codec {
   /** See codec/xbzrle.as.ts; in a memory of their own. */
   openCache(pages: number): void;
   encodeBatch(): number;
+  /**
+   * Puts those pages of a checked batch into RAM that are missing, and then clears their bits, so that others may read
+   * them; a page that is there already may be the guest's by now. Returns how many have come, -1 if there was a delta.
+   */
+  placePages(ram: number, missing: number, batch: number): number;
   clearPages(ram: number, pages: number): void;
   /** Writes the checksum of a frame whose `bytes` after the checksum are complete. */
   seal(frame: number, bytes: number, sequence: number): void;

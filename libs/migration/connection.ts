@@ -7,6 +7,7 @@ import { FrameWriter } from './frame-writer.js';
 import type { Channel, Clock } from './ports.js';
 import type { Message, MessageType, Messages } from './protocol.js';
 import { RAM_FRAME, decodeMessage } from './protocol.js';
+import type { Lane } from './scratch.js';
 
 /** How long a last word to the other side may take to leave. */
 const GRACE_MS = 1000;
@@ -16,6 +17,7 @@ export interface ConnectionOptions {
   readonly memory: GuestMemory;
   readonly codec: Codec;
   readonly clock: Clock;
+  readonly lane: Lane;
   /** Name of the other side in messages. */
   readonly peer: 'source' | 'destination';
   /** Takes a batch of pages; throws MigrationError if none may come. */
@@ -28,34 +30,40 @@ export interface ConnectionOptions {
  */
 export class Connection {
   readonly writer: FrameWriter;
+  private readonly reader: FrameReader;
   private readonly failure = new AbortController();
   private readonly inbox: Message[] = [];
   private arrived: (() => void) | null = null;
   private isClosing = false;
 
   constructor(private readonly options: ConnectionOptions) {
-    const { channel, memory, codec, peer, onBatch } = options;
-    const reader = new FrameReader(memory, codec, (type, payload, bytes) => {
+    const { channel, memory, codec, lane, peer, onBatch } = options;
+    this.reader = new FrameReader(memory, codec, lane, (type, payload, bytes) => {
       if (type === RAM_FRAME) onBatch(payload, bytes);
       else this.receive(decodeMessage(type, memory.bytes.slice(payload, payload + bytes)));
     });
-    this.writer = new FrameWriter(memory, codec, channel);
+    this.writer = new FrameWriter(memory, codec, channel, lane);
     channel.open(
       (chunk) => {
         if (this.signal.aborted) return;
         try {
-          reader.push(chunk);
+          this.reader.push(chunk);
         } catch (error) {
           this.fail(asMigrationError(error, 'malformed'));
         }
       },
       (error) => {
         const how = error ? error.message : `the ${peer} closed it`;
-        const where = reader.isBetweenFrames ? '' : ' in the middle of a frame';
+        const where = this.reader.isBetweenFrames ? '' : ' in the middle of a frame';
         this.abort(new MigrationError('connection_lost', `connection to the ${peer} lost${where}: ${how}`));
       },
     );
     this.writer.open();
+  }
+
+  /** Frames may be as long as in that lane from now on. */
+  moveTo(lane: Lane): void {
+    this.reader.moveTo(lane);
   }
 
   /** Aborts when the connection is of no use any more. */
@@ -68,8 +76,18 @@ export class Connection {
     this.writer.send(type, body);
   }
 
+  /** Takes nothing more from the other side, until it is told to go on. */
+  hold(): void {
+    this.options.channel.hold();
+  }
+
+  goOn(): void {
+    this.options.channel.goOn();
+  }
+
   /** Where to build the next batch; waits for a free slot, but not longer than `patienceMs`. */
-  slot(patienceMs: number): Promise<number> {
+  async slot(patienceMs: number): Promise<number> {
+    if (this.writer.hasSlot) return this.writer.slot(this.signal);
     return this.patiently(patienceMs, this.writer.slot(this.signal), 'took no data');
   }
 
@@ -110,7 +128,7 @@ export class Connection {
   }
 
   /** What `promise` gives, or MigrationError `timeout`. */
-  private async patiently<T>(ms: number, promise: Promise<T>, failing: string): Promise<T> {
+  async patiently<T>(ms: number, promise: Promise<T>, failing: string): Promise<T> {
     if (ms === Infinity) return promise;
     const done = new AbortController();
     const timeout = this.options.clock.sleep(ms, done.signal).then(() => {

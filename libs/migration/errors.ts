@@ -10,6 +10,9 @@
  *   connection_lost the connection ended early
  *   timeout         the other side did not answer in time
  *   cancelled       somebody asked for it
+ *   paused          in post-copy: somebody asked for a pause
+ *   source_lost     the guest runs here in part, and what is missing did not come: it is lost
+ *   destination_lost  the destination, which owns the guest, did not come back for what it misses
  *   machine         this side's machine failed (device state, stop, resume)
  */
 export type ErrorCode =
@@ -23,6 +26,9 @@ export type ErrorCode =
   | 'connection_lost'
   | 'timeout'
   | 'cancelled'
+  | 'paused'
+  | 'source_lost'
+  | 'destination_lost'
   | 'machine';
 
 export class MigrationError extends Error {

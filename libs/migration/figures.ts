@@ -1,10 +1,12 @@
 /** What a migration tells about itself, at the source. All bytes are payload on the connection unless named otherwise. */
 import type { ErrorCode } from './errors.js';
+import type { PostcopyStatus } from './postcopy-source.js';
 import type { ThrottleFigures } from './throttle.js';
 import type { XbzrleFigures } from './xbzrle.js';
 
 /** QEMU's names (qapi/migration.json, MigrationStatus). */
-export type MigrationStatus = 'setup' | 'active' | 'device' | 'completed' | 'cancelling' | 'cancelled' | 'failed';
+export type MigrationStatus =
+  'setup' | 'active' | 'device' | PostcopyStatus | 'completed' | 'cancelling' | 'cancelled' | 'failed';
 
 /** One pass over the dirty log. */
 export interface Iteration {
@@ -49,6 +51,8 @@ export interface MigrationFigures {
   readonly pages: number;
   readonly zeroPages: number;
   readonly pageBytes: number;
+  /** Pages that the destination has asked for, in post-copy. */
+  readonly postcopyRequests: number;
   /** How often the dirty log was read. */
   readonly dirtySyncs: number;
   /** The first one and the latest ones. */

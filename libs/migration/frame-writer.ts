@@ -5,7 +5,7 @@ import { MigrationError } from './errors.js';
 import type { Channel } from './ports.js';
 import type { Messages, MessageType } from './protocol.js';
 import { FRAME_HEADER_BYTES, MAX_PAYLOAD_BYTES, RAM_FRAME, encodeMessage, opening } from './protocol.js';
-import { CONTROL, SLOTS, SLOT_COUNT, SLOT_SIZE } from './scratch.js';
+import { CONTROL, type Lane } from './scratch.js';
 
 /**
  * Seals frames and hands them to the channel, in order. Batches of pages are built in slots of the VM's memory and
@@ -14,7 +14,7 @@ import { CONTROL, SLOTS, SLOT_COUNT, SLOT_SIZE } from './scratch.js';
 export class FrameWriter {
   /** Everything handed to the channel so far. */
   bytes = 0;
-  private readonly free = Array.from({ length: SLOT_COUNT }, (_, i) => SLOTS + i * SLOT_SIZE);
+  private readonly free: number[];
   private waiting: (() => void)[] = [];
   private sequence = 0;
 
@@ -22,7 +22,10 @@ export class FrameWriter {
     private readonly memory: GuestMemory,
     private readonly codec: Codec,
     private readonly channel: Channel,
-  ) {}
+    private readonly lane: Lane,
+  ) {
+    this.free = [...lane.slots];
+  }
 
   open(): void {
     void this.write(opening());
@@ -38,6 +41,11 @@ export class FrameWriter {
     void this.write(frame.slice());
   }
 
+  /** `slot` need not wait. */
+  get hasSlot(): boolean {
+    return this.free.length > 0;
+  }
+
   /** Address for the payload of the next batch; waits until a slot is free, rejects when the signal aborts. */
   async slot(signal: AbortSignal): Promise<number> {
     while (this.free.length === 0) await this.slotFreed(signal);
@@ -47,7 +55,7 @@ export class FrameWriter {
 
   /** Resolves when all slots are free. */
   async drained(signal: AbortSignal): Promise<void> {
-    while (this.free.length < SLOT_COUNT) await this.slotFreed(signal);
+    while (this.free.length < this.lane.slots.length) await this.slotFreed(signal);
   }
 
   /** Sends the batch that was packed where `slot` said. */

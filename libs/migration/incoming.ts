@@ -1,33 +1,23 @@
 /** The destination of a migration: takes pages and state, and starts the guest when the source has let go of it. */
-import { layout } from '#vmm';
+import { bitmapWords, countMissing, dropPages, layout, readMissing } from '#vmm';
 import type { Codec } from './codec.js';
 import { Connection } from './connection.js';
 import { MigrationError, asMigrationError } from './errors.js';
+import { nothingYet, type IncomingFigures } from './incoming-figures.js';
+import type { Lanes } from './lanes.js';
+import { checkOpeningMessage, type OpeningMessage } from './opening-message.js';
+import { DEFAULT_PARAMETERS } from './parameters.js';
 import type { Channel, Clock, DestinationMachine } from './ports.js';
-import type { Messages } from './protocol.js';
+import { PostcopyDestination } from './postcopy-destination.js';
+import type { Message, Messages } from './protocol.js';
 import { checkMachine, describeMachine } from './protocol.js';
+import { MAIN_LANE } from './scratch.js';
+import { SmallLanes } from './small-lanes.js';
 
 /** How long a caller may take to say who it is. */
 const OPENING_PATIENCE_MS = 5_000;
-
-/**
- *     waiting -> active -> loaded -> running        loaded: everything is here, the source has not yet let go
- *                   \---------\---> failed
- */
-export type IncomingStatus = 'waiting' | 'active' | 'loaded' | 'running' | 'failed';
-
-export interface IncomingFigures {
-  readonly status: IncomingStatus;
-  readonly migrationId: string | null;
-  /** Of the newest owner that is known here; of this machine itself once it is loaded. */
-  readonly epoch: number;
-  readonly pages: number;
-  readonly zeroPages: number;
-  readonly iteration: number;
-  /** False between a lost connection and the word to finish. */
-  readonly isConnected: boolean;
-  readonly error: { readonly code: string; readonly message: string } | null;
-}
+/** In post-copy: how long a page that was asked for may take, or the second connection. */
+const POSTCOPY_PATIENCE_MS = 10_000;
 
 export interface IncomingOptions {
   readonly machine: DestinationMachine;
@@ -37,11 +27,13 @@ export interface IncomingOptions {
   readonly epoch: number;
   /** Called at every change of status and after every pass. */
   readonly onChange: (figures: IncomingFigures) => void;
+  readonly postcopyPatienceMs?: number;
 }
 
-/** What a caller turned out to be: no migration at all, or one that ended. */
+/** What a caller turned out to be: no migration at all, one that ended, or one more connection of the one under way. */
 export type IncomingOutcome =
   | { readonly kind: 'stranger'; readonly error: MigrationError }
+  | { readonly kind: 'joined' }
   | { readonly kind: 'running' }
   | { readonly kind: 'failed'; readonly error: MigrationError };
 
@@ -49,46 +41,55 @@ export class IncomingMigration {
   private current: IncomingFigures;
   private takesPages = false;
   private finished: (() => void) | null = null;
+  private recoverMs = DEFAULT_PARAMETERS.recoverMs;
+  private readonly smallLanes = new SmallLanes();
+  /** Takes the second connection, while one is due. */
+  private onJoin: ((urgent: Connection) => void) | null = null;
+  private urgent: Connection | null = null;
+  private postcopy: PostcopyDestination | null = null;
 
   constructor(private readonly options: IncomingOptions) {
-    this.current = {
-      status: 'waiting',
-      migrationId: null,
-      epoch: options.epoch,
-      pages: 0,
-      zeroPages: 0,
-      iteration: 0,
-      isConnected: false,
-      error: null,
-    };
+    this.current = nothingYet(options.epoch);
   }
 
   get figures(): IncomingFigures {
-    return this.current;
+    if (!this.postcopy) return this.current;
+    const { overlappedBlockMs } = this.postcopy;
+    return { ...this.current, missingPages: countMissing(this.options.machine.memory), overlappedBlockMs };
   }
 
   /**
-   * Serves one connection. A stranger (whoever does not open as a migration does) changes nothing, and the next may
-   * come. After a failure RAM is zero again. Stays pending while a machine that is loaded has lost its source, until `finish`.
+   * Serves one connection, beside others. A stranger (whoever does not open as a migration does, or as one that does not
+   * fit here now) changes nothing. After a failure RAM is zero again. Stays pending while a machine that is loaded has
+   * lost its source, until `finish`, and in post-copy until no page is missing.
    */
   async receive(channel: Channel): Promise<IncomingOutcome> {
     const { machine, codec, clock } = this.options;
+    const lane = await this.smallLanes.take();
     const onBatch = (payload: number, bytes: number) => this.takeBatch(payload, bytes);
-    const connection = new Connection({ channel, memory: machine.memory, codec, clock, peer: 'source', onBatch });
-    try {
-      const hello = await this.identify(connection);
-      if (hello instanceof MigrationError) return { kind: 'stranger', error: hello };
-      await this.take(connection, hello);
-      return { kind: 'running' };
-    } catch (thrown) {
-      const error = asMigrationError(thrown, 'machine');
-      connection.fail(error);
-      if (this.current.pages > 0) codec.clearPages(layout.RAM, machine.memory.ramPages);
-      this.change({ status: 'failed', isConnected: false, error: { code: error.code, message: error.message } });
-      return { kind: 'failed', error };
-    } finally {
+    const connection = new Connection({ channel, memory: machine.memory, codec, clock, lane, peer: 'source', onBatch });
+    const first = await this.firstMessage(connection); // from here on without waiting: nobody comes in between
+    const opening = first instanceof MigrationError ? first : this.refuseOr(first);
+    if (opening instanceof MigrationError) {
+      connection.fail(opening);
+      const isBrokenSource = this.current.status === 'waiting' && ['version', 'checksum'].includes(opening.code);
+      const outcome = isBrokenSource ? this.fail(opening) : ({ kind: 'stranger', error: opening } as const);
       await connection.close();
+      this.smallLanes.giveBack(lane);
+      return outcome;
     }
+    if (opening.type === 'JOIN') {
+      connection.signal.addEventListener('abort', () => this.smallLanes.giveBack(lane), { once: true });
+      connection.send('READY', {});
+      this.onJoin?.(connection);
+      this.onJoin = null;
+      return { kind: 'joined' };
+    }
+    connection.moveTo(MAIN_LANE);
+    this.smallLanes.giveBack(lane);
+    if (opening.type === 'HELLO') return this.serve(connection, opening.body);
+    this.recover(connection);
+    return { kind: 'joined' };
   }
 
   /**
@@ -97,55 +98,155 @@ export class IncomingMigration {
    */
   finish(): void {
     const { status, isConnected } = this.current;
-    if (status === 'running') return;
+    if (status === 'running' || status.startsWith('postcopy')) return;
     if (status !== 'loaded')
       throw new MigrationError('machine', `there is nothing to finish: the migration is ${status}`);
     if (isConnected) throw new MigrationError('machine', 'the source is still connected: it decides');
     this.finished?.();
   }
 
-  /** HELLO, or why the caller is a stranger. Rejects if it is a source, but one that cannot be understood. */
-  private async identify(connection: Connection): Promise<Messages['HELLO'] | MigrationError> {
+  /** Devices need these pages, in post-copy. */
+  request(pages: readonly number[]): void {
+    this.postcopy?.request(pages);
+  }
+
+  /** Gives the connections of post-copy up, to be opened anew. Throws if there are none. */
+  pause(): void {
+    if (!this.postcopy?.pause()) throw notInPostcopy('pause', this.current.status);
+  }
+
+  /** Waits no longer for pages that stayed at the source: the guest is lost. Throws unless post-copy is paused. */
+  giveUp(): void {
+    if (!this.postcopy?.giveUp()) throw notInPostcopy('give up', this.current.status);
+  }
+
+  /** How long a pause in post-copy may last before the guest counts as lost. */
+  setRecoverTime(ms: number): void {
+    this.recoverMs = ms;
+  }
+
+  private async firstMessage(connection: Connection): Promise<Message | MigrationError> {
     try {
-      return await connection.expect('HELLO', OPENING_PATIENCE_MS);
-    } catch (thrown) {
-      const error = asMigrationError(thrown, 'malformed');
-      if (error.code === 'version' || error.code === 'checksum') throw error;
-      connection.fail(error);
-      return error;
+      return await connection.next(OPENING_PATIENCE_MS);
+    } catch (error) {
+      return asMigrationError(error, 'malformed');
     }
   }
 
-  private async take(
-    connection: Connection,
-    { migrationId, epoch, machine: source }: Messages['HELLO'],
-  ): Promise<void> {
+  private refuseOr(message: Message): OpeningMessage | MigrationError {
+    try {
+      checkOpeningMessage(message, {
+        ...this.current,
+        joins: this.onJoin !== null,
+        inPostcopy: this.postcopy !== null,
+      });
+      return message;
+    } catch (error) {
+      return asMigrationError(error, 'malformed');
+    }
+  }
+
+  private async serve(connection: Connection, hello: Messages['HELLO']): Promise<IncomingOutcome> {
+    const { codec, machine } = this.options;
+    try {
+      await this.take(connection, hello);
+      return { kind: 'running' };
+    } catch (thrown) {
+      const error = asMigrationError(thrown, 'machine');
+      connection.fail(error);
+      if (this.current.status.startsWith('postcopy')) {
+        await machine.lose();
+      } else {
+        dropPages(machine.memory, new Uint32Array(bitmapWords(machine.memory)));
+        if (this.current.pages > 0) codec.clearPages(layout.RAM, machine.memory.ramPages);
+      }
+      return this.fail(error);
+    } finally {
+      await Promise.all([connection.close(), this.urgent?.close()]);
+    }
+  }
+
+  private fail(error: MigrationError): IncomingOutcome {
+    this.change({ status: 'failed', isConnected: false, error: told(error) });
+    return { kind: 'failed', error };
+  }
+
+  private async take(connection: Connection, hello: Messages['HELLO']): Promise<void> {
     const { machine, clock } = this.options;
-    checkMachine(source, describeMachine(machine.memory, machine.boardVersion));
+    const { migrationId, epoch } = hello;
+    checkMachine(hello.machine, describeMachine(machine.memory, machine.boardVersion));
     if (epoch <= this.current.epoch) {
       const text = `the stream is for epoch ${epoch} of the VM, but epoch ${this.current.epoch} is known here already`;
       throw new MigrationError('stale_epoch', text);
     }
     this.change({ status: 'active', migrationId, isConnected: true, iteration: 1 });
+    if (hello.postcopy) this.onJoin = (urgent) => (this.urgent = urgent);
     connection.send('READY', {});
     this.takesPages = true;
-    const { running, state } = await this.takePasses(connection);
-    this.takesPages = false;
+    const { running, state, missing } = await this.takePasses(connection);
+    this.takesPages = missing !== null; // they may come right behind COMMIT
     const endedAtMs = clock.now();
+    if (missing) this.preparePostcopy(missing);
     await machine.restoreState(state);
     this.change({ status: 'loaded', epoch });
     connection.send('LOADED', { loadMs: clock.now() - endedAtMs });
 
-    const committed = await this.committed(connection);
+    const lost = await this.committed(connection);
     const committedAtMs = clock.now();
     await machine.start(running);
-    this.change({ status: 'running', isConnected: false });
-    if (committed && !connection.signal.aborted) connection.send('RUNNING', { resumeMs: clock.now() - committedAtMs });
+    if (!this.postcopy) this.change({ status: 'running', isConnected: false });
+    if (!connection.signal.aborted) connection.send('RUNNING', { resumeMs: clock.now() - committedAtMs });
+    if (!this.postcopy) return;
+    await this.postcopy.run(lost ?? { main: connection, urgent: this.urgent! });
+    this.change({ status: 'running', isConnected: false, error: null, missingPages: 0 });
   }
 
-  /** All passes up to END. */
-  private async takePasses(connection: Connection): Promise<{ running: boolean; state: Uint8Array }> {
+  private preparePostcopy({ bitmap, pages }: Missing): void {
+    const { machine, codec, clock, postcopyPatienceMs = POSTCOPY_PATIENCE_MS } = this.options;
+    const { memory } = machine;
+    if (!this.urgent) throw new MigrationError('malformed', 'DISCARD came, but no second connection');
+    if (bitmap.length * 8 !== memory.ramPages) throw new MigrationError('malformed', 'DISCARD is not for this RAM');
+    const dropped = dropPages(memory, new Uint32Array(bitmap.slice().buffer));
+    checkTotals('the discard map', { missingPages: dropped }, { missingPages: pages });
+    this.postcopy = new PostcopyDestination({
+      memory,
+      codec,
+      clock,
+      patienceMs: postcopyPatienceMs,
+      recoverMs: () => this.recoverMs,
+      onStatus: (status, error) =>
+        this.change({ status, isConnected: status === 'postcopy', error: error && told(error) }),
+    });
+  }
+
+  /** A source that has come back after a pause; that it has also means that it has let go of the guest. */
+  private recover(main: Connection): void {
+    const { machine, postcopyPatienceMs = POSTCOPY_PATIENCE_MS } = this.options;
+    const open = async (): Promise<Lanes> => {
+      const urgent = new Promise<Connection>((resolve) => (this.onJoin = resolve));
+      try {
+        main.send('MISSING', new Uint8Array(readMissing(machine.memory).buffer));
+        return { main, urgent: await main.patiently(postcopyPatienceMs, urgent, 'did not join') };
+      } catch (error) {
+        main.fail(asMigrationError(error, 'machine'));
+        await main.close();
+        throw error;
+      } finally {
+        this.onJoin = null;
+      }
+    };
+    if (this.postcopy!.recover(open)) {
+      this.finished?.();
+      return;
+    }
+    main.fail(new MigrationError('config', 'another connection came first'));
+    void main.close();
+  }
+
+  /** All passes up to END; in post-copy with the pages that are missing. */
+  private async takePasses(connection: Connection): Promise<Taken> {
     let pass = { pages: 0, zeroPages: 0 };
+    let bitmap: Uint8Array | null = null;
     for (;;) {
       const message = await connection.next();
       const { iteration, pages, zeroPages } = this.current;
@@ -155,10 +256,12 @@ export class IncomingMigration {
         pass = { pages, zeroPages };
         this.change({ iteration: iteration + 1 });
         connection.send('RECEIVED', { iteration });
+      } else if (message.type === 'DISCARD') {
+        bitmap = message.body;
       } else if (message.type === 'STATE') {
-        const { running, ...totals } = await connection.expect('END');
+        const { running, missingPages, ...totals } = await connection.expect('END');
         checkTotals('the stream', { pages, zeroPages }, totals);
-        return { running, state: message.body };
+        return { running, state: message.body, missing: bitmap && { bitmap, pages: missingPages } };
       } else {
         throw new MigrationError('malformed', `the source sent ${message.type} in the middle of the pages`);
       }
@@ -166,20 +269,22 @@ export class IncomingMigration {
   }
 
   /**
-   * Waits for COMMIT. True when it came. Rejects when the source said that it goes on. Whatever else comes, or nothing,
-   * leaves open what the source did: then it waits for `finish` and gives false.
+   * Waits for COMMIT. Null when it came. Rejects when the source said that it goes on. Whatever else comes, or nothing,
+   * leaves open what the source did: then it waits for `finish`, or in post-copy for the source itself, and gives why.
    */
-  private async committed(connection: Connection): Promise<boolean> {
+  private async committed(connection: Connection): Promise<MigrationError | null> {
     try {
       await connection.expect('COMMIT');
-      return true;
+      return null;
     } catch (error) {
       if (!(error instanceof MigrationError) || error.isFromPeer) throw error;
       connection.fail(error);
-      const told = new Promise<void>((resolve) => (this.finished = resolve));
-      this.change({ isConnected: false, error: { code: error.code, message: error.message } });
-      await told;
-      return false;
+      this.urgent?.fail(error);
+      await Promise.all([connection.close(), this.urgent?.close()]);
+      const finished = new Promise<void>((resolve) => (this.finished = resolve));
+      this.change({ isConnected: false, error: told(error) });
+      await finished;
+      return error;
     }
   }
 
@@ -189,16 +294,33 @@ export class IncomingMigration {
     if (!this.takesPages) throw new MigrationError('malformed', 'pages came where none were due');
     const zeros = codec.checkBatch(payload, bytes, iteration, machine.memory.ramPages);
     if (zeros < 0) throw new MigrationError('malformed', `a batch of pages of iteration ${iteration} is malformed`);
-    codec.unpackPages(layout.RAM, payload);
+    if (this.postcopy) this.postcopy.take(payload);
+    else codec.unpackPages(layout.RAM, payload);
     const count = machine.memory.view.getUint32(payload, true);
     this.current = { ...this.current, pages: pages + count, zeroPages: zeroPages + zeros };
   }
 
   private change(news: Partial<IncomingFigures>): void {
     this.current = { ...this.current, ...news };
-    this.options.onChange(this.current);
+    this.options.onChange(this.figures);
   }
 }
+
+interface Missing {
+  readonly bitmap: Uint8Array;
+  readonly pages: number;
+}
+
+interface Taken {
+  readonly running: boolean;
+  readonly state: Uint8Array;
+  readonly missing: Missing | null;
+}
+
+const told = ({ code, message }: MigrationError) => ({ code, message });
+
+const notInPostcopy = (what: string, status: string) =>
+  new MigrationError('machine', `there is nothing to ${what}: the migration is ${status}`);
 
 /** Throws MigrationError `malformed` if the source counted otherwise. */
 function checkTotals<T extends object>(what: string, counted: T, claimed: T): void {

@@ -1,10 +1,12 @@
-/** Moving a running VM: pre-copy source and destination, over ports. */
+/** Moving a running VM: source and destination of pre-copy and post-copy, over ports. */
 export { bindCodec } from './codec.js';
 export type { Codec } from './codec.js';
 export { MigrationError } from './errors.js';
 export type { DowntimeBreakdown, Iteration, MigrationFigures, MigrationStatus } from './figures.js';
 export { IncomingMigration } from './incoming.js';
-export type { IncomingFigures, IncomingOutcome } from './incoming.js';
+export type { IncomingOutcome } from './incoming.js';
+export { nothingYet } from './incoming-figures.js';
+export type { IncomingFigures, IncomingStatus } from './incoming-figures.js';
 export { BandwidthLimiter } from './limiter.js';
 export type { Channel, Clock, DestinationMachine, SourceMachine } from './ports.js';
 export { DEFAULT_PARAMETERS } from './parameters.js';

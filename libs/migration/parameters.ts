@@ -5,6 +5,10 @@ export interface PrecopyParameters {
   /** Bytes per second while the guest runs; 0 = no limit. */
   readonly maxBandwidth: number;
   readonly downtimeLimitMs: number;
+  /** As maxBandwidth, of pages in post-copy that nobody waits for. */
+  readonly maxPostcopyBandwidth: number;
+  /** How long a pause in post-copy may last before the guest counts as lost. */
+  readonly recoverMs: number;
   readonly throttle: ThrottleParameters;
   /** XBZRLE's cache, a power of two; null: no XBZRLE. */
   readonly xbzrleCacheBytes: number | null;
@@ -14,6 +18,8 @@ export interface PrecopyParameters {
 export const DEFAULT_PARAMETERS: PrecopyParameters = {
   maxBandwidth: 0,
   downtimeLimitMs: 300,
+  maxPostcopyBandwidth: 0,
+  recoverMs: 600_000,
   throttle: { autoConverge: null, percentage: 0, writersOnly: false, parkedHarts: 0 },
   xbzrleCacheBytes: null,
 };

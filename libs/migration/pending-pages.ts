@@ -1,6 +1,7 @@
 import { bitmapWords, layout, syncDirtyLog } from '#vmm';
 import type { GuestMemory } from '#vmm';
 import type { Codec } from './codec.js';
+import { MigrationError } from './errors.js';
 import { BATCH_HEADER_BYTES, BATCH_PAGES } from './protocol.js';
 import { LIST, PENDING } from './scratch.js';
 
@@ -37,9 +38,44 @@ export class PendingPages {
     this.rewind();
   }
 
+  /** Exactly these pages are to be sent (a bitmap as in DISCARD). */
+  replace(pages: Uint8Array): void {
+    const bytes = new Uint8Array(this.bitmap.buffer, PENDING, 8 * this.words);
+    bytes.fill(0);
+    bytes.set(pages.subarray(0, this.bitmapBytes));
+    this.rewind();
+  }
+
+  /** The pages that are still to be sent, as in DISCARD. */
+  read(): Uint8Array {
+    return new Uint8Array(this.bitmap.buffer, PENDING, this.bitmapBytes).slice();
+  }
+
+  /**
+   * Takes one page for `pack`, whether it was still to be sent or is on its way already; `takeBatch` goes on behind it.
+   * Throws MigrationError `malformed` if there is no such page.
+   */
+  takePage(page: number): void {
+    if (page >= this.memory.ramPages)
+      throw new MigrationError('malformed', `page ${page} was asked for: there is none`);
+    const bit = 1 << (page & 31);
+    if ((this.bitmap[page >>> 5]! & bit) !== 0) this.count -= 1;
+    this.bitmap[page >>> 5]! &= ~bit;
+    this.list[0] = page;
+    this.word = page >>> 6;
+  }
+
+  /** As takeBatch, but begins anew at the first page when there is none behind the last one. */
+  takeBatchAround(most: number): number {
+    const count = this.takeBatch(most);
+    if (count > 0 || this.count === 0) return count;
+    this.word = 0;
+    return this.takeBatch(most);
+  }
+
   /** Takes the next pages, in rising order, for `pack`; returns how many, 0 when none is left. */
-  takeBatch(): number {
-    const count = this.codec.takeBits(PENDING, this.words, this.word, LIST, BATCH_PAGES);
+  takeBatch(most = BATCH_PAGES): number {
+    const count = this.codec.takeBits(PENDING, this.words, this.word, LIST, most);
     if (count > 0) this.word = this.list[count - 1]! >>> 6;
     this.count -= count;
     return count;
@@ -50,6 +86,10 @@ export class PendingPages {
     const bytes = this.codec.packPages(layout.RAM, LIST, count, iteration, payload);
     const fullPages = (bytes - BATCH_HEADER_BYTES - 4 * count) / layout.PAGE_SIZE;
     return { bytes, zeroPages: count - fullPages };
+  }
+
+  private get bitmapBytes(): number {
+    return this.memory.ramPages / 8; // RAM is whole MiB
   }
 
   private rewind(): void {

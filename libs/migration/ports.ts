@@ -7,6 +7,9 @@ export interface Channel {
   write(bytes: Uint8Array): Promise<void>;
   /** Starts delivery. A chunk is valid during the call only. `onClose` comes once, with null after an orderly end. */
   open(onData: (chunk: Uint8Array) => void, onClose: (error: Error | null) => void): void;
+  /** Delivers nothing more after the chunk of this moment, until it is told to go on. */
+  hold(): void;
+  goOn(): void;
   /** Sends what is queued and closes, after `graceMs` at the latest. Resolves when the channel is closed. */
   close(graceMs: number): Promise<void>;
 }
@@ -42,4 +45,6 @@ export interface DestinationMachine extends Machine {
   restoreState(state: Uint8Array): Promise<void>;
   /** The VM belongs to this machine now; the guest goes on if `running`. */
   start(running: boolean): Promise<void>;
+  /** Stops the guest for ever: pages of it are lost. */
+  lose(): Promise<void>;
 }

@@ -10,7 +10,11 @@ import { DEFAULT_PARAMETERS } from './parameters.js';
 import { PendingPages } from './pending-pages.js';
 import type { Channel, Clock, SourceMachine } from './ports.js';
 import { Progress } from './progress.js';
+import { PostcopySource } from './postcopy-source.js';
+import type { PostcopyStatus } from './postcopy-source.js';
+import { connectLane, joinUrgent, recoverLanes, type LaneOptions } from './postcopy-lanes.js';
 import { describeMachine } from './protocol.js';
+import { MAIN_LANE } from './scratch.js';
 import { GuestThrottle } from './throttle.js';
 import { Xbzrle } from './xbzrle.js';
 
@@ -35,6 +39,8 @@ export interface PrecopyOptions {
   readonly clock: Clock;
   readonly patience?: Patience;
   readonly connect: (signal: AbortSignal) => Promise<Channel>;
+  /** Whether post-copy may be started: a second connection is opened for it. */
+  readonly postcopy?: boolean;
   /** Called at every change of status and after every pass. */
   readonly onChange: (figures: MigrationFigures) => void;
 }
@@ -47,6 +53,9 @@ export class PrecopySource {
   private readonly xbzrle: Xbzrle;
   private readonly connecting = new AbortController();
   private connection: Connection | null = null;
+  private urgent: Connection | null = null;
+  private wantsPostcopy = false;
+  private postcopy: PostcopySource | null = null;
   private parameters: PrecopyParameters;
   private readonly patience: Patience;
   private isStopped = false;
@@ -72,9 +81,32 @@ export class PrecopySource {
   /** Changes those that are given. */
   setParameters(changes: Partial<PrecopyParameters>): void {
     this.parameters = { ...this.parameters, ...changes };
-    this.limiter.setRate(this.parameters.maxBandwidth);
+    this.limiter.setRate(this.postcopy ? this.parameters.maxPostcopyBandwidth : this.parameters.maxBandwidth);
     this.throttle.set(this.parameters.throttle);
     this.xbzrle.setCacheBytes(this.parameters.xbzrleCacheBytes);
+  }
+
+  /**
+   * Has the guest stopped as soon as possible, to run on at the destination with pages still to come. Throws unless
+   * `postcopy` was given, and after the end.
+   */
+  startPostcopy(): void {
+    if (!this.options.postcopy) throw new MigrationError('config', 'post-copy was not enabled before the migration');
+    if (this.progress.hasEnded) throw new MigrationError('config', `the migration is ${this.progress.status}`);
+    this.wantsPostcopy = true;
+  }
+
+  /** Gives the connections of post-copy up, as if they were lost. Throws if there are none. */
+  pause(): void {
+    if (!this.postcopy?.pause()) throw new MigrationError('config', `the migration is ${this.progress.status}`);
+  }
+
+  /** Goes on, when post-copy is paused, over connections that `connect` opens. Throws if it is not. */
+  resume(connect: () => Promise<Channel>): void {
+    const recover = () => recoverLanes(this.laneOptions(connect), this.options.epoch);
+    if (!this.postcopy?.resume(recover)) {
+      throw new MigrationError('config', `there is no paused migration: it is ${this.progress.status}`);
+    }
   }
 
   /** Asks for the end; the guest goes on here. False past the point of no return, or when it has ended already. */
@@ -95,9 +127,10 @@ export class PrecopySource {
   async run(): Promise<MigrationFigures> {
     try {
       const connection = await this.open();
-      const iterations = await this.iterate(connection);
-      const committed = await this.switchOver(connection, iterations + 1);
-      await this.confirm(connection, committed);
+      const iteration = await this.iterate(connection);
+      const committed = await this.switchOver(connection, iteration);
+      if (committed.postcopy) await this.sendBehind(connection, iteration, committed);
+      else await this.confirm(connection, committed);
     } catch (error) {
       await this.abandon(asMigrationError(error, 'machine'));
     }
@@ -105,23 +138,33 @@ export class PrecopySource {
   }
 
   private async open(): Promise<Connection> {
-    const { migrationId, epoch, machine, codec, clock, connect, onChange } = this.options;
+    const { migrationId, epoch, machine, connect, postcopy = false, onChange } = this.options;
     onChange(this.figures);
     const { signal } = this.connecting;
-    const opened = connect(signal).catch((error: unknown) => {
-      throw asMigrationError(error, 'connect');
-    });
-    const channel = await until(signal, opened);
-    const { memory } = machine;
-    const connection = new Connection({ channel, memory, codec, clock, peer: 'destination', onBatch: refuseBatch });
+    const lane = this.laneOptions(() => until(signal, connect(signal)));
+    const connection = await connectLane(lane, MAIN_LANE);
     this.connection = connection;
-    connection.send('HELLO', { migrationId, epoch, machine: describeMachine(memory, machine.boardVersion) });
+    connection.send('HELLO', {
+      migrationId,
+      epoch,
+      machine: describeMachine(machine.memory, machine.boardVersion),
+      postcopy,
+    });
     await connection.expect('READY', this.patience.runningMs);
+    if (postcopy) this.urgent = await joinUrgent(lane);
     this.progress.setUp();
     return connection;
   }
 
-  /** Goes over the dirty log, the first time over all pages, until the rule says stop. Returns how often. */
+  private laneOptions(connect: () => Promise<Channel>): LaneOptions {
+    const { migrationId, machine, codec, clock } = this.options;
+    return { memory: machine.memory, codec, clock, migrationId, patienceMs: this.patience.stoppedMs, connect };
+  }
+
+  /**
+   * Goes over the dirty log, the first time over all pages, until the rule or somebody else says stop. Returns the number
+   * of the pass that is to follow, or to be finished, with the guest stopped.
+   */
   private async iterate(connection: Connection): Promise<number> {
     const { clock, onChange } = this.options;
     this.advance(connection, 'active');
@@ -132,6 +175,7 @@ export class PrecopySource {
       const startedAtMs = clock.now();
       const bytesBefore = connection.writer.bytes;
       const sent = await this.sendPending(connection, iteration, this.patience.runningMs);
+      if (this.pending.count > 0) return iteration; // post-copy was asked for meanwhile
       connection.send('ITERATION', { iteration, ...sent });
       await connection.drained(this.patience.runningMs);
       await connection.expect('RECEIVED', this.patience.runningMs);
@@ -147,25 +191,28 @@ export class PrecopySource {
       this.xbzrle.passed(this.figures.pages);
       this.throttle.passed({ writtenBytes: this.figures.remainingBytes, sentBytes: bytes });
       onChange(this.figures);
-      if (action === 'stop') return iteration;
+      if (action === 'stop' || this.wantsPostcopy) return iteration + 1;
     }
   }
 
-  /** Stops the guest, sends the rest, and commits as soon as the destination has loaded it. */
+  /** Stops the guest, sends the rest, or in post-copy what the rest is, and commits as soon as that has been loaded. */
   private async switchOver(connection: Connection, iteration: number): Promise<Committed> {
     const { clock, machine } = this.options;
     const lapMs = lapTimer(clock);
+    const postcopy = this.wantsPostcopy;
+    this.urgent?.signal.throwIfAborted();
     this.isStopped = true;
     const { running } = await machine.stop();
     const stopMs = lapMs();
     this.advance(connection, 'device');
     this.pending.addDirty();
     const finalSyncMs = lapMs();
-    await this.sendPending(connection, iteration, this.patience.stoppedMs);
+    if (postcopy) connection.send('DISCARD', this.pending.read());
+    else await this.sendPending(connection, iteration, this.patience.stoppedMs);
     const finalPagesMs = lapMs();
     connection.send('STATE', await machine.saveState());
     const { pages, zeroPages } = this.figures;
-    connection.send('END', { running, pages, zeroPages });
+    connection.send('END', { running, pages, zeroPages, missingPages: this.pending.count });
     const deviceStateMs = lapMs();
     await connection.drained(this.patience.stoppedMs);
     const { loadMs: destinationLoadMs } = await connection.expect('LOADED', this.patience.stoppedMs);
@@ -174,7 +221,7 @@ export class PrecopySource {
     connection.send('COMMIT', {}); // throws if cancelled or lost by now; past this line the guest never runs here again
     this.isCommitted = true;
     this.throttle.release();
-    return { laps: { stopMs, finalSyncMs, finalPagesMs, deviceStateMs, loadMs }, lapMs, destinationLoadMs };
+    return { laps: { stopMs, finalSyncMs, finalPagesMs, deviceStateMs, loadMs }, lapMs, destinationLoadMs, postcopy };
   }
 
   /** Completes, with or without the destination's word that the guest runs there. */
@@ -187,7 +234,37 @@ export class PrecopySource {
       this.progress.unconfirmed(asMigrationError(error, 'machine'));
     }
     this.enter('completed');
-    await connection.close();
+    await this.close();
+  }
+
+  /** Post-copy: the guest runs at the destination, and what it misses is sent there. Never rejects. */
+  private async sendBehind(main: Connection, iteration: number, { laps, lapMs, destinationLoadMs }: Committed) {
+    const { progress, pending, limiter, patience } = this;
+    this.postcopy = new PostcopySource({
+      clock: this.options.clock,
+      pending,
+      limiter,
+      iteration,
+      patienceMs: patience.stoppedMs,
+      recoverMs: () => this.parameters.recoverMs,
+      onStatus: (status: PostcopyStatus, error) => {
+        progress.connected(error);
+        this.enter(status);
+      },
+      onSent: (pages, zeroPages, bytes) => progress.sentBehind(pages, zeroPages, bytes, pending.count),
+      onRequests: (pages) => progress.asked(pages),
+      onRunning: (resumeMs) =>
+        progress.confirmed({ ...laps, resumeMs: lapMs(), destination: { loadMs: destinationLoadMs, resumeMs } }),
+    });
+    limiter.setRate(this.parameters.maxPostcopyBandwidth);
+    try {
+      await this.postcopy.run({ main, urgent: this.urgent! });
+      progress.arrived();
+      this.enter('completed');
+    } catch (error) {
+      progress.failed(asMigrationError(error, 'machine'));
+      this.enter('failed');
+    }
   }
 
   /** Sends every pending page; returns how many there were. */
@@ -196,6 +273,7 @@ export class PrecopySource {
     const sent = { pages: 0, zeroPages: 0 };
     for (let batches = 1; ; batches++) {
       if (!this.isStopped) await this.limiter.ready(connection.signal);
+      if (!this.isStopped && this.wantsPostcopy) return sent;
       const slot = await connection.slot(patienceMs);
       const pages = pending.takeBatch();
       if (pages === 0) return sent;
@@ -214,11 +292,16 @@ export class PrecopySource {
   private async abandon(error: MigrationError): Promise<void> {
     if (this.isCommitted) throw error; // a programming error: nothing after COMMIT may lead here
     this.connection?.fail(error);
+    this.urgent?.fail(error);
     this.throttle.release();
     if (this.isStopped) await this.options.machine.resume();
-    await this.connection?.close();
+    await this.close();
     this.progress.failed(error);
     this.enter(this.progress.status === 'cancelling' ? 'cancelled' : 'failed');
+  }
+
+  private async close(): Promise<void> {
+    await Promise.all([this.connection?.close(), this.urgent?.close()]);
   }
 
   /** The next status, unless the migration has been cancelled or the connection lost. */
@@ -233,15 +316,13 @@ export class PrecopySource {
   }
 }
 
-function refuseBatch(): never {
-  throw new MigrationError('malformed', 'the destination sent pages');
-}
-
 /** What has been measured up to COMMIT. */
 interface Committed {
   readonly laps: Omit<DowntimeBreakdown, 'resumeMs' | 'destination'>;
   readonly lapMs: () => number;
   readonly destinationLoadMs: number;
+  /** Pages are still to be sent. */
+  readonly postcopy: boolean;
 }
 
 /** Milliseconds since the last call, or since the start. */

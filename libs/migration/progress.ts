@@ -23,7 +23,10 @@ export interface Pass {
 const NEXT_STATUS: Record<MigrationStatus, readonly MigrationStatus[]> = {
   setup: ['active', 'cancelling', 'failed'],
   active: ['device', 'cancelling', 'failed'],
-  device: ['completed', 'cancelling', 'failed'],
+  device: ['completed', 'postcopy-active', 'cancelling', 'failed'],
+  'postcopy-active': ['completed', 'postcopy-paused'],
+  'postcopy-paused': ['postcopy-recover', 'failed'],
+  'postcopy-recover': ['postcopy-active', 'postcopy-paused'],
   cancelling: ['cancelled', 'failed'],
   completed: [],
   cancelled: [],
@@ -58,6 +61,7 @@ export class Progress {
       pages: 0,
       zeroPages: 0,
       pageBytes: layout.PAGE_SIZE,
+      postcopyRequests: 0,
       dirtySyncs: 0,
       iterations: [],
       reason: '',
@@ -101,6 +105,25 @@ export class Progress {
       transferredBytes,
       remainingBytes: remainingPages * layout.PAGE_SIZE,
     };
+  }
+
+  /** Notes what was sent in post-copy. */
+  sentBehind(pages: number, zeroPages: number, bytes: number, remainingPages: number): void {
+    this.sent(pages, zeroPages, this.current.transferredBytes + bytes, remainingPages);
+  }
+
+  asked(pages: number): void {
+    this.current = { ...this.current, postcopyRequests: this.current.postcopyRequests + pages };
+  }
+
+  /** The connections of post-copy are lost, for that reason, or there again. */
+  connected(error: MigrationError | null): void {
+    this.current = { ...this.current, error: error && { code: error.code, message: error.message } };
+  }
+
+  /** Nothing is missing at the destination. */
+  arrived(): void {
+    this.current = { ...this.current, remainingBytes: 0, confirmed: true, error: null };
   }
 
   /** Notes a pass, and decides what follows it. */

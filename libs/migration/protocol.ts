@@ -1,5 +1,5 @@
 /**
- * The migration stream, version 2: one connection, opened by the source.
+ * The migration stream, version 2: one connection, opened by the source, and a second one if there may be post-copy.
  *
  *     source                                              destination
  *       |  opening, HELLO {migrationId, epoch, machine} ----->  |   newer than what is known here? the same machine?
@@ -18,12 +18,39 @@
  * the source stays stopped whatever happens. A destination that loses the connection between LOADED and COMMIT cannot
  * know which it is: it stays loaded and stopped until it is told to finish or to quit.
  *
+ * With post-copy (HELLO.postcopy) the source opens a second connection, for what is urgent, once HELLO has been answered:
+ *
+ *       |  opening, JOIN {migrationId}            ...........>  |
+ *       |  <....................................opening, READY  |
+ *
+ * and may stop the guest at any moment, in the midst of a pass, with pages that are still to come:
+ *
+ *       |  DISCARD {bitmap: these pages it has not,             |
+ *       |           or not as they are}           ----------->  |   drops them
+ *       |  STATE END {totals, missingPages}       ----------->  |
+ *       |  <------------------------------------------- LOADED  |
+ *       |  COMMIT  =========================================>   |   the guest runs here; who needs a page that is
+ *       |  <------------------------------------------ RUNNING  |   missing waits, and has it asked for
+ *       |  RAM RAM RAM ...  (in the background)   ----------->  |   pages go into memory, and whoever waits goes on
+ *       |  <.................................. REQUEST {pages}  |   the background goes on behind the page that was
+ *       |  RAM              (these pages)         ...........>  |   asked for last; a page may come twice
+ *       |  <----------------------------------------- COMPLETE  |   nothing is missing: the source is needed no more
+ *
+ * If a connection is lost in between, both are given up, and each side keeps what it has. Then the source opens new ones:
+ *
+ *       |  opening, RECOVER {migrationId, epoch}  ----------->  |   also proves COMMIT, if that was lost
+ *       |  <------- opening, MISSING {bitmap: what is missing}  |
+ *       |  opening, JOIN {migrationId}            ...........>  |
+ *       |  <....................................opening, READY  |
+ *       |  RAM RAM RAM ...  (of what is missing)  ----------->  |   as before
+ *
  *     opening:  "DROVER" | u16 version
  *     frame:    u64 checksum | u32 length | u32 type | payload of `length` bytes          (little-endian throughout)
  *
  * The checksum is XXH64 over length, type and payload; its seed is the number of the frame in its direction, from 0, so
  * that a frame that is lost, doubled or out of place is seen as well. The payload of RAM is a batch of pages (see
- * codec/codec.as.ts), that of STATE the machine's own snapshot; every other payload is a JSON object (see Messages).
+ * codec/codec.as.ts), that of STATE the machine's own snapshot, that of DISCARD and MISSING one bit for each page of RAM;
+ * every other payload is a JSON object (see Messages). In post-copy batches of pages carry the number of the last pass.
  */
 import { layout } from '#vmm';
 import type { GuestMemory } from '#vmm';
@@ -48,7 +75,8 @@ export interface MachineDescription {
 
 export interface Messages {
   /** `epoch`: what the VM's ownership will be at the destination. */
-  HELLO: { migrationId: string; epoch: number; machine: MachineDescription };
+  /** `postcopy`: a second connection follows, and pages may come after COMMIT. */
+  HELLO: { migrationId: string; epoch: number; machine: MachineDescription; postcopy: boolean };
   READY: object;
   /** End of a pass over the dirty log, with what it sent. */
   ITERATION: { iteration: number; pages: number; zeroPages: number };
@@ -56,11 +84,19 @@ export interface Messages {
   /** Harts, devices and guest time, as MachineControl.saveState gave them. */
   STATE: Uint8Array;
   /** Pages of the whole stream. `running`: the guest ran when the migration stopped it. */
-  END: { running: boolean; pages: number; zeroPages: number };
+  END: { running: boolean; pages: number; zeroPages: number; missingPages: number };
   LOADED: { loadMs: number };
   COMMIT: object;
   RUNNING: { resumeMs: number };
   ERROR: { code: string; message: string };
+  JOIN: { migrationId: string };
+  /** Pages that the destination has not as they are: bit n & 7 of byte n >> 3 is page n. */
+  DISCARD: Uint8Array;
+  REQUEST: { pages: number[] };
+  COMPLETE: object;
+  RECOVER: { migrationId: string; epoch: number };
+  /** As DISCARD, from the destination. */
+  MISSING: Uint8Array;
 }
 export type MessageType = keyof Messages;
 export type Message = { [T in MessageType]: { readonly type: T; readonly body: Messages[T] } }[MessageType];
@@ -77,21 +113,34 @@ const FRAME_TYPES: Record<MessageType, number> = {
   COMMIT: 9,
   RUNNING: 10,
   ERROR: 11,
+  JOIN: 12,
+  DISCARD: 13,
+  REQUEST: 14,
+  COMPLETE: 15,
+  RECOVER: 16,
+  MISSING: 17,
 };
+/** Whose payload is no JSON. */
+const BINARY = ['STATE', 'DISCARD', 'MISSING'] as const;
+type Binary = (typeof BINARY)[number];
 const MESSAGE_TYPES = new Map(Object.entries(FRAME_TYPES).map(([type, number]) => [number, type as MessageType]));
 
-type Shape = { readonly [field: string]: 'string' | 'count' | 'number' | 'boolean' | Shape };
+type Shape = { readonly [field: string]: 'string' | 'count' | 'counts' | 'number' | 'boolean' | Shape };
 const MACHINE: Shape = { ramBytes: 'count', harts: 'count', pageBytes: 'count', boardVersion: 'count' };
-const SHAPES: Record<Exclude<MessageType, 'STATE'>, Shape> = {
-  HELLO: { migrationId: 'string', epoch: 'count', machine: MACHINE },
+const SHAPES: Record<Exclude<MessageType, Binary>, Shape> = {
+  HELLO: { migrationId: 'string', epoch: 'count', machine: MACHINE, postcopy: 'boolean' },
   READY: {},
   ITERATION: { iteration: 'count', pages: 'count', zeroPages: 'count' },
   RECEIVED: { iteration: 'count' },
-  END: { running: 'boolean', pages: 'count', zeroPages: 'count' },
+  END: { running: 'boolean', pages: 'count', zeroPages: 'count', missingPages: 'count' },
   LOADED: { loadMs: 'number' },
   COMMIT: {},
   RUNNING: { resumeMs: 'number' },
   ERROR: { code: 'string', message: 'string' },
+  JOIN: { migrationId: 'string' },
+  REQUEST: { pages: 'counts' },
+  COMPLETE: {},
+  RECOVER: { migrationId: 'string', epoch: 'count' },
 };
 
 /** The eight bytes with which each direction begins. */
@@ -131,7 +180,7 @@ export function encodeMessage<T extends MessageType>(type: T, body: Messages[T])
 export function decodeMessage(frameType: number, payload: Uint8Array): Message {
   const type = MESSAGE_TYPES.get(frameType);
   if (!type) throw new MigrationError('malformed', `frame of unknown type ${frameType}`);
-  if (type === 'STATE') return { type, body: payload };
+  if (isBinary(type)) return { type, body: payload };
   let body: unknown;
   try {
     body = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload));
@@ -142,6 +191,8 @@ export function decodeMessage(frameType: number, payload: Uint8Array): Message {
   return { type, body } as Message;
 }
 
+const isBinary = (type: MessageType): type is Binary => (BINARY as readonly MessageType[]).includes(type);
+
 function expectShape(path: string, value: unknown, shape: Shape): void {
   if (!isObject(value)) throw new MigrationError('malformed', `${path} is not an object`);
   for (const [field, kind] of Object.entries(shape)) {
@@ -151,6 +202,7 @@ function expectShape(path: string, value: unknown, shape: Shape): void {
 }
 
 function isOfKind(value: unknown, kind: string): boolean {
+  if (kind === 'counts') return Array.isArray(value) && value.every((each) => isOfKind(each, 'count'));
   if (kind === 'count') return Number.isSafeInteger(value) && (value as number) >= 0;
   return typeof value === kind;
 }

@@ -6,6 +6,8 @@
  *     0x02_1000  CONTROL  room for one message that is being sealed, then copied out
  *     0x14_0000  RECEIVE  room for one frame that comes in
  *     0x26_0000  SLOTS    frames on their way out
+ *    0x18e_0000  urgent   room for frames of a page on their way out, in post-copy
+ *    0x190_0000  small    room for one frame that comes in, for each connection that may not be a migration's
  */
 import { layout } from '#vmm';
 import { FRAME_HEADER_BYTES, MAX_PAYLOAD_BYTES } from './protocol.js';
@@ -15,13 +17,46 @@ const { BITMAP_SIZE, ENGINE, ENGINE_SIZE } = layout;
 export const PENDING = ENGINE;
 export const LIST = PENDING + BITMAP_SIZE;
 export const CONTROL = LIST + 0x1000;
-export const RECEIVE = ENGINE + 0x14_0000;
-export const SLOTS = ENGINE + 0x26_0000;
-export const SLOT_SIZE = 0x12_0000;
-export const SLOT_COUNT = 8;
+const RECEIVE = ENGINE + 0x14_0000;
+const SLOTS = ENGINE + 0x26_0000;
+const SLOT_SIZE = 0x12_0000;
+const SLOT_COUNT = 8;
+const URGENT_SLOTS = ENGINE + 0x18e_0000;
+const URGENT_SLOT_SIZE = 0x2000;
+const URGENT_SLOT_COUNT = 16;
+const SMALL = ENGINE + 0x190_0000;
+const SMALL_SIZE = 0x4000;
+const SMALL_COUNT = 8;
+
+/** What one connection uses of this: room for one frame that comes in, addresses of frames with pages that go out. */
+export interface Lane {
+  readonly receive: number;
+  readonly receiveBytes: number;
+  readonly slots: readonly number[];
+}
+
+const places = (first: number, size: number, count: number) =>
+  Array.from({ length: count }, (_, index) => first + index * size);
+
+export const MAIN_LANE: Lane = {
+  receive: RECEIVE,
+  receiveBytes: FRAME_HEADER_BYTES + MAX_PAYLOAD_BYTES,
+  slots: places(SLOTS, SLOT_SIZE, SLOT_COUNT),
+};
+/** For connections of which is not known what they are: no frame may be longer than a few pages. */
+export const SMALL_LANES: readonly Lane[] = places(SMALL, SMALL_SIZE, SMALL_COUNT).map((receive) => ({
+  receive,
+  receiveBytes: SMALL_SIZE,
+  slots: [],
+}));
+/** Of the source, for pages that were asked for. */
+export const URGENT_LANE: Lane = {
+  ...SMALL_LANES[0]!,
+  slots: places(URGENT_SLOTS, URGENT_SLOT_SIZE, URGENT_SLOT_COUNT),
+};
 
 if (FRAME_HEADER_BYTES + MAX_PAYLOAD_BYTES > Math.min(SLOT_SIZE, RECEIVE - CONTROL, SLOTS - RECEIVE)) {
   throw new RangeError('a frame does not fit its slot');
 }
-if (SLOTS + SLOT_COUNT * SLOT_SIZE > ENGINE + ENGINE_SIZE)
+if (SLOTS + SLOT_COUNT * SLOT_SIZE > URGENT_SLOTS || SMALL + SMALL_COUNT * SMALL_SIZE > ENGINE + ENGINE_SIZE)
   throw new RangeError('the slots do not fit the scratch area');

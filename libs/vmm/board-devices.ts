@@ -13,6 +13,7 @@ import { VirtioMmio, type VirtioMmioState } from './devices/virtio/mmio.js';
 import { Watchdog, type WatchdogState } from './devices/watchdog.js';
 import { MIP_MEIP, MIP_SEIP, setPending } from './interrupts.js';
 import type { GuestMemory } from './memory.js';
+import type { PageWaiter } from './missing-pages.js';
 
 export interface BoardPorts {
   /** The host's wall clock: nanoseconds since 1970. */
@@ -28,6 +29,11 @@ export interface BoardPorts {
   watchdogExpired(): void;
   /** A guest's driver broke the rules of a virtio device, which now waits to be reset. */
   deviceError(slot: number, reason: string): void;
+}
+
+/** What the board needs of its machine beside that. */
+export interface BoardSurroundings extends BoardPorts {
+  readonly pages: PageWaiter;
 }
 
 export interface BoardState {
@@ -56,7 +62,7 @@ export class BoardDevices {
     memory: GuestMemory,
     clock: GuestClock,
     virtio: readonly VirtioDevice[],
-    private readonly ports: BoardPorts,
+    private readonly ports: BoardSurroundings,
   ) {
     if (virtio.length > BOARD.virtio.slots) {
       throw new Error(`${virtio.length} virtio devices: the board has ${BOARD.virtio.slots} slots for them`);
@@ -162,6 +168,7 @@ export class BoardDevices {
     const { base, size, interrupt } = virtioSlot(slot);
     const transport = new VirtioMmio(device, {
       memory,
+      arrival: (pages) => this.ports.pages.arrival(pages),
       interrupt: (level) => this.plic.setLevel(interrupt, level),
       deviceError: (reason) => this.ports.deviceError(slot, reason),
     });

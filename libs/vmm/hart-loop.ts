@@ -18,6 +18,7 @@ import {
   H_BUSY_NS,
   H_HSM,
   H_MIP,
+  H_MISSING,
   H_MTIMECMP,
   H_QUIET,
   H_START_OPAQUE,
@@ -31,6 +32,7 @@ import {
 import { postMail, type Mail } from './mailbox.js';
 import { BOARD } from './board.js';
 import { GuestMemory } from './memory.js';
+import { noteArrival, noteMiss } from './missing-pages.js';
 import { leaveFence, takeFence, type FenceRange } from './remote-fence.js';
 import {
   handleSbi,
@@ -63,6 +65,9 @@ const SLICE_NS = 1_000_000n;
 /** Instructions a slice; how many fit into its time depends on whether they are translated. */
 const MIN_SLICE = 64;
 const MAX_SLICE = 2 ** 22;
+/** An SBI console call may be done in parts: this much at a time. */
+const CONSOLE_CHUNK = 4096;
+const ECALL_BYTES = 4n;
 const MIP = 0x344;
 const MIE = 0x304;
 const SIE = 0x104;
@@ -127,6 +132,8 @@ class HartLoop {
   private sliceStartNs = 0n;
   /** Time of this slice that the thread spent waiting for devices. */
   private mailNs = 0n;
+  /** When the hart began to wait for the page in H_MISSING. */
+  private missedAtNs = 0n;
   /** Translated modules that have been received. */
   private received = 0;
   private readonly rest: HartRest;
@@ -156,6 +163,7 @@ class HartLoop {
     if (load32(this.memory, MACHINE + M_RUNNING) === 0) return this.park();
     const restMs = this.rest.leftMs(this.hostNs());
     if (restMs > 0) return this.sleep(restMs);
+    if (load32(this.memory, this.block + H_MISSING) !== 0) return this.awaitPage();
     this.updateTimers();
     const state = load32(this.memory, this.block + H_HSM);
     if (state === HSM_STOPPED || state === HSM_START_PENDING) return this.sleep(Infinity);
@@ -188,12 +196,14 @@ class HartLoop {
     else if (exit === 'budget' && tookNs < SLICE_NS / 2n) this.slice = Math.min(MAX_SLICE, this.slice << 1);
     if (exit === 'wfi') this.waiting = true;
     else if (exit === 'sbi') this.answerSbi();
+    else if (exit === 'page') this.missPage();
   }
 
   private serve(bits: number): void {
     if (bits & ATTENTION_RELOAD) {
       this.hart = this.newHart(this.hartId, this.hartPorts());
       this.waiting = false;
+      store32(this.memory, this.block + H_MISSING, 0);
     }
     if (bits & ATTENTION_FENCE) {
       const fence = takeFence(this.memory, this.hartId);
@@ -227,6 +237,23 @@ class HartLoop {
       wait(this.memory, this.block + H_WAKE, seen, timeoutMs);
     }
     store32(this.memory, this.block + H_QUIET, 0);
+  }
+
+  /** The page in H_MISSING is needed. */
+  private missPage(): void {
+    this.missedAtNs = this.hostNs();
+    noteMiss(this.memory, this.hartId);
+  }
+
+  /** Sleeps until the page has come, or somebody else wakes this hart. It takes no interrupt before the page is there. */
+  private awaitPage(): void {
+    const { memory, block, hartId } = this;
+    const isMissing = () => memory.isMissing(load32(memory, block + H_MISSING) - 1);
+    store32(memory, block + H_QUIET, -1);
+    const seen = load32(memory, block + H_WAKE);
+    if (isMissing() && load32(memory, block + H_ATTENTION) === 0) wait(memory, block + H_WAKE, seen);
+    store32(memory, block + H_QUIET, 0);
+    if (!isMissing()) noteArrival(memory, hartId, this.hostNs() - this.missedAtNs);
   }
 
   /** MTIP and STIP follow their comparators. The SBI and Sstc share the one of STIP, which stays low without Sstc. */
@@ -303,8 +330,15 @@ class HartLoop {
     demandAttention(this.memory, others, ATTENTION_FENCE, serveOwn);
   }
 
-  private console(kind: 'consoleWrite' | 'consoleRead', address: bigint, size: bigint): bigint {
-    return this.post({ kind, address: Number(address), size: Number(size), value: 0n }) ?? 0n;
+  /** If a page of the buffer is missing, nothing is done, and the guest makes the call again when that has come. */
+  private console(kind: 'consoleWrite' | 'consoleRead', address: bigint, size: bigint): bigint | undefined {
+    const bytes = Math.min(Number(size), CONSOLE_CHUNK);
+    const [missing] = this.memory.missingPages(Number(address), bytes);
+    if (missing === undefined) return this.post({ kind, address: Number(address), size: bytes, value: 0n }) ?? 0n;
+    this.hart.pc -= ECALL_BYTES;
+    store32(this.memory, this.block + H_MISSING, missing + 1);
+    this.missPage();
+    return undefined;
   }
 
   private hartPorts(): HartPorts {

@@ -6,6 +6,7 @@
 import {
   EXIT_ATTENTION,
   EXIT_BUDGET,
+  EXIT_PAGE,
   EXIT_SBI,
   EXIT_WFI,
   MCOUNTEREN,
@@ -53,9 +54,10 @@ export interface HartPorts {
  * `wfi`: the guest waits for an interrupt, none that is enabled in mie is pending; pc is past the WFI. `sbi`: an ECALL
  * from S-mode to be answered (extension in x17, function in x16, arguments from x10); pc is past the ECALL, so put error
  * and value into x10 and x11 and run on. `attention`: H_ATTENTION was not zero when the slice began; nothing has been
- * executed, serve and clear its bits first.
+ * executed, serve and clear its bits first. `page`: the next instruction needs the page in H_MISSING, which is missing;
+ * clear that field before running on.
  */
-export type HartExit = 'budget' | 'wfi' | 'sbi' | 'attention';
+export type HartExit = 'budget' | 'wfi' | 'sbi' | 'attention' | 'page';
 
 /** Where a hart begins. `S`: as an SBI implementation hands a hart over (delegation set up, ECALL exits with `sbi`). */
 export interface HartStart {
@@ -86,6 +88,7 @@ const EXITS: Readonly<Record<number, HartExit>> = {
   [EXIT_WFI]: 'wfi',
   [EXIT_SBI]: 'sbi',
   [EXIT_ATTENTION]: 'attention',
+  [EXIT_PAGE]: 'page',
 };
 
 /** Exceptions that an SBI implementation leaves to S-mode: all but ECALL from S and M, as OpenSBI delegates them. */

@@ -15,3 +15,5 @@ export { translatedRegions } from './translator/requests.js';
 export { hasRelaxedSimd } from './translator/fusing.js';
 export { dirtiedBy, liftThrottles, PARKED, throttleHart, throttleOf } from './throttle.js';
 export { GuestMemory, MAX_RAM_BYTES } from './memory.js';
+export { awaitedByHarts, countMisses, nextMiss, pagesArrived, ringMisses } from './missing-pages.js';
+export { blockingOf, countMissing, dropPages, missLatencies, readMissing } from './missing-pages.js';

@@ -6,7 +6,7 @@
  *     0x000_1000  MACHINE   one block: run state, time, sizes (all harts and the main thread share it)
  *     0x001_0000  HARTS     HART_SIZE bytes a hart, up to MAX_HARTS
  *     0x022_0000  DIRTY     one bit a guest page: written since the last dirty-log sync
- *     0x024_0000  PRESENT   one bit a guest page: content has arrived (all ones outside post-copy)
+ *     0x024_0000  MISSING   one bit a guest page: its content is still to come (all zero outside post-copy)
  *     0x026_0000  ENGINE    scratch of the migration thread
  *     0x1b8_0000  CODE_VERSION  a u32 a guest page: grows when what a hart decoded there was overwritten
  *     0x1f8_0000  CODE      one bit a guest page: some hart holds decoded instructions of it
@@ -25,7 +25,8 @@ export const MACHINE = 0x1000;
 export const HARTS = 0x1_0000;
 export const HART_SIZE = 0x2_0000;
 export const DIRTY = 0x22_0000;
-export const PRESENT = 0x24_0000;
+/** Atomic, like DIRTY; see missing-pages.ts. */
+export const MISSING = 0x24_0000;
 export const ENGINE = 0x26_0000;
 export const ENGINE_SIZE = 0x192_0000;
 /** u32, atomic, for each page of 4 GiB; see cpu/code-pages for it and CODE. */
@@ -41,7 +42,7 @@ export const HART_CACHE_SIZE = 0x1e0_0000;
 export const CACHE_DECODED_SIZE = 0x120_0000;
 export const CACHE_TRANSLATED = 0x120_0000;
 export const RAM = 0x2000_0000;
-/** Bytes of the DIRTY, PRESENT, COUNTED and CODE bitmaps: enough for 4 GiB of guest RAM. */
+/** Bytes of the DIRTY, MISSING, COUNTED and CODE bitmaps: enough for 4 GiB of guest RAM. */
 export const BITMAP_SIZE = 0x2_0000;
 
 // Fields of the MACHINE block (offsets from MACHINE).
@@ -73,6 +74,12 @@ export const M_DIRTY_LOCK = 0x4c;
 export const M_MTIME_OFFSET = 0x58;
 /** u64: guest-physical address of 8 bytes of RAM whose stores the main thread is told of (devices/htif.ts); 0 if none. */
 export const M_TOHOST = 0x50;
+/** i32, atomic: how many bits of MISSING are set. */
+export const M_MISSING_PAGES = 0x60;
+/** i32, atomic: grows and is notified when a hart waits for a page that is missing. */
+export const M_MISSES = 0x64;
+/** i32, atomic: grows and is notified when pages have arrived. */
+export const M_ARRIVALS = 0x68;
 
 // Fields of a hart's block (offsets from HARTS + hart * HART_SIZE).
 /** 33 x u64: x0..x31 and, at index 32, the sink for writes to x0. */
@@ -136,6 +143,14 @@ export const H_THROTTLE = 0x1a0;
 export const H_DIRTIED = 0x1a4;
 /** 32 x u64: f0..f31; single precision is NaN-boxed. */
 export const H_F = 0x200;
+/** i32, atomic: 1 + number of the page that the hart waits for, 0 if for none. */
+export const H_MISSING = 0x300;
+/** i32: how often it has waited for one. */
+export const H_MISSES = 0x304;
+/** i64, atomic: nanoseconds that it has waited for pages. */
+export const H_BLOCKED_NS = 0x308;
+/** 96 x u32, atomic: how often it has waited for how long; see missing-pages.ts. */
+export const H_LATENCIES = 0x340;
 /** CSRs: H_CSR + 8 * (index in cpu/csr). Private to the hart module; 0x1000..0x1fff. */
 export const H_CSR = 0x1000;
 /** Software TLBs, private to the hart module: read, write, execute. */

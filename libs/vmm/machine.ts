@@ -23,13 +23,12 @@ import {
 } from './layout.js';
 import { serveMail, type Mail, type MailAnswer } from './mailbox.js';
 import { GuestMemory } from './memory.js';
+import { PageWaiter } from './missing-pages.js';
 import { HSM_STARTED, HSM_STOPPED } from './sbi.js';
 import { hartBlock, load32, loadI64, store32, store64, wakeHart } from './shared.js';
 import { decodeSnapshot, encodeSnapshot, type MachineSnapshot } from './snapshot.js';
 
 const NEVER = -1n;
-/** An SBI console call may be done in parts: this much at a time. */
-const CONSOLE_CHUNK = 4096;
 /** After so many requests in a row the main thread looks at its other events. */
 const MAIL_BURST = 64;
 
@@ -67,6 +66,8 @@ const NO_PORTS: HartPorts = {
 export class Machine implements MachineControl {
   readonly memory: GuestMemory;
   readonly clock: GuestClock;
+  /** What waits in this thread for pages that are missing. */
+  readonly pages: PageWaiter;
   private readonly board: BoardDevices;
   private readonly harts: readonly Hart[];
   private readonly boot: (() => BootRequest) | undefined;
@@ -79,9 +80,11 @@ export class Machine implements MachineControl {
   ) {
     this.memory = GuestMemory.create(ramBytes, harts);
     this.boot = boot;
+    this.pages = new PageWaiter(this.memory);
     this.clock = new GuestClock(this.memory, () => ports.hostNs());
     this.board = new BoardDevices(this.memory, this.clock, virtio, {
       ...ports,
+      pages: this.pages,
       guestShutdown: (status) => this.leaveGuest(() => ports.guestShutdown(status)),
       guestReset: () => this.leaveGuest(() => ports.guestReset()),
     });
@@ -113,6 +116,7 @@ export class Machine implements MachineControl {
    */
   reset(): void {
     this.requireStopped('reset');
+    this.requireComplete('reset');
     if (!this.boot)
       throw new Error('this machine came by migration without -kernel or -bios: there is nothing to start it from');
     const plan = planBoot(this.boot(), this.memory, { virtioDevices: this.board.virtio.length });
@@ -152,6 +156,7 @@ export class Machine implements MachineControl {
 
   saveState(): Uint8Array {
     this.requireStopped('saveState');
+    this.requireComplete('saveState');
     return encodeSnapshot(this.snapshot());
   }
 
@@ -194,12 +199,12 @@ export class Machine implements MachineControl {
         return done instanceof Promise ? done.then(() => 0n) : done ? 0n : undefined;
       }
       case 'consoleWrite': {
-        const bytes = this.memory.readBytes(address, Math.min(size, CONSOLE_CHUNK));
+        const bytes = this.memory.readBytes(address, size);
         this.ports.consoleOutput(bytes);
         return BigInt(bytes.length);
       }
       case 'consoleRead': {
-        const bytes = this.uart.takeReceived(Math.min(size, CONSOLE_CHUNK));
+        const bytes = this.uart.takeReceived(size);
         this.memory.writeBytes(address, bytes);
         return BigInt(bytes.length);
       }
@@ -256,6 +261,10 @@ export class Machine implements MachineControl {
 
   private requireStopped(action: string): void {
     if (!this.clock.stopped) throw new Error(`${action}: the machine must be stopped first`);
+  }
+
+  private requireComplete(action: string): void {
+    if (!this.memory.isComplete) throw new Error(`${action}: pages of the machine's RAM are still to come`);
   }
 
   private hartIds(): number[] {

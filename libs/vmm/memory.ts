@@ -4,20 +4,20 @@
  * comes in between sends the page once more instead of losing the write.
  */
 import {
-  BITMAP_SIZE,
   CODE,
   CODE_VERSION,
   DIRTY,
   H_QUIET,
   MACHINE,
   MAX_HARTS,
+  MISSING,
   M_CODE_CHANGES,
   M_HARTS,
+  M_MISSING_PAGES,
   M_RAM_SIZE,
   M_TIME_STOPPED,
   PAGE_SHIFT,
   PAGE_SIZE,
-  PRESENT,
   RAM,
   RAM_BASE,
 } from './layout.js';
@@ -51,7 +51,7 @@ export class GuestMemory implements Shared {
     this.harts = load32(this, MACHINE + M_HARTS);
   }
 
-  /** A new VM's memory: RAM zeroed, clean and present. Throws a RangeError that says which sizes are possible. */
+  /** A new VM's memory: RAM zeroed and clean. Throws a RangeError that says which sizes are possible. */
   static create(ramBytes: number, harts: number): GuestMemory {
     if (!Number.isInteger(ramBytes / MIB) || ramBytes < MIB || ramBytes > MAX_RAM_BYTES) {
       throw new RangeError(
@@ -67,7 +67,6 @@ export class GuestMemory implements Shared {
     const shared = { ...fields, dwords: new BigInt64Array(memory.buffer) };
     store64(shared, MACHINE + M_RAM_SIZE, BigInt(ramBytes));
     store32(shared, MACHINE + M_HARTS, harts);
-    shared.bytes.fill(0xff, PRESENT, PRESENT + BITMAP_SIZE);
     store32(shared, MACHINE + M_TIME_STOPPED, 1);
     for (let hart = 0; hart < harts; hart++) store32(shared, hartBlock(hart) + H_QUIET, -1); // no threads yet
     return new GuestMemory(memory);
@@ -86,6 +85,26 @@ export class GuestMemory implements Shared {
       throw new RangeError(`guest-physical ${range} lies outside RAM, which is ${ram}`);
     }
     return RAM + (address - RAM_BASE);
+  }
+
+  /** False in post-copy, while there are pages that may not be touched, since their content is still to come. */
+  get isComplete(): boolean {
+    return load32(this, MACHINE + M_MISSING_PAGES) === 0;
+  }
+
+  /** Numbers of the pages that are missing of these bytes of RAM. */
+  missingPages(address: number, size: number): number[] {
+    if (size === 0 || this.isComplete) return [];
+    const pages: number[] = [];
+    const last = (address - RAM_BASE + size - 1) >>> PAGE_SHIFT;
+    for (let page = (address - RAM_BASE) >>> PAGE_SHIFT; page <= last; page++) {
+      if (this.isMissing(page)) pages.push(page);
+    }
+    return pages;
+  }
+
+  isMissing(page: number): boolean {
+    return (load32(this, MISSING + (page >>> 5) * 4) & (1 << (page & 31))) !== 0;
   }
 
   read8(address: number): number {

@@ -65,8 +65,8 @@ export interface SbiPorts {
   suspendSelf(resume?: { readonly pc: bigint; readonly opaque: bigint }): void;
   systemReset(kind: ResetKind): void;
   /** Sends RAM to the console, or fills it from there; returns the bytes done, 0 if nothing was typed. */
-  consoleWrite(address: bigint, size: bigint): bigint;
-  consoleRead(address: bigint, size: bigint): bigint;
+  consoleWrite(address: bigint, size: bigint): bigint | undefined;
+  consoleRead(address: bigint, size: bigint): bigint | undefined;
   consoleWriteByte(byte: number): void;
 }
 
@@ -182,9 +182,11 @@ function debugConsole(fid: bigint, args: readonly bigint[], ports: SbiPorts): Sb
   const [size, low, high] = [arg(args, 0), arg(args, 1), arg(args, 2)];
   switch (Number(fid)) {
     case 0:
-    case 1:
+    case 1: {
       if (high !== 0n || !ports.isRam(low, size)) return failed(SBI_INVALID_PARAM);
-      return done(fid === 0n ? ports.consoleWrite(low, size) : ports.consoleRead(low, size));
+      const bytes = fid === 0n ? ports.consoleWrite(low, size) : ports.consoleRead(low, size);
+      return bytes === undefined ? undefined : done(bytes);
+    }
     case 2:
       ports.consoleWriteByte(Number(size & 0xffn));
       return done();

@@ -72,7 +72,7 @@ describe.runIf(hasLinux('the tests of a Linux guest with a disk'))('a Linux gues
     );
     const rounds = async () => Number(await vm.shell('cat /mnt/rounds 2>/dev/null || echo 0'));
     for (let moves = 1; moves <= 2; moves++) {
-      vm = await vm.move({ harts: 2, args });
+      vm = await vm.move({ harts: 2, args, postcopy: moves === 2 });
       const before = await rounds();
       await vi.waitFor(async () => expect(await rounds()).toBeGreaterThan(before), { timeout: 60_000 });
     }

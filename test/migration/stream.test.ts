@@ -4,7 +4,7 @@ import { expect, test, vi } from 'vitest';
 import { IncomingMigration, PrecopySource } from '#migration';
 import type { IncomingOutcome, MigrationError, MigrationFigures } from '#migration';
 import { layout } from '#vmm';
-import { checkOpening, decodeMessage, encodeMessage, opening } from '../../libs/migration/protocol.js';
+import { STREAM_VERSION, checkOpening, decodeMessage, encodeMessage, opening } from '../../libs/migration/protocol.js';
 import { ReceivingMachine, WritingMachine, channelPair, codecOf, ramHash, realClock } from './support.js';
 import type { MemoryChannel, Tamper } from './support.js';
 
@@ -145,10 +145,10 @@ test('garbage instead of a stream, or instead of an answer, is named', async () 
 });
 
 test('another version of the stream is named on both sides', async () => {
-  const ending = await migrate('out', (chunk, at) => (at === 0 ? opening(99) : chunk), 8);
+  const ending = await migrate('out', (chunk, at) => (at === 0 ? opening(STREAM_VERSION + 1) : chunk), 8);
   expect(ending.outcome).toMatchObject({ kind: 'failed', error: { code: 'version' } });
   expect(ending.source.error).toMatchObject({ code: 'remote_version' });
-  expect(ending.source.error!.message).toContain('version 99');
+  expect(ending.source.error!.message).toContain(`version ${STREAM_VERSION + 1}`);
 });
 
 test('an opening is refused at its first wrong byte', () => {
@@ -175,22 +175,25 @@ test('an opening is refused at its first wrong byte', () => {
 
 test('messages survive the way; anything else is refused with its field', () => {
   const machine = { ramBytes: 1, harts: 1, pageBytes: 4096, boardVersion: 1 };
-  const { frameType, payload } = encodeMessage('HELLO', { migrationId: 'ä', epoch: 3, machine });
-  expect(decodeMessage(frameType, payload)).toEqual({ type: 'HELLO', body: { migrationId: 'ä', epoch: 3, machine } });
+  const { frameType, payload } = encodeMessage('HELLO', { migrationId: 'ä', epoch: 3, machine, postcopy: true });
+  expect(decodeMessage(frameType, payload)).toEqual({
+    type: 'HELLO',
+    body: { migrationId: 'ä', epoch: 3, machine, postcopy: true },
+  });
   const decode = (text: string) => decodeMessage(frameType, new TextEncoder().encode(text));
   expect(() => decode('{"migrationId":"x","epoch":-1}')).toThrow('HELLO.epoch is not a count');
   expect(() => decode('{"migrationId":"x","epoch":1,"machine":[]}')).toThrow('HELLO.machine is not an object');
   expect(() => decode('{')).toThrow('HELLO is not JSON');
   fc.assert(
     fc.property(fc.nat(20), fc.uint8Array({ maxLength: 100 }), (type, bytes) => {
-      const isMachineState = type === 6;
+      const isBinary = [6, 13, 17].includes(type);
       let error: unknown = null;
       try {
         decodeMessage(type, bytes);
       } catch (thrown) {
         error = thrown;
       }
-      expect(isMachineState ? error : (error as MigrationError).code).toBe(isMachineState ? null : 'malformed');
+      expect(isBinary ? error : (error as MigrationError).code).toBe(isBinary ? null : 'malformed');
     }),
   );
 });

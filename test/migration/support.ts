@@ -40,6 +40,7 @@ export class MemoryChannel implements Channel {
   private onData: ((chunk: Uint8Array) => void) | null = null;
   private onClose: ((error: Error | null) => void) | null = null;
   isClosed = false;
+  private isHeld = false;
 
   constructor(private readonly chunkBytes: number) {}
 
@@ -55,6 +56,15 @@ export class MemoryChannel implements Channel {
       this.queue.push({ bytes, taken, lost });
       void this.deliver();
     });
+  }
+
+  hold(): void {
+    this.isHeld = true;
+  }
+
+  goOn(): void {
+    this.isHeld = false;
+    void this.peer.deliver();
   }
 
   async close(graceMs: number): Promise<void> {
@@ -77,7 +87,7 @@ export class MemoryChannel implements Channel {
   async deliver(): Promise<void> {
     if (this.isDelivering) return;
     this.isDelivering = true;
-    while (this.queue.length > 0 && this.peer.onData && !this.isBlocked) {
+    while (this.queue.length > 0 && this.peer.onData && !this.isBlocked && !this.peer.isHeld) {
       await immediately();
       const next = this.queue[0];
       if (!next || this.isClosed) break;
@@ -170,6 +180,7 @@ export class ReceivingMachine implements DestinationMachine {
   readonly memory: GuestMemory;
   state: Uint8Array | null = null;
   started: boolean[] = [];
+  isLost = false;
 
   constructor(ramMiB: number, harts = 1) {
     this.memory = GuestMemory.create(ramMiB * MIB, harts);
@@ -182,6 +193,10 @@ export class ReceivingMachine implements DestinationMachine {
 
   async start(running: boolean): Promise<void> {
     this.started.push(running);
+  }
+
+  async lose(): Promise<void> {
+    this.isLost = true;
   }
 }
 

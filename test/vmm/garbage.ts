@@ -13,6 +13,7 @@ import { VirtioNet } from '../../libs/vmm/devices/virtio/net.js';
 import { VirtioRng } from '../../libs/vmm/devices/virtio/rng.js';
 import { CODE_VERSION, ENGINE, RAM_BASE } from '../../libs/vmm/layout.js';
 import { GuestMemory } from '../../libs/vmm/memory.js';
+import { PageWaiter } from '../../libs/vmm/missing-pages.js';
 import { Random } from '../random.js';
 import { FakeTime } from './fake-time.js';
 
@@ -73,6 +74,7 @@ function newBoard(memory: GuestMemory, time: FakeTime): BoardDevices {
     guestReset: () => undefined,
     watchdogExpired: () => undefined,
     deviceError: () => undefined,
+    pages: new PageWaiter(memory),
   });
 }
 

@@ -101,11 +101,14 @@ export class LinuxVm {
     if (!report.includes('successful run')) throw new Error(`stress-ng: ${report}`);
   }
 
-  /** Moves the VM; resolves with the VM at its new place, whose console goes on there. */
-  async move(options: LinuxOptions = {}): Promise<LinuxVm> {
+  /** Moves the VM, by post-copy if wished; resolves with the VM at its new place, whose console goes on there. */
+  async move({ postcopy = false, ...options }: LinuxOptions & { readonly postcopy?: boolean } = {}): Promise<LinuxVm> {
     const destination = await LinuxVm.expect(options);
     const port = await vi.waitFor(async () => (await destination.queryMigrate())['socket-address']![0]!.port);
+    const capabilities = [{ capability: 'postcopy-ram', state: postcopy }];
+    await this.qmp.execute('migrate-set-capabilities', { capabilities });
     await this.qmp.execute('migrate', { uri: `tcp:127.0.0.1:${port}` });
+    if (postcopy) await this.qmp.execute('migrate-start-postcopy');
     await vi.waitFor(
       async () => {
         const { status, 'error-desc': reason } = await this.queryMigrate();

@@ -37,10 +37,11 @@ function stillborn(vm: Vm, qmp: QmpServer): OutgoingMigration {
     migrationId: 'm',
     epoch: 2,
     parameters: DEFAULT_PARAMETERS,
+    postcopy: false,
   } as const;
   const codecModule = new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
   const task: MigrationTask = { memory: GuestMemory.create(2 ** 20, 1).memory, codecModule, boardVersion: 1, role };
-  return new OutgoingMigration(qmp, vm, task);
+  return new OutgoingMigration(qmp, vm, task, () => undefined);
 }
 
 test('a VM that is still being paused is not taken for stopped', async () => {

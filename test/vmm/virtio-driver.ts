@@ -3,6 +3,7 @@ import { VirtioMmio } from '../../libs/vmm/devices/virtio/mmio.js';
 import type { VirtioDevice } from '../../libs/vmm/devices/virtio/device.js';
 import { RAM_BASE } from '../../libs/vmm/layout.js';
 import { GuestMemory } from '../../libs/vmm/memory.js';
+import { PageWaiter } from '../../libs/vmm/missing-pages.js';
 
 const MIB = 2 ** 20;
 const F_VERSION_1 = 1n << 32n;
@@ -20,6 +21,7 @@ export interface Buffer {
 export class VirtioDriver {
   readonly memory: GuestMemory;
   readonly transport: VirtioMmio;
+  readonly pages: PageWaiter;
   /** Level of the interrupt line. */
   line = false;
   readonly errors: string[] = [];
@@ -28,8 +30,10 @@ export class VirtioDriver {
 
   constructor(device: VirtioDevice, memory = GuestMemory.create(4 * MIB, 1)) {
     this.memory = memory;
+    this.pages = new PageWaiter(memory);
     this.transport = new VirtioMmio(device, {
       memory,
+      arrival: (pages) => this.pages.arrival(pages),
       interrupt: (level) => (this.line = level),
       deviceError: (reason) => this.errors.push(reason),
     });

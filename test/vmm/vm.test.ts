@@ -15,6 +15,7 @@ function interrupted(incoming: boolean) {
   const reset = vi.fn<() => void>();
   let isWanted = true;
   const machine = {
+    memory: { isComplete: true },
     reset: () => {
       isWanted = false;
       reset();

@@ -100,6 +100,35 @@ export function unpackPages(ram: usize, batch: usize): void {
   }
 }
 
+/**
+ * Puts the pages of a checked batch into RAM whose bits in `missing` are set, then clears these. Returns how many; -1, and
+ * places none, if there is a delta: what it would apply to is not there.
+ */
+export function placePages(ram: usize, missing: usize, batch: usize): i32 {
+  const count = load<u32>(batch);
+  let placed = 0;
+  let entry = batch + BATCH_HEADER;
+  let content = entry + ((count as usize) << 2);
+  const end = content;
+  for (let each = entry; each < end; each += 4) if (load<u32>(each) & DELTA_PAGE) return -1;
+  for (; entry < end; entry += 4) {
+    const page = load<u32>(entry);
+    const number = page & PAGE_NUMBER;
+    const word = missing + ((number >> 5) << 2);
+    const bit = (1 as u32) << (number & 31);
+    const bits: u32 = atomic.load<u32>(word);
+    if (bits & bit) {
+      const at = ram + ((number as usize) << PAGE_SHIFT);
+      if (!(page & ZERO_PAGE)) memory.copy(at, content, PAGE_SIZE);
+      else if (!isZero(at)) memory.fill(at, 0, PAGE_SIZE);
+      atomic.and<u32>(word, ~bit);
+      placed++;
+    }
+    if (!(page & ZERO_PAGE)) content += PAGE_SIZE;
+  }
+  return placed;
+}
+
 /** Makes `pages` pages of RAM zero again, touching only those that are not. */
 export function clearPages(ram: usize, pages: u32): void {
   for (let page = ram; pages > 0; pages--, page += PAGE_SIZE) if (!isZero(page)) memory.fill(page, 0, PAGE_SIZE);

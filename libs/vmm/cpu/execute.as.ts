@@ -1,5 +1,5 @@
 /** `run`: a slice of guest code. The inner loop (interpret) executes what it can; here is what comes in between. */
-import { H_ATTENTION, H_INSTRET } from '../layout';
+import { H_ATTENTION, H_INSTRET, H_MISSING } from '../layout';
 import { executeAtomic } from './atomic.as';
 import { fenceCode, finishWrite } from './code-pages.as';
 import { expanded, immI } from './decode.as';
@@ -13,7 +13,7 @@ import { read, write } from './memory.as';
 import { PAGE, PAGE_MASK } from './mmu.as';
 import { DECODED, Op, immediate, offsetOfRs2, opOf, placeAfter, placeOf, rdOf, rs1, rs2 } from './operations.as';
 import { diverted, hart, pc, setDiverted, setPc, setX, x } from './registers.as';
-import { EXIT_ATTENTION, EXIT_BUDGET } from './slots';
+import { EXIT_ATTENTION, EXIT_BUDGET, EXIT_PAGE } from './slots';
 import { NO_EXIT, executeSystem } from './system.as';
 import { enter, isFound, isStopped } from './translated.as';
 import { ILLEGAL_INSTRUCTION, raise, takeInterrupt } from './trap.as';
@@ -61,6 +61,7 @@ export function run(budget: i32): i32 {
     left--;
     retire(1); // not before, so that a read of minstret does not count itself
     if (exit != NO_EXIT) return exit;
+    if (load<u32>(hart, H_MISSING)) return EXIT_PAGE;
     // The instruction may have waited for a device, and attention may have been asked for meanwhile.
     if (atomic.load<i32>(hart, H_ATTENTION)) return EXIT_BUDGET;
   }

@@ -4,11 +4,12 @@
  * A TLB has 1,024 entries of 16 bytes, indexed by the low bits of the page number: u64 tag (page | context), u32 addend
  * (host address = low half of the guest address + addend; the execute TLB has a decoded page there). The write TLB is
  * also the dirty log's filter: a page is logged when its entry is filled, so stores that hit cost nothing, and after
- * flushWrites each page is logged again.
+ * flushWrites each page is logged again. In post-copy the TLBs are the trap for pages that are missing, too: translate
+ * gives no address in such a page, so none ever has an entry, and accesses that hit cost nothing.
  */
 import {
-  DIRTY, H_DIRTIED, H_TLB_EXEC, H_TLB_READ, H_TLB_WRITE, PAGE_SHIFT, PAGE_SIZE, RAM, RAM_BASE, TLB_FOLD, TLB_MASK,
-  TLB_SHIFT,
+  DIRTY, H_DIRTIED, H_TLB_EXEC, H_TLB_READ, H_TLB_WRITE, MISSING, PAGE_SHIFT, PAGE_SIZE, RAM, RAM_BASE, TLB_FOLD,
+  TLB_MASK, TLB_SHIFT,
 } from '../layout';
 import { isCode, noteWrite } from './code-pages.as';
 import { PMP_R, PMP_W, PMP_X, pmpCoversPage, pmpPermits } from './pmp.as';
@@ -19,7 +20,8 @@ import { hart, ramSize, slot, tohost } from './registers.as';
 import { SATP } from './slots';
 import { forgetJumps, forgetJumpsTo } from './translated.as';
 import {
-  FETCH_ACCESS_FAULT, FETCH_PAGE_FAULT, LOAD_ACCESS_FAULT, LOAD_PAGE_FAULT, STORE_ACCESS_FAULT, STORE_PAGE_FAULT, raise,
+  FETCH_ACCESS_FAULT, FETCH_PAGE_FAULT, LOAD_ACCESS_FAULT, LOAD_PAGE_FAULT, STORE_ACCESS_FAULT, STORE_PAGE_FAULT,
+  awaitPage, raise,
 } from './trap.as';
 
 export const READ: u32 = 0;
@@ -30,7 +32,7 @@ export const MANAGE: u32 = 3;
 
 /** PAGE_SIZE as the type that addresses have. */
 export const PAGE: u64 = PAGE_SIZE;
-/** Answer of translate when it has raised a fault. */
+/** Answer of translate when it has raised a fault, or the page is missing. */
 export const NO_ADDRESS: u64 = 0xffff_ffff_ffff_ffff;
 export const PAGE_MASK: u64 = 0xffff_ffff_ffff_f000;
 const TLB_SIZE: u32 = 0x4000;
@@ -112,7 +114,7 @@ export function inRam(pa: u64): bool {
   return pa - (RAM_BASE as u64) < ramSize;
 }
 
-/** Host address of a byte of RAM, to read. (Here post-copy will ask whether the page has arrived.) */
+/** Host address of a byte of RAM, to read. */
 @inline
 export function readableRam(pa: u64): u32 {
   return ((pa - (RAM_BASE as u64)) as u32) + RAM;
@@ -121,6 +123,15 @@ export function readableRam(pa: u64): u32 {
 @inline
 function pageOf(pa: u64): u32 {
   return ((pa - (RAM_BASE as u64)) >> PAGE_SHIFT) as u32;
+}
+
+/** True if the page is there. If it is not, the instruction is given up: it is executed again when the page has come. */
+function isHere(pa: u64): bool {
+  const page = pageOf(pa);
+  const word: u32 = atomic.load<u32>(MISSING + ((page >> 5) << 2));
+  if (!(word & ((1 as u32) << (page & 31)))) return true;
+  awaitPage(page);
+  return false;
 }
 
 /**
@@ -166,14 +177,19 @@ function cache(entry: u32, va: u64, pa: u64, context: u64, host: u32): u32 {
   return host;
 }
 
-/** Physical address of `va` for an access of `size` bytes (of one page), or NO_ADDRESS after raising the fault. */
+/**
+ * Physical address of `va` for an access of `size` bytes (of one page). NO_ADDRESS if that cannot be now: a fault has been
+ * raised, or a page that the access needs is missing.
+ */
 export function translate(va: u64, access: u32, size: u32): u64 {
   const context = access == EXECUTE ? codeContext : dataContext;
   const satp = slot(SATP);
   const bare = (context & 3) == MACHINE_MODE || satp >> 60 == 0;
   if (bare && va & NO_PHYSICAL_ADDRESS) return accessFault(va, access);
   const pa = bare ? va : walk(va, access, context, satp);
-  return pa == NO_ADDRESS || isPermitted(pa, size, access) ? pa : accessFault(va, access);
+  if (pa == NO_ADDRESS) return NO_ADDRESS;
+  if (!isPermitted(pa, size, access)) return accessFault(va, access);
+  return inRam(pa) && !isHere(pa) ? NO_ADDRESS : pa;
 }
 
 /** Whether PMP lets the hart access `size` bytes at `pa` now. */
@@ -194,6 +210,7 @@ function walk(va: u64, access: u32, context: u64, satp: u64): u64 {
     const shift = (PAGE_SHIFT + 9 * level) as u64;
     const address = table + (((va >> shift) & 511) << 3);
     if (!inRam(address) || !pmpPermits(address, 8, PMP_R, SUPERVISOR)) return accessFault(va, access);
+    if (!isHere(address)) return NO_ADDRESS;
     const pte: u64 = atomic.load<u64>(readableRam(address));
     if (!(pte & PTE_V) || pte & reserved) return pageFault(va, access);
     const target = ((pte & PTE_PPN) >> 10) << PAGE_SHIFT;

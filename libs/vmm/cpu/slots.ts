@@ -49,3 +49,5 @@ export const EXIT_WFI = 1;
 export const EXIT_SBI = 2;
 /** H_ATTENTION is not zero; nothing was executed since it was seen. */
 export const EXIT_ATTENTION = 3;
+/** The next instruction needs a page that is missing, H_MISSING says which; it has changed nothing. */
+export const EXIT_PAGE = 4;

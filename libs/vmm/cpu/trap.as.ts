@@ -1,5 +1,5 @@
 /** Traps: entering one by exception or interrupt, and the returns from it (Privileged spec, 3.1.6 to 3.1.9, 3.3.2). */
-import { H_INSTRET, H_MIP, H_RESERVATION } from '../layout';
+import { H_INSTRET, H_MIP, H_MISSING, H_RESERVATION } from '../layout';
 import {
   MACHINE_MODE, MIE_BIT, MPIE, MPP, MPP_SHIFT, MPRV, SIE, SPIE, SPP, SUPERVISOR, USER, mstatus, privilege, setStatus,
 } from './privilege.as';
@@ -29,6 +29,13 @@ export function raise(cause: u64, tval: u64): void {
   // The instruction that traps does not retire, but the run loop has counted it.
   store<u64>(hart, load<u64>(hart, H_INSTRET) - 1, H_INSTRET);
   enter(cause, tval, slot(MEDELEG));
+}
+
+/** Gives up the instruction that H_PC points to, until a page has arrived. */
+export function awaitPage(page: u32): void {
+  store<u64>(hart, load<u64>(hart, H_INSTRET) - 1, H_INSTRET);
+  atomic.store<u32>(hart, page + 1, H_MISSING);
+  setDiverted(true);
 }
 
 /** mip and mie: the interrupts that wait and are enabled one by one. They end a WFI. */

@@ -103,6 +103,7 @@ export class Htif {
 
   /** Acts on what the program has stored, and clears it, which tells the program that it may store again. */
   private serve(): void {
+    if (!this.memory.isComplete) return this.awaitOther(UPPER); // in post-copy: it may point at what is missing, so later
     this.awaitOther(NONE);
     const value = this.memory.read64(this.addresses.tohost);
     if (value === 0n) return;

@@ -194,9 +194,13 @@ export class VirtioBalloon implements VirtioDevice<BalloonState> {
     }
   }
 
-  /** Zero is new content: a migration that has sent the pages already must send them again. */
+  /**
+   * Zero is new content: a migration that has sent the pages already must send them again. In post-copy nothing is given
+   * back, since the page may be on its way (as in QEMU, virtio_balloon_inhibited).
+   */
   private giveBack({ address, size }: Span): void {
     const { memory } = this.slot;
+    if (!memory.isComplete) return;
     if (!this.ports.giveBack(memory.view8(address, size))) return;
     memory.written(address, size);
     this.givenBackBytes += size;
@@ -211,6 +215,7 @@ export class VirtioBalloon implements VirtioDevice<BalloonState> {
 
   private answerStats(): void {
     const chain = this.statsChain;
+    if (!this.slot.queues[STATS]!.isHere) return; // another time
     this.statsChain = undefined;
     if (chain) this.slot.queues[STATS]!.push(chain, 0);
   }

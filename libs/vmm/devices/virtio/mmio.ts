@@ -63,6 +63,8 @@ export interface VirtioMmioState {
 
 export interface VirtioPorts {
   readonly memory: GuestMemory;
+  /** Resolves when none of these pages of RAM is missing any more. */
+  arrival(pages: readonly number[]): Promise<void>;
   /** The level of the interrupt line has changed. */
   interrupt(level: boolean): void;
   /** What the driver did wrong; the device waits for a reset. For the log, once each time. */
@@ -85,7 +87,11 @@ export class VirtioMmio implements Device<VirtioMmioState>, VirtioSlot {
     readonly device: VirtioDevice,
     private readonly ports: VirtioPorts,
   ) {
-    this.queues = device.queueSizes.map(() => new Virtqueue(ports.memory, () => this.raise(INTERRUPT_USED)));
+    this.queues = device.queueSizes.map((_, index) => {
+      const interrupt = () => this.raise(INTERRUPT_USED);
+      const arrival = (pages: readonly number[]) => ports.arrival(pages);
+      return new Virtqueue(ports.memory, { interrupt, arrival, lookAgain: () => this.look(index) });
+    });
     device.attach(this);
   }
 

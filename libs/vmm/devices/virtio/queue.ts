@@ -2,12 +2,22 @@
  * A split virtqueue (virtio 1.2, section 2.7) as a device sees it: takes chains of buffers that the driver made
  * available and gives them back used. All that lies in guest RAM is the guest's word: what cannot be true throws a
  * VirtioError, for which the transport tells the driver that the device needs a reset.
+ *
+ * In post-copy a chain is there for the device only when all is there that it will touch for it: the rings, the
+ * descriptors and the buffers. Until then there is none, and when the pages have come the device is made to look again.
  */
 import type { GuestMemory } from '../../memory.js';
 
 /** The driver broke a rule of the specification: the device stops until it is reset. */
 export class VirtioError extends Error {
   override readonly name = 'VirtioError';
+}
+
+/** What the device is about to touch has not arrived. */
+class PagesMissing extends Error {
+  constructor(readonly pages: readonly number[]) {
+    super(`${pages.length} pages are missing`);
+  }
 }
 
 /** Bytes of guest RAM, by guest-physical address; they do lie in RAM. */
@@ -56,11 +66,19 @@ export class Virtqueue {
   state: QueueState = UNUSED;
   /** VIRTIO_F_EVENT_IDX was negotiated. */
   eventIndex = false;
+  private isWaiting = false;
 
-  /** `interrupt`: the driver is to look at the used ring. */
+  /**
+   * `interrupt`: the driver is to look at the used ring. `arrival`: resolves when none of these pages is missing any
+   * more. `lookAgain`: the device is to look at this queue.
+   */
   constructor(
     private readonly memory: GuestMemory,
-    private readonly interrupt: () => void,
+    private readonly ports: {
+      interrupt(): void;
+      arrival(pages: readonly number[]): Promise<void>;
+      lookAgain(): void;
+    },
   ) {}
 
   reset(): void {
@@ -70,8 +88,12 @@ export class Virtqueue {
 
   /** The next chain that the driver has made available; undefined if there is none, or the queue is not set up. */
   pop(): Chain | undefined {
-    const { ready, size, available, nextAvailable } = this.state;
-    if (!ready) return undefined;
+    return this.state.ready ? this.ifPresent(() => this.take()) : undefined;
+  }
+
+  private take(): Chain | undefined {
+    const { size, available, nextAvailable } = this.state;
+    this.require(this.areas());
     const index = this.availableIndex();
     const waiting = (index - nextAvailable) & 0xffff;
     if (waiting > size) throw new VirtioError(`available ring: ${waiting} new entries in a queue of ${size}`);
@@ -105,24 +127,63 @@ export class Virtqueue {
     const next = (nextUsed + filled.length) & 0xffff;
     this.state = { ...this.state, nextUsed: next };
     this.memory.publish16(used + 2, next);
-    if (this.wantsInterrupt(nextUsed, next)) this.interrupt();
+    if (this.wantsInterrupt(nextUsed, next)) this.ports.interrupt();
   }
 
   /** Throws unless a ready queue lies wholly in RAM, aligned (section 2.7), with a size that is a power of two. */
   check(): void {
-    const { ready, size, descriptors, available, used } = this.state;
+    const { ready, size } = this.state;
     if (!ready) return;
     if (size < 1 || size > MAX_QUEUE_SIZE || (size & (size - 1)) !== 0) throw new VirtioError(`queue size ${size}`);
-    const areas = [
-      { name: 'descriptor table', address: descriptors, size: size * DESCRIPTOR_SIZE, alignment: 16 },
-      { name: 'available ring', address: available, size: 6 + size * 2, alignment: 2 },
-      { name: 'used ring', address: used, size: 6 + size * 8, alignment: 4 },
-    ];
-    for (const area of areas) {
+    for (const area of this.areas()) {
       if (area.address % area.alignment !== 0 || !this.memory.isRam(area.address, area.size)) {
         throw new VirtioError(`${area.name} at 0x${area.address.toString(16)}`);
       }
     }
+  }
+
+  /** True if chains can be given back; if not yet, the device will look at this queue when they can. */
+  get isHere(): boolean {
+    if (!this.state.ready) return true;
+    const isHere = () => {
+      this.require(this.areas());
+      return true;
+    };
+    return this.ifPresent(isHere) ?? false;
+  }
+
+  private areas() {
+    const { size, descriptors, available, used } = this.state;
+    return [
+      { name: 'descriptor table', address: descriptors, size: size * DESCRIPTOR_SIZE, alignment: 16 },
+      { name: 'available ring', address: available, size: 6 + size * 2, alignment: 2 },
+      { name: 'used ring', address: used, size: 6 + size * 8, alignment: 4 },
+    ];
+  }
+
+  /** What `action` gives, or undefined if it requires pages that are missing. */
+  private ifPresent<T>(action: () => T): T | undefined {
+    if (this.memory.isComplete) return action();
+    try {
+      return action();
+    } catch (error) {
+      if (!(error instanceof PagesMissing)) throw error;
+      if (!this.isWaiting) void this.wait(error.pages);
+      return undefined;
+    }
+  }
+
+  private async wait(pages: readonly number[]): Promise<void> {
+    this.isWaiting = true;
+    await this.ports.arrival(pages);
+    this.isWaiting = false;
+    this.ports.lookAgain();
+  }
+
+  private require(spans: readonly Span[]): void {
+    if (this.memory.isComplete) return;
+    const pages = spans.flatMap(({ address, size }) => this.memory.missingPages(address, size));
+    if (pages.length > 0) throw new PagesMissing(pages);
   }
 
   private availableIndex(): number {
@@ -153,10 +214,12 @@ export class Virtqueue {
     for (let count = 1; ; count++) {
       if (descriptor.flags & DESC_INDIRECT) throw new VirtioError('an indirect descriptor inside a chain');
       if (descriptor.size > 0) this.sort(descriptor, readable, writable);
-      if (!(descriptor.flags & DESC_NEXT)) return { head, readable, writable };
+      if (!(descriptor.flags & DESC_NEXT)) break;
       if (count === length) throw new VirtioError(`a chain of more than ${length} descriptors`);
       descriptor = this.readDescriptor(table?.address ?? descriptors, length, descriptor.next);
     }
+    this.require([...readable, ...writable]);
+    return { head, readable, writable };
   }
 
   private sort({ address, size, flags }: Descriptor, readable: Span[], writable: Span[]): void {
@@ -174,6 +237,7 @@ export class Virtqueue {
       throw new VirtioError(`an indirect table of ${size} bytes`);
     }
     if (!this.memory.isRam(address, size)) throw new VirtioError(`an indirect table at 0x${address.toString(16)}`);
+    this.require([{ address, size }]);
     return { address, length };
   }
 
