@@ -7,7 +7,8 @@
 import { dirname, join } from 'node:path';
 import { QmpCommandError, type QmpClient } from '#qmp';
 import type { IncomingFigures, MigrateOptions, MirrorFigures, OutgoingFigures, VmHandle } from './hypervisor.js';
-import { qemuIncomingFigures } from './query-migrate.js';
+import { PassLog } from './qemu-passes.js';
+import { outgoingFigures, qemuIncomingFigures } from './query-migrate.js';
 import type { QemuArchitecture } from './qemu-machines.js';
 import { writeTimers } from './qemu-timers.js';
 import { type Exit, QmpVmProcess } from './qmp-process.js';
@@ -29,6 +30,7 @@ const NO_DISKS = 'VMs on QEMU have no disks yet';
 export class QemuProcess extends QmpVmProcess {
   private lastDirtyRateMiBps: number | null = null;
   private finishing: Promise<void> | null = null;
+  private passes = new PassLog();
 
   constructor(
     handle: VmHandle,
@@ -66,6 +68,7 @@ export class QemuProcess extends QmpVmProcess {
     await this.enable(SOURCE_CAPABILITIES);
     await this.setMigrationLimits({ downtimeLimitMs, bandwidthMiBps });
     await this.mark(migrationId);
+    this.passes = new PassLog();
     try {
       await this.execute('migrate', { uri });
     } catch (error) {
@@ -76,8 +79,10 @@ export class QemuProcess extends QmpVmProcess {
 
   override async queryMigration(): Promise<OutgoingFigures | null> {
     const migrationId = await this.markedMigration();
-    const figures = migrationId === null ? null : await super.queryMigration();
-    return figures && { ...figures, migrationId };
+    if (migrationId === null) return null;
+    const answer = await this.queryMigrate();
+    const figures = outgoingFigures(answer);
+    return figures && { ...figures, migrationId, iterations: this.passes.note(answer, performance.now()) };
   }
 
   async listen(address: string): Promise<number> {
@@ -93,6 +98,11 @@ export class QemuProcess extends QmpVmProcess {
   finishIncoming(): Promise<void> {
     this.finishing ??= this.goOn().finally(() => (this.finishing = null));
     return this.finishing;
+  }
+
+  /** Looks at the figures while they are those of the pass's beginning. */
+  protected override notePass(): void {
+    this.queryMigration().catch(() => undefined); // they are looked at again
   }
 
   private async goOn(): Promise<void> {

@@ -165,6 +165,7 @@ export abstract class QmpVmProcess implements VmProcess {
   private hear({ event, data }: QmpEvent): void {
     if (event === 'SHUTDOWN') this.shutdown = data?.guest === true ? 'guest' : 'host';
     if (event === 'MIGRATION') this.migrationListener();
+    if (event === 'MIGRATION_PASS') this.notePass();
     if (event === 'VSERPORT_CHANGE' && data?.id === AGENT_PORT) this.noteAgent(data.open === true);
   }
 
@@ -201,6 +202,9 @@ export abstract class QmpVmProcess implements VmProcess {
     const lastLogLine = lastLine(this.handle.log);
     return { ...how, byGuest: this.wasGuestsEnd(how, lastLogLine), lastLogLine };
   }
+
+  /** A pass over the dirty log begins. */
+  protected notePass(): void {}
 
   protected wasGuestsEnd(_how: Exit, _lastLogLine: string): boolean {
     return this.shutdown === 'guest';

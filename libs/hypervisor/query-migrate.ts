@@ -11,6 +11,9 @@ export interface QueryMigrate {
   readonly ram?: {
     readonly total: number;
     readonly transferred: number;
+    /** Pages sent: whole ones, and those that are one byte throughout. */
+    readonly normal?: number;
+    readonly duplicate?: number;
     readonly remaining: number;
     readonly mbps: number;
     readonly 'dirty-pages-rate': number;

@@ -163,9 +163,11 @@ describe.each(drivers)('driver %s', (_name, driver, loadError) => {
     const uri = `tcp:127.0.0.1:${await destination.listen('127.0.0.1', 3)}`;
     await source.migrate({ ...order('swift'), epoch: 3, uri });
     await expectMigration('swift', 'completed');
-    const { isConfirmed, transferredBytes, downtimeMs } = (await source.queryMigration())!;
+    const { isConfirmed, transferredBytes, downtimeMs, iterations } = (await source.queryMigration())!;
     expect(transferredBytes).toBeGreaterThan(2 ** 20);
     expect(downtimeMs).toBeGreaterThanOrEqual(0);
+    expect(iterations[0]).toMatchObject({ iteration: 1, pages: expect.any(Number) });
+    expect(iterations[0]!.pages).toBeGreaterThan(256);
     expect(await source.runState()).toEqual({ isRunning: false, status: 'postmigrate' });
     if (!isConfirmed) expect((await destination.queryIncoming()).status).toBe('loaded');
     await destination.finishIncoming();

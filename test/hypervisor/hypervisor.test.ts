@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readConsole, readConsoleTail, runtimeFolderFor } from '#hypervisor';
+import { PassLog } from '../../libs/hypervisor/qemu-passes.js';
 import { isAlive, startTimeOf } from '../../libs/hypervisor/process-table.js';
 import {
   incomingFigures,
@@ -13,6 +14,9 @@ import {
   outgoingFigures,
   qemuIncomingFigures,
 } from '../../libs/hypervisor/query-migrate.js';
+
+/** Of query-migrate. */
+const ZERO = { total: 2 ** 23, transferred: 0, remaining: 0, mbps: 0, 'dirty-pages-rate': 256, 'page-size': 4096 };
 
 let dir: string;
 beforeAll(() => void (dir = mkdtempSync(join(tmpdir(), 'drover-hv-'))));
@@ -116,6 +120,31 @@ describe('query-migrate', () => {
     expect(migrationParameters({ bandwidthMiBps: null })).toEqual({ 'max-bandwidth': 0 });
     expect(migrationParameters({})).toEqual({});
   });
+});
+
+test('passes over the dirty log, from the sums that QEMU tells', () => {
+  const at = (count: number, normal: number, duplicate: number, remaining: number) => ({
+    status: 'active',
+    'expected-downtime': 300,
+    ram: { ...ZERO, 'dirty-sync-count': count, normal, duplicate, remaining, transferred: normal * 4096 },
+  });
+  const log = new PassLog();
+  expect(log.note({}, 0)).toEqual([]);
+  expect(log.note(at(1, 0, 0, 2 ** 22), 0)).toEqual([]);
+  expect(log.note(at(1, 256, 100, 2 ** 21), 500)).toEqual([]);
+  const first = {
+    iteration: 1,
+    pages: 712,
+    zeroPages: 200,
+    bytes: 2 ** 21,
+    durationMs: 1000,
+    bandwidthMiBps: 2,
+    dirtyRateMiBps: 1,
+    remainingBytes: 2 ** 20,
+    expectedDowntimeMs: 300,
+  };
+  expect(log.note(at(2, 512, 200, 2 ** 20), 1000)).toEqual([first]);
+  expect(log.note(at(4, 768, 200, 0), 1500)).toEqual([first, expect.objectContaining({ iteration: 2, pages: 256 })]);
 });
 
 describe('console', () => {
