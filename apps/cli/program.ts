@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { seconds } from './arguments.js';
+import { affinityCommands } from './commands/affinity.js';
 import { clusterCommands } from './commands/clusters.js';
 import { eventCommands } from './commands/events.js';
 import { guestCommands } from './commands/guest.js';
@@ -32,6 +33,7 @@ export function buildProgram(): Command {
     vmCommands,
     migrationCommands,
     policyCommands,
+    affinityCommands,
     eventCommands,
   ];
   for (const add of [...groups, guestCommands]) add(program);

@@ -1,5 +1,5 @@
 /** Tables for people: columns as wide as their widest cell, numbers to the right. */
-type Cell = string | number | null | undefined;
+type Cell = string | number | boolean | null | undefined;
 
 /** Text as it is, but for control characters: names, reasons and a guest's console must not drive the terminal. */
 // oxlint-disable-next-line no-control-regex

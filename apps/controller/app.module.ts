@@ -3,6 +3,8 @@ import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE, Reflector } from '@ne
 import { ScheduleModule } from '@nestjs/schedule';
 import { ChangeFeed, Database } from '#database';
 import { HostQueues } from '#queue';
+import { AffinityController } from './affinity/affinity.controller.js';
+import { AffinityService } from './affinity/affinity.service.js';
 import { AgentAccess } from './agents/agent-access.js';
 import { AgentClient } from './agents/agent-client.js';
 import { AgentsController } from './agents/agents.controller.js';
@@ -40,6 +42,7 @@ import { VmsController } from './vms/vms.controller.js';
 import { VmsService } from './vms/vms.service.js';
 
 const controllers = [
+  AffinityController,
   AgentsController,
   ClustersController,
   EventsController,
@@ -54,6 +57,7 @@ const controllers = [
 ];
 
 const services = [
+  AffinityService,
   AgentClient,
   EnrolmentService,
   EventStream,

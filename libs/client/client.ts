@@ -36,9 +36,21 @@ export class DroverClient {
       this.send<c.PlanView>('POST', `/clusters/${at(id)}/plan`, body),
   };
 
+  affinityGroups = {
+    list: (query: Filter<c.AffinityGroupQuery> & { clusterId: string }) =>
+      this.page<c.AffinityGroupView>('/affinity-groups', query),
+    get: (id: string) => this.send<c.AffinityGroupView>('GET', `/affinity-groups/${at(id)}`),
+    create: (body: Input<typeof c.CreateAffinityGroup>) =>
+      this.send<c.AffinityGroupView>('POST', '/affinity-groups', body),
+    update: (id: string, body: Input<typeof c.UpdateAffinityGroup>) =>
+      this.send<c.AffinityGroupView>('PATCH', `/affinity-groups/${at(id)}`, body),
+    remove: (id: string) => this.send<void>('DELETE', `/affinity-groups/${at(id)}`),
+  };
+
   hosts = {
     list: (query: Filter<c.HostQuery> = {}) => this.page<c.HostView>('/hosts', query),
     get: (id: string) => this.send<c.HostView>('GET', `/hosts/${at(id)}`),
+    update: (id: string, body: c.UpdateHost) => this.send<c.HostView>('PATCH', `/hosts/${at(id)}`, body),
     create: (body: c.CreateHost) => this.send<c.CreatedHost>('POST', '/hosts', body),
     remove: (id: string) => this.send<void>('DELETE', `/hosts/${at(id)}`),
     deactivate: (id: string, body: c.DeactivateHost) =>
@@ -56,6 +68,9 @@ export class DroverClient {
   vms = {
     list: (query: Filter<c.VmQuery> = {}) => this.page<c.VmView>('/vms', query),
     get: (id: string) => this.send<c.VmView>('GET', `/vms/${at(id)}`),
+    update: (id: string, body: c.UpdateVm) => this.send<c.VmView>('PATCH', `/vms/${at(id)}`, body),
+    /** Why is it here, and why does it not move? */
+    placement: (id: string) => this.send<c.PlacementView>('GET', `/vms/${at(id)}/placement`),
     create: (body: Input<typeof c.CreateVm>) => this.send<c.VmView>('POST', '/vms', body),
     remove: (id: string) => this.send<void>('DELETE', `/vms/${at(id)}`),
     start: (id: string, body: Input<typeof c.StartVm> = {}) =>

@@ -1,37 +1,6 @@
 import { z } from 'zod';
 import { Id, Name, Timestamp } from './common.js';
-
-const percent = z.number().min(0).max(100);
-
-/**
- * Parameters of evenly_distributed, with oVirt's names and defaults where oVirt has them; the last two are Drover's:
- * oVirt only relieves hosts over a limit, Drover also evens out load below it.
- */
-export const EvenlyDistributedParameters = z.object({
-  /** Percent CPU above which a host is over-utilized. */
-  HighUtilization: percent.default(80),
-  /** Minutes that a host must be over HighUtilization before it counts as over-utilized. */
-  CpuOverCommitDurationMinutes: z.number().min(0).max(60).default(2),
-  /** MiB of free memory below which a host is over-utilized. */
-  MaxFreeMemoryForOverUtilized: z.int().nonnegative().default(128),
-  /** MiB of memory that must stay free on a destination. */
-  MinFreeMemoryForUnderUtilized: z.int().nonnegative().default(64),
-  /** Imbalance (0-100, spread of load over hosts) below which nothing is moved. */
-  ImbalanceThreshold: percent.default(5),
-  /** Points of imbalance that a move must take off its two hosts. */
-  MinimumGain: percent.default(1),
-});
-export type EvenlyDistributedParameters = z.infer<typeof EvenlyDistributedParameters>;
-
-/** What decides where a cluster's VMs run. */
-export const SchedulingPolicy = z.discriminatedUnion('name', [
-  z.object({ name: z.literal('none') }),
-  z.object({
-    name: z.literal('evenly_distributed'),
-    parameters: EvenlyDistributedParameters.prefault({}),
-  }),
-]);
-export type SchedulingPolicy = z.infer<typeof SchedulingPolicy>;
+import { SchedulingPolicy } from './scheduling.js';
 
 export const ClusterView = z.object({
   id: Id,
@@ -43,6 +12,8 @@ export const ClusterView = z.object({
   cooldownSeconds: z.int(),
   /** Migrations that a host takes part in at once, counted on both ends. */
   maxMigrationsPerHost: z.int(),
+  /** So many hosts may fail at once, and their VMs still find memory on the others; 0 = none is reserved. */
+  haReservation: z.int().default(0),
   createdAt: Timestamp,
 });
 export type ClusterView = z.infer<typeof ClusterView>;
@@ -54,6 +25,7 @@ export const CreateCluster = z.object({
   migrationPolicyId: Id.optional(),
   cooldownSeconds: z.int().min(0).max(86_400).default(60),
   maxMigrationsPerHost: z.int().min(1).max(16).default(2),
+  haReservation: z.int().min(0).max(8).default(0),
 });
 export type CreateCluster = z.infer<typeof CreateCluster>;
 
@@ -65,6 +37,7 @@ export const UpdateCluster = z
     migrationPolicyId: Id,
     cooldownSeconds: z.int().min(0).max(86_400),
     maxMigrationsPerHost: z.int().min(1).max(16),
+    haReservation: z.int().min(0).max(8),
   })
   .partial()
   .strict();

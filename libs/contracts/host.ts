@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Labels } from './affinity.js';
 import { Id, Name, PageQuery, Timestamp } from './common.js';
 import { Architecture, HypervisorName } from './vm.js';
 
@@ -46,6 +47,7 @@ export const HostView = z.object({
   id: Id,
   clusterId: Id,
   name: Name,
+  labels: Labels.default([]),
   status: HostStatus,
   /** Why the host is in the status it is in; empty if that is obvious. */
   statusReason: z.string(),
@@ -72,6 +74,10 @@ export const HostView = z.object({
 export type HostView = z.infer<typeof HostView>;
 
 export const CreateHost = z.object({ name: Name, clusterId: Id });
+
+export const UpdateHost = z.object({ labels: Labels }).partial().strict();
+export type UpdateHost = z.infer<typeof UpdateHost>;
+
 export type CreateHost = z.infer<typeof CreateHost>;
 
 /** The answer to creating a host: the token is shown once; the host's agent enrols with it. */

@@ -1,4 +1,5 @@
 /** All that crosses a process: REST, job payloads, heartbeats. Zod only: no Nest, no I/O. */
+export * from './affinity.js';
 export * from './agent.js';
 export * from './cluster.js';
 export * from './common.js';
@@ -7,6 +8,8 @@ export * from './event.js';
 export * from './host.js';
 export * from './job.js';
 export * from './migration.js';
+export * from './placement.js';
 export * from './plan.js';
+export * from './scheduling.js';
 export * from './storage.js';
 export * from './vm.js';

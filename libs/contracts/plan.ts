@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { SchedulingPolicy } from './cluster.js';
 import { Id, PageQuery, Timestamp } from './common.js';
+import { SchedulingPolicy } from './scheduling.js';
 
 export const PlannedMove = z.object({
   vmId: Id,
@@ -18,8 +18,9 @@ export const PlannedMove = z.object({
 export type PlannedMove = z.infer<typeof PlannedMove>;
 
 export const Refusal = z.object({
-  vmId: Id,
-  vmName: z.string(),
+  /** Null if it is about a host. */
+  vmId: Id.nullable(),
+  vmName: z.string().nullable(),
   /** The destination that was refused; null if the VM as a whole was not to be moved. */
   hostId: Id.nullable(),
   hostName: z.string().nullable(),

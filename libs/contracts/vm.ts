@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Labels } from './affinity.js';
 import { Id, Name, PageQuery, Timestamp } from './common.js';
 import { CreateDisk, Disk, MAX_DISKS } from './storage.js';
 
@@ -54,8 +55,17 @@ export const GuestReport = z.object({
 });
 export type GuestReport = z.infer<typeof GuestReport>;
 
+/** oVirt's placement: who may move it: policies and people, people alone, or nobody. */
+export const VmPlacement = z.enum(['migratable', 'user_migratable', 'pinned']);
+export type VmPlacement = z.infer<typeof VmPlacement>;
+
+export const UpdateVm = z.object({ labels: Labels, placement: VmPlacement }).partial().strict();
+export type UpdateVm = z.infer<typeof UpdateVm>;
+
 export const VmView = VmSpec.extend({
   id: Id,
+  labels: Labels.default([]),
+  placement: VmPlacement.default('migratable'),
   clusterId: Id,
   hostId: Id.nullable(),
   hypervisor: HypervisorName,
@@ -104,6 +114,8 @@ export const CreateVmFields = z.object({
   /** One disk for each, in this order. */
   disks: z.array(CreateDisk).max(MAX_DISKS).default([]),
   migrationPolicyId: Id.nullable().default(null),
+  labels: Labels.default([]),
+  placement: VmPlacement.default('migratable'),
   /** Where to start it first; null lets the scheduler choose. */
   hostId: Id.nullable().default(null),
   start: z.boolean().default(true),

@@ -5,6 +5,8 @@ import { Guest1790000200000 } from '../../migrations/1790000200000-guest.js';
 import { Isolation1790000300000 } from '../../migrations/1790000300000-isolation.js';
 import { Storage1790000400000 } from '../../migrations/1790000400000-storage.js';
 import { Drivers1790000600000 } from '../../migrations/1790000600000-drivers.js';
+import { Scheduling1790010000000 } from '../../migrations/1790010000000-scheduling.js';
+import { Affinity1790010100000 } from '../../migrations/1790010100000-affinity.js';
 import { ENTITIES } from './entities/index.js';
 import { PostgresNaming } from './naming.js';
 
@@ -33,6 +35,8 @@ export async function openDataSource({ url, poolSize = 10, onError }: Options): 
       Isolation1790000300000,
       Storage1790000400000,
       Drivers1790000600000,
+      Scheduling1790010000000,
+      Affinity1790010100000,
     ],
     namingStrategy: new PostgresNaming(),
     migrationsTransactionMode: 'all',

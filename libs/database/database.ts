@@ -1,5 +1,6 @@
 import type { DataSource, EntityManager } from 'typeorm';
 import { explainConstraint, isTransient } from './errors.js';
+import { AffinityRepository } from './repositories/affinity.repository.js';
 import { ClusterRepository, MigrationPolicyRepository } from './repositories/cluster.repository.js';
 import { CredentialRepository } from './repositories/credential.repository.js';
 import { EventRepository } from './repositories/event.repository.js';
@@ -26,6 +27,7 @@ export class Repositories {
   readonly events: EventRepository;
   readonly idempotencyKeys: IdempotencyRepository;
   readonly facts: FactsRepository;
+  readonly affinity: AffinityRepository;
 
   constructor(manager: EntityManager) {
     this.clusters = new ClusterRepository(manager);
@@ -40,6 +42,7 @@ export class Repositories {
     this.events = new EventRepository(manager);
     this.idempotencyKeys = new IdempotencyRepository(manager);
     this.facts = new FactsRepository(manager);
+    this.affinity = new AffinityRepository(manager);
   }
 }
 

@@ -4,6 +4,7 @@ export { type Change, ChangeFeed } from './change-feed.js';
 export { openDataSource } from './data-source.js';
 export { Database, type Repositories } from './database.js';
 export { BadCursor, Conflict, isUnavailable, NotFound } from './errors.js';
+export type { AffinityGroupRow } from './entities/affinity-group.entity.js';
 export type { Cluster } from './entities/cluster.entity.js';
 export type { Event } from './entities/event.entity.js';
 export type { Host } from './entities/host.entity.js';

@@ -1,11 +1,16 @@
 /** The policy evenly_distributed: relieves hosts that are over-utilized, then evens out CPU and memory. */
-import type { EvenlyDistributedParameters } from '#contracts';
-import { BestMoves, type Candidate } from './best-moves.js';
-import type { ClusterState, HostState } from './cluster-state.js';
-import type { Move, Refusal, VmFacts } from './facts.js';
+import type { EvenlyDistributedParameters, SchedulingPolicy } from '#contracts';
+import type { Move, Refusal } from './answers.js';
+import { BestMoves, type Candidate, type Worth } from './best-moves.js';
+import type { ClusterState } from './cluster-state.js';
+import type { HostState } from './host-state.js';
+import { costOf } from './cost.js';
+import type { Part } from './evacuation.js';
+import type { VmFacts } from './facts.js';
 import { costOfJoining, gainOf, imbalanceOf, reliefOfLeaving } from './imbalance.js';
 import { whyImmovable, whyResting } from './movable.js';
 import { type Room, explainBusy, explainObstacle, isBusy, obstacleTo } from './room.js';
+import { isPressed } from './score.js';
 import { ROUNDING, loadOf, percent, points } from './words.js';
 
 /**
@@ -16,37 +21,51 @@ import { ROUNDING, loadOf, percent, points } from './words.js';
  */
 export function balance(
   state: ClusterState,
-  parameters: EvenlyDistributedParameters,
+  policy: Extract<SchedulingPolicy, { name: 'evenly_distributed' }>,
   room: Room,
   nowMs: number,
-): { moves: Move[]; refusals: Refusal[]; deferred: number } {
+): Part {
+  const { parameters } = policy;
   const isOver = (host: HostState) => whyOverUtilized(host, parameters, nowMs) !== null;
   const isUneven = () => imbalanceOf(state) > parameters.ImbalanceThreshold + ROUNDING;
   if (!isUneven() && !state.hostsUp.some(isOver)) return { moves: [], refusals: [], deferred: 0 };
 
   const { eligible, refusals } = sortOut(state, nowMs);
-  const search = new BestMoves(state, eligible, room, parameters.MinimumGain);
+  const worth = { minimumGain: parameters.MinimumGain, horizonSeconds: parameters.HorizonMinutes * 60 };
+  const isDestination = (host: HostState) => !isPressed(host, policy);
+  const search = new BestMoves(state, eligible, room, worth, isDestination);
   const moves: Move[] = [];
   for (;;) {
     const next = search.next(isOver) ?? (isUneven() ? search.next(() => true) : null);
     if (!next) break;
-    moves.push(makeMove(state, next, whyOverUtilized(next.source, parameters, nowMs)));
+    moves.push(makeMove(state, next, whyOverUtilized(next.source, parameters, nowMs), worth));
     search.moved(next);
   }
 
   const isStillWanted = isUneven() ? () => true : isOver;
-  const later = deferredMoves(state, eligible, room, parameters, isStillWanted);
+  const unlimited = { ...room, maxMigrationsPerHost: Infinity };
+  const later = deferredMoves(
+    state,
+    new BestMoves(state, eligible, unlimited, worth, isDestination),
+    room,
+    isStillWanted,
+  );
   refusals.push(...later);
   if (later.length === 0) {
     for (const host of hostsToExplain(state, isOver, isUneven())) {
-      refusals.push(...explainStaying(state, host, eligible[host.index]!, room, parameters));
+      refusals.push(...explainStaying(state, host, eligible[host.index]!, room, worth));
     }
   }
   return { moves, refusals, deferred: later.length };
 }
 
+type OverUtilized = Pick<
+  EvenlyDistributedParameters,
+  'HighUtilization' | 'CpuOverCommitDurationMinutes' | 'MaxFreeMemoryForOverUtilized'
+>;
+
 /** Why the host is over-utilized, as a clause; null if it is not. */
-function whyOverUtilized(host: HostState, parameters: EvenlyDistributedParameters, nowMs: number): string | null {
+export function whyOverUtilized(host: HostState, parameters: OverUtilized, nowMs: number): string | null {
   const { HighUtilization, CpuOverCommitDurationMinutes, MaxFreeMemoryForOverUtilized } = parameters;
   const freeMiB = host.facts.memoryMiB - host.memoryUsedMiB;
   if (freeMiB < MaxFreeMemoryForOverUtilized) {
@@ -67,7 +86,7 @@ function sortOut(state: ClusterState, nowMs: number): { eligible: VmFacts[][]; r
     const isAboveAverage = host.cpuDeviation > ROUNDING || host.memoryDeviation > ROUNDING;
     return host.vms.filter((vm) => {
       if (state.isMoving(vm)) return false;
-      const reason = whyImmovable(state, vm) ?? whyResting(vm, nowMs);
+      const reason = whyImmovable(state, vm) ?? whyResting(vm, nowMs) ?? whyInCompany(state, vm, host);
       if (reason && isAboveAverage) refusals.push({ vmId: vm.id, hostId: null, reason });
       return reason === null;
     });
@@ -75,8 +94,15 @@ function sortOut(state: ClusterState, nowMs: number): { eligible: VmFacts[][]; r
   return { eligible, refusals };
 }
 
-function makeMove(state: ClusterState, candidate: Candidate, overUtilized: string | null): Move {
+/** VMs that must stay together are moved together, for maintenance and to save power; never for balance alone. */
+function whyInCompany(state: ClusterState, vm: VmFacts, host: HostState): string | null {
+  const [first] = state.affinity.companionsOf(vm, host.vms);
+  return first ? `${vm.name} has to stay with ${first.name}; balancing leaves such VMs where they are` : null;
+}
+
+function makeMove(state: ClusterState, candidate: Candidate, overUtilized: string | null, worth: Worth): Move {
   const { vm, source, destination, gain } = candidate;
+  const cost = costOf(vm, source, destination);
   const before = imbalanceOf(state);
   const loads = `${source.name} runs at ${loadOf(source)}; ${destination.name} at ${loadOf(destination)}`;
   state.move(vm, destination);
@@ -88,20 +114,21 @@ function makeMove(state: ClusterState, candidate: Candidate, overUtilized: strin
     sourceHostId: source.id,
     destinationHostId: destination.id,
     reason: `${why}${loads}; ${effect}, ${cluster}`,
-    gain,
     kind: 'balance',
+    gain,
+    benefit: gain * worth.horizonSeconds,
+    cost,
+    waitsFor: [],
   };
 }
 
 /** The best move away from each host that has to wait because one of its ends takes part in enough migrations. */
 function deferredMoves(
   state: ClusterState,
-  eligible: readonly VmFacts[][],
+  unlimited: BestMoves,
   room: Room,
-  parameters: EvenlyDistributedParameters,
   isWanted: (host: HostState) => boolean,
 ): Refusal[] {
-  const unlimited = new BestMoves(state, eligible, { ...room, maxMigrationsPerHost: Infinity }, parameters.MinimumGain);
   return state.hostsUp.filter(isWanted).flatMap((host) => {
     const candidate = unlimited.next((source) => source === host);
     if (!candidate) return [];
@@ -128,18 +155,23 @@ function explainStaying(
   source: HostState,
   vms: readonly VmFacts[],
   room: Room,
-  { MinimumGain }: EvenlyDistributedParameters,
+  { minimumGain, horizonSeconds }: Worth,
 ): Refusal[] {
   const others = state.hostsUp.filter((host) => host !== source);
   return vms.flatMap((vm) => {
     const cheapest = others.toSorted((a, b) => costOfJoining(a, vm) - costOfJoining(b, vm))[0];
     if (!cheapest) return { vmId: vm.id, hostId: null, reason: 'there is no other host that is up' };
     const gain = gainOf(source, cheapest, reliefOfLeaving(source, vm) - costOfJoining(cheapest, vm));
-    const obstacle = obstacleTo(cheapest, vm, room);
+    const cost = costOf(vm, source, cheapest).pointSeconds;
+    const benefit = gain * horizonSeconds;
+    const obstacle = obstacleTo(state, cheapest, vm, room);
+    const route = `moving ${vm.name} to ${cheapest.name}`;
     const reason =
-      gain < MinimumGain + ROUNDING || !obstacle
-        ? `moving ${vm.name} to ${cheapest.name} would change imbalance by ${points(-gain)} points; a move must take off ${points(MinimumGain)}`
-        : explainObstacle(obstacle, cheapest, vm, room);
+      gain < minimumGain + ROUNDING || (!obstacle && cost < benefit)
+        ? `${route} would change imbalance by ${points(-gain)} points; a move must take off ${points(minimumGain)}`
+        : obstacle
+          ? explainObstacle(obstacle, state, cheapest, vm, room)
+          : `${route} would cost ${points(cost)} point-seconds and bring ${points(benefit)}`;
     return { vmId: vm.id, hostId: cheapest.id, reason };
   });
 }

@@ -2,77 +2,52 @@
  * The cluster as a plan is being made: loads as they will be when every move so far has arrived, and memory as it must
  * be available until then. Arrays are sorted by name and id, so that equal facts in any order give the same plan.
  */
-import type { ClusterFacts, DriverNeed, HostFacts, InFlightMove, VmFacts } from './facts.js';
-
-/** What a VM takes from its host. */
-export interface Demand extends DriverNeed {
-  readonly cpuUsedCores: number;
-  readonly memoryMiB: number;
-  readonly vcpus: number;
-}
-
-export class HostState {
-  readonly id: string;
-  readonly name: string;
-  readonly isUp: boolean;
-  readonly vms: VmFacts[] = [];
-  /** With moves counted as arrived. */
-  memoryUsedMiB = 0;
-  cpuUsedCores: number;
-  /** A VM on its way holds memory on both ends: this is what must not exceed the host's memory. */
-  memoryHeldMiB = 0;
-  /** Moves that leave or arrive, under way or planned. */
-  migrations = 0;
-  /** Percent points above (or below) the cluster's average. */
-  cpuDeviation = 0;
-  memoryDeviation = 0;
-  readonly percentPerCore: number;
-  readonly percentPerMiB: number;
-
-  constructor(
-    readonly facts: HostFacts,
-    /** Place in ClusterState.hosts. */
-    readonly index: number,
-  ) {
-    this.id = facts.id;
-    this.name = facts.name;
-    this.isUp = facts.status === 'up';
-    this.cpuUsedCores = facts.cpuUsedCores;
-    this.percentPerCore = 100 / facts.cpuCores;
-    this.percentPerMiB = 100 / facts.memoryMiB;
-  }
-
-  get cpuPercent(): number {
-    return this.cpuUsedCores * this.percentPerCore;
-  }
-
-  get memoryPercent(): number {
-    return this.memoryUsedMiB * this.percentPerMiB;
-  }
-}
+import { Affinity } from './affinity.js';
+import type { ClusterFacts, InFlightMove, VmFacts } from './facts.js';
+import { HostState, expectedLoad } from './host-state.js';
+import { Reservation } from './reservation.js';
 
 export class ClusterState {
   readonly hosts: readonly HostState[];
   readonly hostsUp: readonly HostState[];
+  readonly affinity: Affinity;
+  readonly reservation: Reservation;
   readonly #hostsById: ReadonlyMap<string, HostState>;
   readonly #vmsById: ReadonlyMap<string, VmFacts>;
-  readonly #moving = new Set<string>();
+  /** Where each VM on its way goes. */
+  readonly #destinations = new Map<string, HostState>();
 
-  /** @throws RangeError for a VM or move whose host is not among the hosts: the facts contradict themselves. */
-  constructor(facts: ClusterFacts) {
+  /**
+   * @param haReservation hosts that may fail at once.
+   * @throws RangeError for a VM or move whose host is not among the hosts: the facts contradict themselves.
+   */
+  constructor(facts: ClusterFacts, haReservation = 0) {
     this.hosts = facts.hosts.toSorted(byName).map((host, index) => new HostState(host, index));
     this.hostsUp = this.hosts.filter((host) => host.isUp);
     this.#hostsById = new Map(this.hosts.map((host) => [host.id, host]));
+    if (this.hostsUp.every((host) => host.networkMiBps !== null)) {
+      for (const host of this.hosts) {
+        host.dimensions = 3;
+        host.percentPerMiBps = 100 / (host.networkMiBps ?? Infinity);
+      }
+    }
     const vms = facts.vms.toSorted(byName);
     this.#vmsById = new Map(vms.map((vm) => [vm.id, vm]));
-    for (const vm of vms) {
-      if (vm.status === 'down') continue;
+    const running = vms.filter((vm) => vm.status !== 'down');
+    this.affinity = new Affinity(facts.affinityGroups, running, this.hosts);
+    for (const vm of running) {
       const host = this.host(vm.hostId);
       host.vms.push(vm);
+      host.residents.add(vm);
       host.memoryUsedMiB += vm.memoryMiB;
       host.memoryHeldMiB += vm.memoryMiB;
+      const { mean, variance } = expectedLoad(vm);
+      host.expectedCores += mean;
+      host.expectedVariance += variance;
+      this.affinity.settle(vm.id, host.index);
     }
-    for (const move of facts.inFlight.toSorted(byVm)) this.#depart(move);
+    for (const move of facts.inFlight.toSorted(byVm)) this.#resume(move);
+    this.reservation = new Reservation(this.hostsUp, haReservation);
     this.recentre();
   }
 
@@ -88,18 +63,40 @@ export class ClusterState {
     return vm;
   }
 
-  isMoving(vm: VmFacts): boolean {
-    return this.#moving.has(vm.id);
+  isMoving(vm: { readonly id: string }): boolean {
+    return this.#destinations.has(vm.id);
+  }
+
+  /** Where the VM is when all moves have arrived. */
+  locationOf(vm: VmFacts): HostState {
+    return this.#destinations.get(vm.id) ?? this.host(vm.hostId);
   }
 
   /** Plans a move: load counts at the destination from now on, memory on both ends. */
   move(vm: VmFacts, destination: HostState): void {
     const source = this.host(vm.hostId);
-    this.#depart({ vmId: vm.id, sourceHostId: source.id, destinationHostId: destination.id });
-    source.cpuDeviation -= vm.cpuUsedCores * source.percentPerCore;
-    source.memoryDeviation -= vm.memoryMiB * source.percentPerMiB;
-    destination.cpuDeviation += vm.cpuUsedCores * destination.percentPerCore;
-    destination.memoryDeviation += vm.memoryMiB * destination.percentPerMiB;
+    this.#destinations.set(vm.id, destination);
+    source.migrations++;
+    destination.migrations++;
+    destination.memoryHeldMiB += vm.memoryMiB;
+    source.load(vm, -1);
+    destination.load(vm, 1);
+    this.affinity.depart(vm.id, destination.index);
+    this.reservation.changed();
+  }
+
+  /** Takes back a move that was planned. */
+  undo(vm: VmFacts): void {
+    const source = this.host(vm.hostId);
+    const destination = this.locationOf(vm);
+    this.#destinations.delete(vm.id);
+    source.migrations--;
+    destination.migrations--;
+    destination.memoryHeldMiB -= vm.memoryMiB;
+    destination.load(vm, -1);
+    source.load(vm, 1);
+    this.affinity.comeBack(vm.id, source.index);
+    this.reservation.changed();
   }
 
   /**
@@ -110,18 +107,20 @@ export class ClusterState {
     const sum = (of: (host: HostState) => number) => this.hostsUp.reduce((total, host) => total + of(host), 0);
     const cpuPercent = (100 * sum((host) => host.cpuUsedCores)) / sum((host) => host.facts.cpuCores);
     const memoryPercent = (100 * sum((host) => host.memoryUsedMiB)) / sum((host) => host.facts.memoryMiB);
+    const networkPercent = (100 * sum((host) => host.networkUsedMiBps)) / sum((host) => host.networkMiBps ?? 0);
     for (const host of this.hostsUp) {
       host.cpuDeviation = host.cpuPercent - cpuPercent;
       host.memoryDeviation = host.memoryPercent - memoryPercent;
+      if (host.dimensions === 3) host.networkDeviation = host.networkUsedMiBps * host.percentPerMiBps - networkPercent;
     }
   }
 
-  #depart({ vmId, sourceHostId, destinationHostId }: InFlightMove): void {
+  #resume({ vmId, sourceHostId, destinationHostId }: InFlightMove): void {
     const source = this.host(sourceHostId);
     const destination = this.host(destinationHostId);
     source.migrations++;
     destination.migrations++;
-    this.#moving.add(vmId);
+    this.#destinations.set(vmId, destination);
     const vm = this.#vmsById.get(vmId);
     if (!vm) return;
     if (vm.hostId === destinationHostId) {
@@ -130,10 +129,9 @@ export class ClusterState {
     }
     destination.memoryHeldMiB += vm.memoryMiB;
     if (vm.status === 'down') return; // It ended on the way; the destination has yet to let go.
-    source.cpuUsedCores -= vm.cpuUsedCores;
-    source.memoryUsedMiB -= vm.memoryMiB;
-    destination.cpuUsedCores += vm.cpuUsedCores;
-    destination.memoryUsedMiB += vm.memoryMiB;
+    source.load(vm, -1);
+    destination.load(vm, 1);
+    this.affinity.depart(vm.id, destination.index);
   }
 }
 
@@ -141,5 +139,5 @@ const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 const byVm = (a: InFlightMove, b: InFlightMove) => compare(a.vmId, b.vmId);
 
 /** Sorting order of hosts and VMs: by name, then id. */
-const byName = <T extends { readonly name: string; readonly id: string }>(a: T, b: T): number =>
+export const byName = <T extends { readonly name: string; readonly id: string }>(a: T, b: T): number =>
   compare(a.name, b.name) || compare(a.id, b.id);

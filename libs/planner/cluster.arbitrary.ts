@@ -1,7 +1,7 @@
 /** Random clusters and policies, for properties. */
 import * as fc from 'fast-check';
-import type { HostStatus, VmStatus } from '#contracts';
-import { NOW, cluster, evenly } from './cluster.fixture.js';
+import { type HostStatus, type SchedulingPolicy, type VmStatus, VmEvenlyDistributedParameters } from '#contracts';
+import { NOW, cluster, evenly, group, saving, steadily, vm } from './cluster.fixture.js';
 import type { ClusterFacts, VmFacts } from './index.js';
 
 const hostStatus = fc.oneof(
@@ -46,22 +46,13 @@ export const facts: fc.Arbitrary<ClusterFacts> = fc
       const cpuUsedCores = status === 'down' ? 0 : shape.cpuUsedCores;
       const immovableReason = shape.immovableDice === 0 ? 'pinned' : null;
       const name = `v${index}`;
-      placed.push({
-        id: name,
-        name,
-        hostId: `h${host}`,
-        status,
-        cpuUsedCores,
-        memoryMiB,
-        vcpus: 1,
-        cooldownUntilMs,
-        immovableReason,
-      });
+      const own = { id: name, status, cpuUsedCores, memoryMiB, cooldownUntilMs, immovableReason };
+      placed.push(vm(name, `h${host}`, own));
     });
     const built = cluster(Object.fromEntries(hosts.map((host, index) => [`h${index}`, host])), placed);
     const inFlight = new Map<string, ClusterFacts['inFlight'][number]>();
-    for (const { vm, host } of moving) {
-      const source = placed[vm % Math.max(1, placed.length)];
+    for (const { vm: place, host } of moving) {
+      const source = placed[place % Math.max(1, placed.length)];
       const destination = host % hosts.length;
       if (
         !source ||
@@ -87,3 +78,49 @@ export const anyPolicy = fc.oneof(
   { weight: 9, arbitrary: parameters.map(evenly) },
 );
 export const anyLimit = fc.integer({ min: 1, max: 6 });
+
+const affinityRule = fc.record({ enabled: fc.boolean(), positive: fc.boolean(), enforcing: fc.boolean() });
+const someGroup = fc.record({
+  priority: fc.integer({ min: 1, max: 3 }),
+  vmsRule: affinityRule,
+  hostsRule: affinityRule,
+  vms: fc.uniqueArray(fc.nat(12), { maxLength: 4 }),
+  hosts: fc.uniqueArray(fc.nat(6), { maxLength: 3 }),
+});
+
+/** The same kind of cluster with affinity groups, which may contradict each other, and histories of load. */
+export const ruledFacts: fc.Arbitrary<ClusterFacts> = fc
+  .record({
+    state: facts,
+    groups: fc.array(someGroup, { maxLength: 3 }),
+    deviations: fc.array(fc.integer({ min: 0, max: 50 }), { minLength: 40, maxLength: 40 }),
+  })
+  .map(({ state, groups, deviations }) => ({
+    ...state,
+    vms: state.vms.map((each, index) => ({ ...each, history: steadily(each.cpuUsedCores, deviations[index]! / 100) })),
+    affinityGroups: groups.map(({ vms, hosts, ...more }, index) => ({
+      ...group(`g${index}`, []),
+      ...more,
+      vmIds: vms.map((number) => `v${number}`),
+      hostIds: hosts.map((number) => `h${number}`),
+    })),
+  }));
+
+/** Every policy that moves VMs for load, and one that does not. */
+export const anyOfAllPolicies: fc.Arbitrary<SchedulingPolicy> = fc.oneof(
+  anyPolicy,
+  fc
+    .record({ HighVmCount: fc.integer({ min: 1, max: 8 }), MigrationThreshold: fc.integer({ min: 2, max: 5 }) })
+    .map((some) => ({
+      name: 'vm_evenly_distributed' as const,
+      parameters: VmEvenlyDistributedParameters.parse(some),
+    })),
+  fc
+    .record({
+      HighUtilization: fc.integer({ min: 50, max: 100 }),
+      LowUtilization: fc.integer({ min: 10, max: 70 }),
+      PeakDeviations: fc.constantFrom(0, 1, 2),
+      HorizonMinutes: fc.constantFrom(1, 30),
+    })
+    .map(saving),
+);

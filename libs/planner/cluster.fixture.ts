@@ -1,6 +1,6 @@
 /** Small clusters for tests: hosts of 4 cores and 4096 MiB, VMs of half a core and 256 MiB unless told otherwise. */
-import { EvenlyDistributedParameters, type SchedulingPolicy } from '#contracts';
-import type { ClusterFacts, HostFacts, Limits, Move, VmFacts } from './index.js';
+import { AffinityGroup, EvenlyDistributedParameters, PowerSavingParameters, type SchedulingPolicy } from '#contracts';
+import type { ClusterFacts, HostFacts, HostPower, Limits, LoadHistory, Move, VmFacts } from './index.js';
 
 type EvenlyDistributed = Extract<SchedulingPolicy, { name: 'evenly_distributed' }>;
 
@@ -16,11 +16,19 @@ export const vm = (name: string, hostId: string, more: Partial<VmFacts> = {}): V
   name,
   hostId,
   status: 'up',
+  labels: [],
   cpuUsedCores: 0.5,
   memoryMiB: 256,
   vcpus: 1,
+  networkUsedMiBps: 0,
+  history: null,
+  prediction: null,
+  memoryUsedMiB: null,
+  dirtyRateMiBps: null,
   cooldownUntilMs: null,
+  recentMoves: [],
   immovableReason: null,
+  isLeftToPeople: false,
   ...more,
 });
 
@@ -31,18 +39,28 @@ export function cluster(hosts: Record<string, Partial<HostFacts>>, vms: VmFacts[
       id,
       name: id,
       status: 'up',
+      labels: [],
       cpuCores: 4,
       memoryMiB: 4096,
+      networkMiBps: null,
+      networkUsedMiBps: 0,
+      pressure: null,
+      power: null,
       cpuUsedCores: vms.filter((each) => each.hostId === id).reduce((sum, each) => sum + each.cpuUsedCores, 0),
       overUtilizedSinceMs: null,
       ...more,
     })),
     vms,
     inFlight: [],
+    affinityGroups: [],
+    forecastCores: null,
   };
 }
 
-export const limits = (maxMigrationsPerHost: number): Limits => ({ maxMigrationsPerHost });
+export const limits = (maxMigrationsPerHost: number, haReservation = 0): Limits => ({
+  maxMigrationsPerHost,
+  haReservation,
+});
 
 /** The same cluster with the moves under way. */
 export const started = (facts: ClusterFacts, moves: readonly Move[]): ClusterFacts => ({
@@ -68,3 +86,40 @@ export function arrived(facts: ClusterFacts, moves: readonly Move[]): ClusterFac
   }));
   return { ...facts, hosts, vms };
 }
+
+type PowerSaving = Extract<SchedulingPolicy, { name: 'power_saving' }>;
+
+export const saving = (parameters: Partial<PowerSavingParameters> = {}): PowerSaving => ({
+  name: 'power_saving',
+  parameters: PowerSavingParameters.parse(parameters),
+});
+
+/** A host's power: on for an hour, 100 W idle and 200 W busy, proven to come back. */
+export const power = (more: Partial<HostPower> = {}): HostPower => ({
+  wattsAt: [100, 200],
+  wakeUp: 'proven',
+  bootSeconds: 60,
+  isParked: false,
+  sinceMs: NOW - 3_600_000,
+  ageYears: null,
+  ...more,
+});
+
+/** A history of steady load. */
+export const steadily = (cores: number, standardDeviationCores = 0): LoadHistory => ({
+  observedMs: 86_400_000,
+  meanCores: cores,
+  standardDeviationCores,
+  recentMeanCores: cores,
+  recentMaxCores: cores,
+});
+
+/** An affinity group of VMs (by the names that vm() was given) and hosts, without rules unless told. */
+export const group = (name: string, vms: string[], more: Partial<AffinityGroup> = {}): AffinityGroup => ({
+  ...AffinityGroup.omit({ id: true }).parse({ name }),
+  id: `id-of-${name}`,
+  vmIds: vms.map((each) => `id-of-${each}`),
+  ...more,
+});
+
+export const rule = (positive: boolean, enforcing: boolean) => ({ enabled: true, positive, enforcing });

@@ -3,7 +3,7 @@ import { cluster, evenly, limits, vm } from './cluster.fixture.js';
 import { type ClusterFacts, checkMove, checkPlacement, chooseDestination, placeVm } from './index.js';
 
 const none = { name: 'none' } as const;
-const small = { name: 'new', vcpus: 1, memoryMiB: 512 };
+const small = { id: 'new', name: 'new', labels: [], vcpus: 1, memoryMiB: 512 };
 const busy = (facts: ClusterFacts, sourceHostId: string, destinationHostId: string): ClusterFacts => ({
   ...facts,
   inFlight: [{ vmId: 'id-of-elsewhere', sourceHostId, destinationHostId }],
@@ -16,7 +16,7 @@ describe('placeVm', () => {
       vm('b', 'h1'),
       vm('c', 'h2'),
     ]);
-    expect(placeVm(facts, small, none)).toEqual({
+    expect(placeVm(facts, small, none, limits(1))).toEqual({
       hostId: 'h2',
       reason: 'of the hosts with room h2 (CPU 13 %, memory 6 %) suits new best',
     });
@@ -27,22 +27,22 @@ describe('placeVm', () => {
       vm('a', 'h1', { memoryMiB: 256 }),
       vm('b', 'h1', { memoryMiB: 200 }),
     ]);
-    expect(placeVm(facts, small, none).hostId).toBe('h2');
+    expect(placeVm(facts, small, none, limits(1)).hostId).toBe('h2');
     const moving = { ...facts, inFlight: [{ vmId: 'id-of-a', sourceHostId: 'h1', destinationHostId: 'h2' }] };
-    expect(placeVm(moving, small, none).hostId).toBe('h1');
-    expect(placeVm(moving, small, evenly())).toMatchObject({
+    expect(placeVm(moving, small, none, limits(1)).hostId).toBe('h1');
+    expect(placeVm(moving, small, evenly(), limits(1))).toMatchObject({
       hostId: null,
       refusals: [{ hostId: 'h1' }, { hostId: 'h2' }],
     });
   });
 
   test('says why no host can take it', () => {
-    expect(placeVm(cluster({ h1: { cpuCores: 1.5 } }, []), { ...small, vcpus: 3 }, none)).toEqual({
+    expect(placeVm(cluster({ h1: { cpuCores: 1.5 } }, []), { ...small, vcpus: 3 }, none, limits(1))).toEqual({
       hostId: null,
       reason: "none of 1 host can take new: h1 has 2 cores, fewer than the VM's 3 vCPUs",
       refusals: [{ hostId: 'h1', reason: "h1 has 2 cores, fewer than the VM's 3 vCPUs" }],
     });
-    expect(placeVm(cluster({}, []), small, none)).toMatchObject({
+    expect(placeVm(cluster({}, []), small, none, limits(1))).toMatchObject({
       hostId: null,
       reason: 'there is no host to take new',
     });
@@ -50,13 +50,13 @@ describe('placeVm', () => {
 
   test('checkPlacement judges a host that somebody named', () => {
     const facts = cluster({ h1: {}, h2: { status: 'non_responsive' } }, []);
-    expect(checkPlacement(facts, small, 'h1', none)).toEqual({ ok: true });
-    expect(checkPlacement(facts, small, 'h2', none)).toEqual({ ok: false, reason: 'h2 is not responding' });
-    expect(checkPlacement(facts, { ...small, memoryMiB: 4033 }, 'h1', evenly())).toEqual({
+    expect(checkPlacement(facts, small, 'h1', none, limits(1))).toEqual({ ok: true });
+    expect(checkPlacement(facts, small, 'h2', none, limits(1))).toEqual({ ok: false, reason: 'h2 is not responding' });
+    expect(checkPlacement(facts, { ...small, memoryMiB: 4033 }, 'h1', evenly(), limits(1))).toEqual({
       ok: false,
       reason: 'h1 has 4096 MiB of memory free, the VM needs 4033 MiB and 64 MiB must stay free',
     });
-    expect(() => checkPlacement(facts, small, 'h9', none)).toThrow(RangeError);
+    expect(() => checkPlacement(facts, small, 'h9', none, limits(1))).toThrow(RangeError);
   });
 });
 

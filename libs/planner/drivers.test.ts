@@ -11,13 +11,16 @@ const none = { name: 'none' } as const;
 test('a new VM starts where its hypervisor is', () => {
   const hosts = { h1: { drivers: [own] }, h2: { drivers: [own, qemu('riscv64')] }, h3: { drivers: [qemu('x86_64')] } };
   const facts = cluster(hosts, [vm('busy', 'h3', { cpuUsedCores: 3, ...x86 })]);
-  const fresh = { name: 'new', vcpus: 1, memoryMiB: 512 };
-  expect(placeVm(facts, { ...fresh, ...x86 }, none).hostId).toBe('h3');
-  expect(checkPlacement(facts, { ...fresh, ...x86 }, 'h2', none)).toEqual({
+  const fresh = { id: 'new', name: 'new', labels: [], vcpus: 1, memoryMiB: 512 };
+  expect(placeVm(facts, { ...fresh, ...x86 }, none, limits(2)).hostId).toBe('h3');
+  expect(checkPlacement(facts, { ...fresh, ...x86 }, 'h2', none, limits(2))).toEqual({
     ok: false,
     reason: 'h2 has no QEMU for x86_64',
   });
-  expect(checkPlacement(facts, fresh, 'h3', none)).toEqual({ ok: false, reason: 'h3 has no VMM of its own' });
+  expect(checkPlacement(facts, fresh, 'h3', none, limits(2))).toEqual({
+    ok: false,
+    reason: 'h3 has no VMM of its own',
+  });
 });
 
 test('a VM that runs goes on only by the same accelerator, and never on an older QEMU', () => {

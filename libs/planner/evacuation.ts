@@ -1,21 +1,33 @@
 /** Empties the hosts that are to go into maintenance. */
-import type { ClusterState, HostState } from './cluster-state.js';
+import type { Move, Refusal } from './answers.js';
+import type { ClusterState } from './cluster-state.js';
+import type { HostState } from './host-state.js';
+import { costOf } from './cost.js';
 import { type RefusedHost, bestDestination } from './destination.js';
-import type { Move, Refusal, VmFacts } from './facts.js';
+import type { VmFacts } from './facts.js';
 import { whyImmovable } from './movable.js';
 import { type Room, explainBusy, explainObstacle, isBusy } from './room.js';
+import type { Score } from './score.js';
 import { count, loadOf } from './words.js';
 
 /** Enough to see what is wrong; the refusal of the VM as a whole counts the rest. */
 const HOSTS_EXPLAINED_PER_VM = 10;
 
+/** What one part of a plan does, and what it leaves. */
+export interface Part {
+  readonly moves: Move[];
+  readonly refusals: Refusal[];
+  /** Moves that wait for a later plan, because their hosts take part in enough migrations. */
+  readonly deferred: number;
+}
+
 /**
  * Moves every VM away from hosts in preparing_for_maintenance, whatever its cooldown: the administrator waits. VMs with
  * most memory go first: they are the hardest to place, small ones fit into what is left (first-fit decreasing), and
- * since they take longest, starting them first ends the evacuation soonest. A VM that cannot go is refused, with the
- * reason for each host that might have taken it.
+ * since they take longest, starting them first ends the evacuation soonest. VMs that a hard rule keeps together leave
+ * for the same host. A VM that cannot go is refused, with the reason for each host that might have taken it.
  */
-export function evacuate(state: ClusterState, room: Room): { moves: Move[]; refusals: Refusal[]; deferred: number } {
+export function evacuate(state: ClusterState, room: Room, score: Score): Part {
   const moves: Move[] = [];
   const refusals: Refusal[] = [];
   let deferred = 0;
@@ -32,7 +44,10 @@ export function evacuate(state: ClusterState, room: Room): { moves: Move[]; refu
         refuse(`${source.name} is to be emptied, but ${immovable}`);
         continue;
       }
-      const best = isBusy(source, room) ? null : bestDestination(others, vm, room);
+      const companions = companionsLeft(state, vm, source);
+      const best = isBusy(source, room)
+        ? null
+        : bestDestination(state, others, asOne(vm, companions), room, score, companions.length);
       if (best?.host) {
         moves.push(evacuationMove(vm, source, best.host));
         state.move(vm, best.host);
@@ -43,11 +58,27 @@ export function evacuate(state: ClusterState, room: Room): { moves: Move[]; refu
         deferred++;
         refuse(`${vm.name} leaves ${source.name} with a later plan: ${explainBusy(waitsFor)}`);
       } else if (best) {
-        refusals.push(...explainNoDestination(vm, source, best.refused, room));
+        refusals.push(...explainNoDestination(state, vm, source, best.refused, room));
       }
     }
   }
   return { moves, refusals, deferred };
+}
+
+/** VMs that have to stay with this one, and have yet to leave the host. */
+const companionsLeft = (state: ClusterState, vm: VmFacts, source: HostState): VmFacts[] =>
+  state.affinity.companionsOf(vm, source.vms).filter((other) => whyImmovable(state, other) === null);
+
+/** What the VM and those that go with it need of a host. */
+export function asOne(vm: VmFacts, companions: readonly VmFacts[]): VmFacts {
+  if (companions.length === 0) return vm;
+  const sum = (of: (each: VmFacts) => number) => companions.reduce((total, each) => total + of(each), of(vm));
+  return {
+    ...vm,
+    memoryMiB: sum((each) => each.memoryMiB),
+    cpuUsedCores: sum((each) => each.cpuUsedCores),
+    networkUsedMiBps: sum((each) => each.networkUsedMiBps),
+  };
 }
 
 const evacuationMove = (vm: VmFacts, source: HostState, destination: HostState): Move => ({
@@ -57,11 +88,20 @@ const evacuationMove = (vm: VmFacts, source: HostState, destination: HostState):
   reason:
     `${source.name} is to be emptied for maintenance; of the hosts with room ` +
     `${destination.name} (${loadOf(destination)}) suits ${vm.name} best`,
-  gain: 0,
   kind: 'evacuation',
+  gain: 0,
+  benefit: null,
+  cost: costOf(vm, source, destination),
+  waitsFor: [],
 });
 
-function explainNoDestination(vm: VmFacts, source: HostState, refused: RefusedHost[], room: Room): Refusal[] {
+function explainNoDestination(
+  state: ClusterState,
+  vm: VmFacts,
+  source: HostState,
+  refused: RefusedHost[],
+  room: Room,
+): Refusal[] {
   const explained = refused
     .toSorted((a, b) => Number(b.host.isUp) - Number(a.host.isUp))
     .slice(0, HOSTS_EXPLAINED_PER_VM);
@@ -75,7 +115,7 @@ function explainNoDestination(vm: VmFacts, source: HostState, refused: RefusedHo
     ...explained.map(({ host, obstacle }) => ({
       vmId: vm.id,
       hostId: host.id,
-      reason: explainObstacle(obstacle, host, vm, room),
+      reason: explainObstacle(obstacle, state, host, vm, room),
     })),
   ];
 }

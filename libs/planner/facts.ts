@@ -1,5 +1,6 @@
-/** What the planner is told, and what it answers. */
-import type { Architecture, HostDriver, HostStatus, HypervisorName, VmStatus } from '#contracts';
+/** What the planner is told. */
+import type { AffinityGroup, Architecture, HostDriver, HostStatus, HypervisorName, VmStatus } from '#contracts';
+import type { LoadHistory } from './history.js';
 
 /** Everything about one cluster that a decision may rest on. */
 export interface ClusterFacts {
@@ -7,21 +8,58 @@ export interface ClusterFacts {
   /** VMs that have a host; one that is `down` occupies nothing there. */
   readonly vms: readonly VmFacts[];
   readonly inFlight: readonly InFlightMove[];
+  readonly affinityGroups: readonly AffinityGroup[];
+  /** Cores that all VMs together are expected to use within the time that a host needs to wake up; null = not known. */
+  readonly forecastCores: number | null;
 }
+
+/** What a host may be besides, where its power is managed. */
+export type PowerStatus = 'powering_off' | 'powered_off' | 'powering_on';
 
 export interface HostFacts {
   readonly id: string;
   readonly name: string;
-  readonly status: HostStatus;
-  /** Capacity that VMs may use. */
+  readonly status: HostStatus | PowerStatus;
+  readonly labels: readonly string[];
+  /** Capacity that VMs may use. Where cores differ in speed, in cores of one speed: 2 x 2,660 MIPS are 5.32 of 1,000. */
   readonly cpuCores: number;
   readonly memoryMiB: number;
+  /** Link that VMs and migrations share, one direction; null = not known, and the network is left out of scores. */
+  readonly networkMiBps: number | null;
   /** Cores in use by all VMs here, smoothed over some heartbeats. */
   readonly cpuUsedCores: number;
+  readonly networkUsedMiBps: number;
+  /** How much of the last seconds somebody waited; null = not known. */
+  readonly pressure: HostPressure | null;
   /** Since when CPU use has been above the policy's HighUtilization without a break; null = it is not. */
   readonly overUtilizedSinceMs: number | null;
+  /** Null: nothing is known of its power; no policy switches it off. */
+  readonly power: HostPower | null;
   /** What VMs can run on here; absent: Drover's own VMM. */
   readonly drivers?: readonly HostDriver[];
+}
+
+/** Percent of time: Linux pressure stall information ("some", 10 s average), and what a hypervisor below has taken. */
+export interface HostPressure {
+  readonly cpuSomePercent: number;
+  readonly memorySomePercent: number;
+  readonly ioSomePercent: number;
+  readonly stealPercent: number;
+}
+
+export interface HostPower {
+  /** Watts drawn at CPU utilisation 0 % ... 100 %, at even distances (SPECpower has eleven). At least two. */
+  readonly wattsAt: readonly number[];
+  /** Whether it has been seen to come back; only a host whose wake-up is proven is switched off. */
+  readonly wakeUp: 'none' | 'unproven' | 'proven';
+  /** From the order to the first heartbeat, as measured last. */
+  readonly bootSeconds: number | null;
+  /** In maintenance or off because power_saving wanted it so: only such a host is woken by a policy. */
+  readonly isParked: boolean;
+  /** Since when it has been on, or off. */
+  readonly sinceMs: number;
+  /** Age of the hardware; null = not known. Of two equal hosts the older is emptied. */
+  readonly ageYears: number | null;
 }
 
 /** What a VM has to run on; absent: Drover's own VMM. */
@@ -38,15 +76,42 @@ export interface VmFacts extends DriverNeed {
   /** Where it runs; during a migration the source, until the destination owns it. */
   readonly hostId: string;
   readonly status: VmStatus;
+  readonly labels: readonly string[];
   /** Cores in use, smoothed as for the host. */
   readonly cpuUsedCores: number;
   /** Memory promised to the VM; a host's used memory is the sum of these. */
   readonly memoryMiB: number;
   readonly vcpus: number;
+  readonly networkUsedMiBps: number;
+  /** What its CPU use has been like; null = too new to say, and its vCPUs are reckoned with. */
+  readonly history: LoadHistory | null;
+  /** What a move would take, as measured or predicted; null: reckoned from memory and dirty rate (see cost.ts). */
+  readonly prediction: MigrationPrediction | null;
+  /** Memory that would have to be copied, and how fast the guest writes it; null = all of its memory, and not at all. */
+  readonly memoryUsedMiB: number | null;
+  readonly dirtyRateMiBps: number | null;
   /** Until when policies leave it where it is; null = no limit. */
   readonly cooldownUntilMs: number | null;
+  /** Moves by policies that are still remembered, oldest first (see cooldown.ts). */
+  readonly recentMoves: readonly PastMove[];
   /** A sentence saying why it cannot be migrated at all, and what to do about it; null = it can. */
   readonly immovableReason: string | null;
+  /** Only people and maintenance move it, policies do not (oVirt's user_migratable). */
+  readonly isLeftToPeople: boolean;
+}
+
+export interface PastMove {
+  readonly sourceHostId: string;
+  readonly destinationHostId: string;
+  readonly atMs: number;
+}
+
+export interface MigrationPrediction {
+  readonly bytes: number;
+  readonly durationMs: number;
+  readonly pauseMs: number;
+  /** By how much the guest runs slower until the move ends, 0-1. */
+  readonly slowdown: number;
 }
 
 /** A migration that is planned, queued or under way. */
@@ -56,52 +121,19 @@ export interface InFlightMove {
   readonly destinationHostId: string;
 }
 
+/** What binds every plan of a cluster, whatever its policy. */
 export interface Limits {
   /** Migrations that a host takes part in at once, counted on both ends. */
   readonly maxMigrationsPerHost: number;
-}
-
-export interface Move {
-  readonly vmId: string;
-  readonly sourceHostId: string;
-  readonly destinationHostId: string;
-  readonly reason: string;
-  /** Points of imbalance that the move takes from its two hosts (see imbalance.ts); 0 for an evacuation. */
-  readonly gain: number;
-  readonly kind: 'balance' | 'evacuation';
-}
-
-export interface Refusal {
-  readonly vmId: string;
-  /** The destination that was refused; null if the VM as a whole is not moved now. */
-  readonly hostId: string | null;
-  readonly reason: string;
-}
-
-export interface Plan {
-  /** 0-100, over the hosts that are up, with moves under way counted as arrived. */
-  readonly imbalanceBefore: number;
-  readonly imbalanceAfter: number;
-  /** All of them may start at once. */
-  readonly moves: readonly Move[];
-  readonly refusals: readonly Refusal[];
-  readonly summary: string;
+  /** So many hosts may fail at once after every step, and all VMs still have memory somewhere; 0 = none is reserved. */
+  readonly haReservation: number;
 }
 
 /** A VM that is to be started. */
 export interface NewVm extends DriverNeed {
+  readonly id: string;
   readonly name: string;
+  readonly labels: readonly string[];
   readonly vcpus: number;
   readonly memoryMiB: number;
 }
-
-export type Choice =
-  | { readonly hostId: string; readonly reason: string }
-  | { readonly hostId: null; readonly reason: string; readonly refusals: readonly HostRefusal[] };
-
-export interface HostRefusal {
-  readonly hostId: string;
-  readonly reason: string;
-}
-
-export type Check = { readonly ok: true } | { readonly ok: false; readonly reason: string };

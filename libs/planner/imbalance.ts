@@ -1,8 +1,8 @@
 /**
  * How unevenly load lies on the hosts, in points from 0 to 100.
  *
- * A host's deviation is how far its CPU and its memory, in percent of its capacity, are from the cluster's average: the
- * root mean square of the two. The cluster's imbalance is the root mean square of its hosts' deviations, so with hosts
+ * A host's deviation is how far its CPU, its memory and its network, in percent of its capacity, are from the cluster's
+ * average: the root mean square of these. (The network counts where the links of all hosts are known.) The cluster's imbalance is the root mean square of its hosts' deviations, so with hosts
  * of one size it is the standard deviation of utilisation over both dimensions. The idea is that of Ganeti's cluster
  * score (htools, hbal(1)): one figure from the spread of several resources, and steps that lower it.
  *
@@ -12,7 +12,8 @@
  * A move's gain is measured on its two hosts: their imbalance before less after. Measured on the cluster, the gain of
  * the same move would shrink with the number of hosts, and no single move in a cluster of a thousand could be worth it.
  */
-import type { ClusterState, Demand, HostState } from './cluster-state.js';
+import type { ClusterState } from './cluster-state.js';
+import type { Demand, HostState } from './host-state.js';
 
 /** The cluster's imbalance: over the hosts that are up, with moves counted as arrived. 0 without hosts. */
 export function imbalanceOf(state: ClusterState): number {
@@ -22,37 +23,71 @@ export function imbalanceOf(state: ClusterState): number {
   return Math.min(100, Math.sqrt(sum / state.hostsUp.length));
 }
 
-function squaredDeviation(host: HostState): number {
-  return (host.cpuDeviation ** 2 + host.memoryDeviation ** 2) / 2;
-}
+const squaredDeviation = (host: HostState): number =>
+  (host.cpuDeviation ** 2 + host.memoryDeviation ** 2 + host.networkDeviation ** 2) / host.dimensions;
 
 /** By how much the host's squared deviation falls if the demand leaves it; negative if it rises. */
 export function reliefOfLeaving(host: HostState, demand: Demand): number {
   const cpu = demand.cpuUsedCores * host.percentPerCore;
   const memory = demand.memoryMiB * host.percentPerMiB;
-  return (cpu * (2 * host.cpuDeviation - cpu) + memory * (2 * host.memoryDeviation - memory)) / 2;
+  const network = demand.networkUsedMiBps * host.percentPerMiBps;
+  return (
+    (cpu * (2 * host.cpuDeviation - cpu) +
+      memory * (2 * host.memoryDeviation - memory) +
+      network * (2 * host.networkDeviation - network)) /
+    host.dimensions
+  );
 }
 
 /** By how much the host's squared deviation rises if the demand joins it; negative if it falls. */
 export function costOfJoining(host: HostState, demand: Demand): number {
   const cpu = demand.cpuUsedCores * host.percentPerCore;
   const memory = demand.memoryMiB * host.percentPerMiB;
-  return (cpu * (2 * host.cpuDeviation + cpu) + memory * (2 * host.memoryDeviation + memory)) / 2;
+  const network = demand.networkUsedMiBps * host.percentPerMiBps;
+  return (
+    (cpu * (2 * host.cpuDeviation + cpu) +
+      memory * (2 * host.memoryDeviation + memory) +
+      network * (2 * host.networkDeviation + network)) /
+    host.dimensions
+  );
 }
 
-/** How much each core (each MiB) that joins the host costs, but for the square of its own size. Lowest is best. */
-export const cpuPull = (host: HostState): number => host.cpuDeviation * host.percentPerCore;
-export const memoryPull = (host: HostState): number => host.memoryDeviation * host.percentPerMiB;
+/** How much each core (MiB, MiB/s) that joins the host costs, but for the square of its own size. Lowest is best. */
+export const cpuPull = (host: HostState): number => (2 * host.cpuDeviation * host.percentPerCore) / host.dimensions;
+export const memoryPull = (host: HostState): number =>
+  (2 * host.memoryDeviation * host.percentPerMiB) / host.dimensions;
+export const networkPull = (host: HostState): number =>
+  (2 * host.networkDeviation * host.percentPerMiBps) / host.dimensions;
 
-/** No host costs less to join whose pulls are at least those of these two. */
-export const leastCostOfJoining = (leastCpu: HostState, leastMemory: HostState, demand: Demand): number =>
-  demand.cpuUsedCores * cpuPull(leastCpu) + demand.memoryMiB * memoryPull(leastMemory);
-
-/** No move relieves more than one that takes all that one host is above the average to fill what the other is below. */
+/**
+ * No move between the two relieves more than this. Of one resource, what leaves the source as x percent of it joins the
+ * destination as k x percent; relief x (2 s - x) - k x (2 d + k x) is largest, (s - k d)^2 / (1 + k^2), at its vertex.
+ */
 export function mostRelief(source: HostState, destination: HostState): number {
-  const above = Math.max(0, source.cpuDeviation) ** 2 + Math.max(0, source.memoryDeviation) ** 2;
-  const below = Math.min(0, destination.cpuDeviation) ** 2 + Math.min(0, destination.memoryDeviation) ** 2;
-  return (above + below) / 2;
+  const sum =
+    vertex(source.cpuDeviation, destination.cpuDeviation, destination.percentPerCore / source.percentPerCore) +
+    vertex(source.memoryDeviation, destination.memoryDeviation, destination.percentPerMiB / source.percentPerMiB) +
+    (source.percentPerMiBps > 0
+      ? vertex(
+          source.networkDeviation,
+          destination.networkDeviation,
+          destination.percentPerMiBps / source.percentPerMiBps,
+        )
+      : 0);
+  return sum / source.dimensions;
+}
+
+function vertex(source: number, destination: number, k: number): number {
+  const apart = source - k * destination;
+  return apart > 0 ? apart ** 2 / (1 + k ** 2) : 0;
+}
+
+/** The least relief by which a move away from the host can gain so many points, whatever its destination (see gainOf). */
+export function leastReliefFor(source: HostState, gain: number): number {
+  // The gain is largest if the destination is on the average: the more the two deviate, the less the same relief is.
+  const alone = squaredDeviation(source);
+  const left = Math.sqrt(alone / 2) - gain;
+  return left > 0 ? alone - 2 * left ** 2 : 2 * gain ** 2;
 }
 
 /** Points by which the imbalance of two hosts falls when the sum of their squared deviations falls by `relief`. */

@@ -1,5 +1,11 @@
 /** Where should VMs be? Facts and a policy in, moves with reasons out. No clock, no randomness, no I/O. */
+export type * from './answers.js';
 export { driverFor } from './drivers.js';
 export type * from './facts.js';
+export { type LoadHistory, observe } from './history.js';
 export { checkMove, checkPlacement, chooseDestination, placeVm } from './destination.js';
+export { type Conflict, conflictsOf } from './conflicts.js';
+export { cooldownMs, remember } from './cooldown.js';
+export { type HostScore, type Placement, explainPlacement } from './placement.js';
+export { violationsOf } from './violations.js';
 export { imbalance, plan } from './plan.js';

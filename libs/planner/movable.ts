@@ -26,6 +26,7 @@ export function whyImmovable(state: ClusterState, vm: VmFacts): string | null {
 
 /** Why a policy leaves the VM alone for now though it could move; null if it does not. */
 export function whyResting(vm: VmFacts, nowMs: number): string | null {
+  if (vm.isLeftToPeople) return `${vm.name} is moved by people alone; make it migratable to let policies move it`;
   if (vm.cooldownUntilMs === null || vm.cooldownUntilMs <= nowMs) return null;
   const until = new Date(vm.cooldownUntilMs).toISOString().slice(11, 19);
   return `${vm.name} rests after its last migration; policies leave it where it is until ${until} UTC`;

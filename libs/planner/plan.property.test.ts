@@ -113,7 +113,13 @@ describe('every plan', () => {
 
   test('makes first the move that lowers imbalance most, of all that are allowed', () => {
     const eager = parameters.map((some) =>
-      evenly({ ...some, ImbalanceThreshold: 0, MinimumGain: 0, MaxFreeMemoryForOverUtilized: 0 }),
+      evenly({
+        ...some,
+        ImbalanceThreshold: 0,
+        MinimumGain: 0,
+        MaxFreeMemoryForOverUtilized: 0,
+        HorizonMinutes: 10_080,
+      }),
     );
     fc.assert(
       fc.property(facts, eager, anyLimit, (some, policy, limit) => {
@@ -138,7 +144,7 @@ describe('every plan', () => {
             .toSorted((a, b) => a.key - b.key)
             .map(({ item }) => item);
         const { hosts, vms, inFlight } = state;
-        const other = { hosts: shuffled(hosts), vms: shuffled(vms), inFlight: shuffled(inFlight) };
+        const other = { ...state, hosts: shuffled(hosts), vms: shuffled(vms), inFlight: shuffled(inFlight) };
         expect(plan(other, policy, limits(limit), NOW)).toEqual(plan(state, policy, limits(limit), NOW));
       }),
       RUNS,
@@ -187,13 +193,15 @@ describe('every plan', () => {
 
 test('a new VM starts only where its memory is free', () => {
   const newVm = fc.record({
+    id: fc.constant('new'),
     name: fc.constant('new'),
+    labels: fc.constant([]),
     vcpus: fc.integer({ min: 1, max: 10 }),
     memoryMiB: fc.integer({ min: 16, max: 9000 }),
   });
   fc.assert(
     fc.property(facts, anyPolicy, newVm, (state, policy, vm) => {
-      const choice = placeVm(state, vm, policy);
+      const choice = placeVm(state, vm, policy, limits(1));
       const fits = (host: ClusterFacts['hosts'][number]) =>
         host.status === 'up' &&
         vm.vcpus <= host.cpuCores &&
@@ -234,12 +242,19 @@ const moveTo = (vm: VmFacts, destinationHostId: string): Move => ({
   vmId: vm.id,
   sourceHostId: vm.hostId,
   destinationHostId,
-  reason: '',
-  gain: 0,
-  kind: 'balance',
+  ...UNEXPLAINED,
 });
+
+const UNEXPLAINED = {
+  reason: '',
+  kind: 'balance',
+  gain: 0,
+  benefit: null,
+  cost: { bytes: 0, durationMs: 0, pauseMs: 0, slowdown: 0, pointSeconds: 0 },
+  waitsFor: [],
+} as const;
 
 /** Moves under way as moves of a plan. */
 function flights(state: ClusterFacts): Move[] {
-  return state.inFlight.map((flight) => ({ ...flight, reason: '', gain: 0, kind: 'balance' }));
+  return state.inFlight.map((flight) => ({ ...flight, ...UNEXPLAINED }));
 }

@@ -1,68 +1,104 @@
 /** One look at the cluster: what should move now. */
 import type { SchedulingPolicy } from '#contracts';
+import type { Plan } from './answers.js';
 import { balance } from './balance.js';
 import { ClusterState } from './cluster-state.js';
-import { evacuate } from './evacuation.js';
-import type { ClusterFacts, Limits, Plan } from './facts.js';
+import { type Part, evacuate } from './evacuation.js';
+import type { ClusterFacts, Limits } from './facts.js';
+import { evenOutCounts } from './vm-count.js';
 import { imbalanceOf } from './imbalance.js';
+import { mend } from './mend.js';
+import { savePower } from './power-saving.js';
 import { roomFor } from './room.js';
+import { scoreOf } from './score.js';
 import { count, points } from './words.js';
 
 /**
- * What should move now, and why: first all VMs off the hosts that are to go into maintenance, then what the policy
- * asks. All moves of a plan may start at once: none waits for the memory that another frees. What has to wait for the
+ * What should move now, and why: first all VMs off the hosts that are to go into maintenance, then those that break
+ * affinity rules, then what the policy asks. All moves of a plan may start at once: none waits for the memory that another frees. What has to wait for the
  * concurrency limit is refused for now, and a later plan finds it again.
  *
  * @param nowMs on the same clock as the times in `facts`.
  * @throws RangeError if the facts contradict themselves.
  */
 export function plan(facts: ClusterFacts, policy: SchedulingPolicy, limits: Limits, nowMs: number): Plan {
-  const state = new ClusterState(facts);
+  const state = new ClusterState(facts, limits.haReservation);
   const imbalanceBefore = imbalanceOf(state);
 
-  const evacuation = evacuate(state, roomFor(policy, limits.maxMigrationsPerHost));
+  const evacuation = evacuate(state, roomFor(policy, limits), scoreOf(policy, state));
   state.recentre();
-  const balancing = applyPolicy(state, policy, limits, nowMs);
+  const mending = mend(state, policy, { ...roomFor(policy, limits), policyAtMs: nowMs }, scoreOf(policy, state), nowMs);
+  const { hostActions = [], ...load } = applyPolicy(state, facts, policy, limits, nowMs);
 
   const imbalanceAfter = imbalanceOf(state);
   return {
     imbalanceBefore,
     imbalanceAfter,
-    moves: [...evacuation.moves, ...balancing.moves],
-    refusals: [...evacuation.refusals, ...balancing.refusals],
-    summary: summarize(policy, imbalanceBefore, imbalanceAfter, evacuation, balancing),
+    moves: [...evacuation.moves, ...mending.moves, ...load.moves],
+    hostActions,
+    refusals: [...evacuation.refusals, ...mending.refusals, ...load.refusals],
+    summary: summarize(policy, imbalanceBefore, imbalanceAfter, { evacuation, mending, load }),
   };
 }
 
 /** Spread of load over the hosts that are up, 0-100, with moves under way counted as arrived. */
 export const imbalance = (facts: ClusterFacts): number => imbalanceOf(new ClusterState(facts));
 
-type Part = ReturnType<typeof evacuate>;
+type PolicyPart = Part & { readonly hostActions?: Plan['hostActions'] };
 
-function applyPolicy(state: ClusterState, policy: SchedulingPolicy, limits: Limits, nowMs: number): Part {
+function applyPolicy(
+  state: ClusterState,
+  facts: ClusterFacts,
+  policy: SchedulingPolicy,
+  limits: Limits,
+  nowMs: number,
+): PolicyPart {
   switch (policy.name) {
     case 'none':
+    case 'cluster_maintenance':
       return { moves: [], refusals: [], deferred: 0 };
-    case 'evenly_distributed': {
-      const { parameters } = policy;
-      const room = roomFor(policy, limits.maxMigrationsPerHost, parameters.HighUtilization);
-      return balance(state, parameters, room, nowMs);
-    }
+    case 'evenly_distributed':
+      return balance(
+        state,
+        policy,
+        { ...roomFor(policy, limits, policy.parameters.HighUtilization), policyAtMs: nowMs },
+        nowMs,
+      );
+    case 'vm_evenly_distributed':
+      return evenOutCounts(state, policy, { ...roomFor(policy, limits), policyAtMs: nowMs }, nowMs);
+    case 'power_saving':
+      return savePower(state, facts, policy, limits, nowMs);
   }
 }
 
-function summarize(policy: SchedulingPolicy, before: number, after: number, evacuation: Part, balancing: Part): string {
-  const refusals = [...evacuation.refusals, ...balancing.refusals];
-  const deferred = evacuation.deferred + balancing.deferred;
-  const staying = new Set(refusals.map((refusal) => refusal.vmId)).size - deferred;
+function summarize(
+  policy: SchedulingPolicy,
+  before: number,
+  after: number,
+  { evacuation, mending, load }: Record<'evacuation' | 'mending' | 'load', Part>,
+): string {
+  const refusals = [...evacuation.refusals, ...mending.refusals, ...load.refusals];
+  const deferred = evacuation.deferred + mending.deferred + load.deferred;
+  const staying = new Set(refusals.flatMap(({ vmId }) => vmId ?? [])).size - deferred;
   const parts = [
     vms(evacuation.moves.length, 'moved off hosts that go into maintenance'),
-    vms(balancing.moves.length, 'moved to even out load'),
+    vms(mending.moves.length, 'moved to where affinity groups want them'),
+    vms(load.moves.length, PURPOSE[policy.name]),
     vms(deferred, 'left for a later plan'),
     vms(staying, 'kept in place for the reasons given'),
   ].filter((part) => part !== null);
-  if (parts.length === 0) parts.push(policy.name === 'none' ? 'policy none moves nothing' : 'nothing has to move');
+  if (parts.length === 0)
+    parts.push(RESTS.has(policy.name) ? `policy ${policy.name} moves nothing` : 'nothing has to move');
   return `${parts.join('; ')}; imbalance ${before === after ? points(before) : `${points(before)} -> ${points(after)}`}`;
 }
+
+const RESTS: ReadonlySet<SchedulingPolicy['name']> = new Set(['none', 'cluster_maintenance']);
+const PURPOSE: Record<SchedulingPolicy['name'], string> = {
+  none: 'moved',
+  evenly_distributed: 'moved to even out load',
+  vm_evenly_distributed: 'moved to even out the number of VMs',
+  power_saving: 'moved to save power',
+  cluster_maintenance: 'moved',
+};
 
 const vms = (n: number, what: string): string | null => (n > 0 ? `${count(n, 'VM')} ${what}` : null);

@@ -1,7 +1,10 @@
 /** Does a VM fit on a host? One set of rules for every kind of move and for placement. */
-import type { HostStatus, SchedulingPolicy } from '#contracts';
-import type { Demand, HostState } from './cluster-state.js';
+import type { SchedulingPolicy } from '#contracts';
+import type { ClusterState } from './cluster-state.js';
+import { type Demand, type HostState, expectedLoad } from './host-state.js';
 import { explainDriver, suits } from './drivers.js';
+import { wasTakenFrom } from './cooldown.js';
+import type { HostFacts, Limits } from './facts.js';
 import { ROUNDING, count, percent } from './words.js';
 
 /** How far a host may be filled. */
@@ -11,41 +14,88 @@ export interface Room {
   /** MiB that must stay free. */
   readonly memoryReserveMiB: number;
   readonly maxMigrationsPerHost: number;
+  /**
+   * Expected load and so many standard deviations of it must stay below maxCpuPercent, too; null = what hosts use now
+   * is what counts.
+   */
+  readonly peakDeviations: number | null;
+  /** For moves by policies: the time, so that no VM is sent back to a host that it was taken from of late. */
+  readonly policyAtMs: number | null;
 }
 
 /**
  * Orders of a person (maintenance, a manual migration, a start) may use a host up to its last core: better slow than
  * not at all. Memory is never promised twice. CPU that a new VM will use is not known, so it limits no placement.
  */
-export function roomFor(policy: SchedulingPolicy, maxMigrationsPerHost: number, maxCpuPercent = 100): Room {
-  const memoryReserveMiB = policy.name === 'evenly_distributed' ? policy.parameters.MinFreeMemoryForUnderUtilized : 0;
-  return { maxCpuPercent, memoryReserveMiB, maxMigrationsPerHost };
+export function roomFor(policy: SchedulingPolicy, limits: Limits, maxCpuPercent = 100): Room {
+  const memoryReserveMiB =
+    policy.name === 'evenly_distributed' || policy.name === 'power_saving'
+      ? policy.parameters.MinFreeMemoryForUnderUtilized
+      : 0;
+  return {
+    maxCpuPercent,
+    memoryReserveMiB,
+    maxMigrationsPerHost: limits.maxMigrationsPerHost,
+    peakDeviations: null,
+    policyAtMs: null,
+  };
 }
 
 /** Why a VM may not go to a host. `busy` passes by itself: the host takes part in as many migrations as it may. */
-export type Obstacle = 'not_up' | 'driver' | 'vcpus' | 'memory' | 'cpu' | 'busy';
+export type Obstacle =
+  'not_up' | 'driver' | 'vcpus' | 'memory' | 'cpu' | 'peak' | 'network' | 'affinity' | 'cycle' | 'reservation' | 'busy';
 
-/** The first obstacle, the lasting ones before the passing one; null if there is none. */
-export function obstacleTo(host: HostState, demand: Demand, room: Room): Obstacle | null {
+/**
+ * The first obstacle, the lasting ones before the passing one; null if there is none.
+ *
+ * @param together how many VMs that hard rules keep with this one come along.
+ */
+export function obstacleTo(
+  state: ClusterState,
+  host: HostState,
+  demand: Demand,
+  room: Room,
+  together = 0,
+): Obstacle | null {
   if (!host.isUp) return 'not_up';
   if (!suits(host.facts.drivers, demand)) return 'driver';
   if (demand.vcpus > wholeCores(host)) return 'vcpus';
   if (host.memoryHeldMiB + demand.memoryMiB + room.memoryReserveMiB > host.facts.memoryMiB) return 'memory';
   if (cpuPercentWith(host, demand) > room.maxCpuPercent + ROUNDING) return 'cpu';
+  if (
+    room.peakDeviations !== null &&
+    peakPercentWith(host, demand, room.peakDeviations) > room.maxCpuPercent + ROUNDING
+  )
+    return 'peak';
+  if (networkPercentWith(host, demand) > 100 + ROUNDING) return 'network';
+  if (state.affinity.obstacle(demand.id, host.index, together)) return 'affinity';
+  if (room.policyAtMs !== null && wasTakenFrom(demand.recentMoves, host.id, room.policyAtMs)) return 'cycle';
+  if (!state.reservation.allows(demand, host, demand.hostId === null ? null : state.host(demand.hostId)))
+    return 'reservation';
   if (isBusy(host, room)) return 'busy';
   return null;
 }
 
-const STATUS_IN_WORDS: Record<HostStatus, string> = {
+const STATUS_IN_WORDS: Record<HostFacts['status'], string> = {
   installing: 'not set up yet',
   up: 'up',
   preparing_for_maintenance: 'being emptied for maintenance',
   maintenance: 'in maintenance',
   non_responsive: 'not responding',
+  powering_off: 'being switched off',
+  powered_off: 'switched off',
+  powering_on: 'being switched on',
 };
 
 /** The obstacle as a sentence for people. */
-export function explainObstacle(obstacle: Obstacle, host: HostState, demand: Demand, room: Room): string {
+export function explainObstacle(
+  obstacle: Obstacle,
+  state: ClusterState,
+  host: HostState,
+  demand: Demand,
+  room: Room,
+): string {
+  const limit = percent(room.maxCpuPercent);
   switch (obstacle) {
     case 'not_up':
       return `${host.name} is ${STATUS_IN_WORDS[host.facts.status]}`;
@@ -59,7 +109,23 @@ export function explainObstacle(obstacle: Obstacle, host: HostState, demand: Dem
       return `${host.name} has ${free} MiB of memory free, the VM needs ${demand.memoryMiB} MiB${reserve}`;
     }
     case 'cpu':
-      return `${host.name} would run at CPU ${percent(cpuPercentWith(host, demand))}, over ${percent(room.maxCpuPercent)}`;
+      return `${host.name} would run at CPU ${percent(cpuPercentWith(host, demand))}, over ${limit}`;
+    case 'peak':
+      return (
+        `${host.name} would have to expect CPU peaks of ` +
+        `${percent(peakPercentWith(host, demand, room.peakDeviations ?? 0))}, over ${limit}`
+      );
+    case 'network':
+      return `the link of ${host.name} would be used to ${percent(networkPercentWith(host, demand))}`;
+    case 'affinity':
+      return `${host.name}: ${state.affinity.obstacle(demand.id, host.index, 0) ?? 'an affinity group forbids it'}`;
+    case 'cycle':
+      return `a policy has taken ${demand.name} away from ${host.name} of late; it is not sent to and fro`;
+    case 'reservation':
+      return (
+        `with ${demand.name} on ${host.name}, the cluster could not take the VMs of failing hosts any more; ` +
+        `add a host, or reserve less`
+      );
     case 'busy':
       return explainBusy(host);
   }
@@ -75,3 +141,13 @@ const wholeCores = (host: HostState): number => Math.ceil(host.facts.cpuCores);
 
 const cpuPercentWith = (host: HostState, demand: Demand): number =>
   (host.cpuUsedCores + demand.cpuUsedCores) * host.percentPerCore;
+
+/** VMs peak independently of each other, so the variance of their sum is the sum of their variances. */
+function peakPercentWith(host: HostState, demand: Demand, deviations: number): number {
+  const { mean, variance } = expectedLoad(demand);
+  const peak = host.expectedCores + mean + deviations * Math.sqrt(Math.max(0, host.expectedVariance + variance));
+  return peak * host.percentPerCore;
+}
+
+const networkPercentWith = (host: HostState, demand: Demand): number =>
+  demand.networkUsedMiBps > 0 ? (host.networkUsedMiBps + demand.networkUsedMiBps) * host.percentPerMiBps : 0;

@@ -1,5 +1,5 @@
 /** Figures as people read them. */
-import type { HostState } from './cluster-state.js';
+import type { HostState } from './host-state.js';
 
 /** Sums of fractions differ in the last digits with their order; what differs by less is equal. */
 export const ROUNDING = 1e-9;

@@ -1,13 +1,14 @@
 /** How long one look at a cluster takes: 1,000 hosts and 20,000 VMs on one core. */
-import { EvenlyDistributedParameters } from '#contracts';
+import { SchedulingPolicy } from '#contracts';
 import { type ClusterFacts, type HostFacts, type Plan, type VmFacts, plan } from '#planner';
 
 const HOSTS = 1000;
 const VMS = 20_000;
+const TEN_GIGABIT_MIBPS = 1192;
 const REPEATS = 5;
 const NOW = 1_000_000_000;
 
-const evenly = { name: 'evenly_distributed', parameters: EvenlyDistributedParameters.parse({}) } as const;
+const evenly = SchedulingPolicy.parse({ name: 'evenly_distributed' });
 
 /** Numbers in [0, 1) from a seed: the minimal standard generator with the multiplier 48271 (Park and Miller, 1993). */
 function dice(seed: number): () => number {
@@ -27,6 +28,7 @@ function randomCluster(seed: number, skew: number): ClusterFacts {
   const random = dice(seed);
   const free = Array.from({ length: HOSTS }, () => 256 * 1024);
   const used = Array.from({ length: HOSTS }, () => 0);
+  const networkUsed = Array.from({ length: HOSTS }, () => 0);
   const vms = Array.from({ length: VMS }, (_, index): VmFacts => {
     const vcpus = 1 + Math.floor(4 * random());
     const memoryMiB = 2048 * 2 ** Math.floor(4 * random());
@@ -34,7 +36,9 @@ function randomCluster(seed: number, skew: number): ClusterFacts {
     let host = Math.floor(HOSTS * random() ** skew);
     while (free[host]! < memoryMiB) host = (host + 1) % HOSTS;
     free[host]! -= memoryMiB;
+    const networkUsedMiBps = 10 * random() ** 3;
     used[host]! += cpuUsedCores;
+    networkUsed[host]! += networkUsedMiBps;
     const name = `vm-${index}`;
     const hostId = `host-${host}`;
     return {
@@ -42,19 +46,40 @@ function randomCluster(seed: number, skew: number): ClusterFacts {
       name,
       hostId,
       status: 'up',
+      labels: [],
       cpuUsedCores,
       memoryMiB,
       vcpus,
+      networkUsedMiBps,
+      history: null,
+      prediction: null,
+      memoryUsedMiB: null,
+      dirtyRateMiBps: 20 * random() ** 3,
       cooldownUntilMs: null,
+      recentMoves: [],
       immovableReason: null,
+      isLeftToPeople: false,
     };
   });
   const hosts = used.map((cpuUsedCores, index): HostFacts => {
     const name = `host-${index}`;
     const memoryMiB = 256 * 1024;
-    return { id: name, name, status: 'up', cpuCores: 32, memoryMiB, cpuUsedCores, overUtilizedSinceMs: null };
+    return {
+      id: name,
+      name,
+      status: 'up',
+      labels: [],
+      cpuCores: 32,
+      memoryMiB,
+      networkMiBps: TEN_GIGABIT_MIBPS,
+      cpuUsedCores,
+      networkUsedMiBps: networkUsed[index]!,
+      pressure: null,
+      overUtilizedSinceMs: null,
+      power: null,
+    };
   });
-  return { hosts, vms, inFlight: [] };
+  return { hosts, vms, inFlight: [], affinityGroups: [], forecastCores: null };
 }
 
 export interface Figure {
@@ -71,7 +96,7 @@ export function benchPlanner(): Figure[] {
     let made: Plan | undefined;
     for (let repeat = 0; repeat < REPEATS; repeat++) {
       const startedAt = performance.now();
-      made = plan(facts, evenly, { maxMigrationsPerHost: 2 }, NOW);
+      made = plan(facts, evenly, { maxMigrationsPerHost: 2, haReservation: 0 }, NOW);
       times.push(performance.now() - startedAt);
     }
     const of = `planner, ${HOSTS} hosts, ${VMS} VMs ${name}`;

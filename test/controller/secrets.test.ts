@@ -45,6 +45,8 @@ test('over-utilized is a host from the moment it exceeds the limit until it no l
       MinFreeMemoryForUnderUtilized: 0,
       ImbalanceThreshold: 5,
       MinimumGain: 1,
+      HighPressure: 40,
+      HorizonMinutes: 30,
     },
   } as const;
   expect(overUtilizedSince(null, 0.8, policy, at(5))).toBeNull();

@@ -14,7 +14,7 @@ function planText(plan: PlanView): string {
     Number(m.gain.toFixed(1)),
     m.reason,
   ]);
-  const refusals = plan.refusals.map((r) => [r.vmName, r.hostName ?? 'anywhere', r.reason]);
+  const refusals = plan.refusals.map((r) => [r.vmName ?? '-', r.hostName ?? 'anywhere', r.reason]);
   return [
     plan.summary,
     `imbalance ${plan.imbalanceBefore.toFixed(1)} -> ${plan.imbalanceAfter.toFixed(1)}`,

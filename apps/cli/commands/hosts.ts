@@ -42,6 +42,7 @@ const oneHost = (host: HostView) => ({
     migrations: host.migrationCount,
     'runs VMs by': driversOf(host),
     isolation: isolationOf(host),
+    labels: host.labels.join(', '),
     agent: host.agentVersion,
     heartbeat: ago(host.lastHeartbeatAt, Date.now()),
   }),
@@ -81,6 +82,14 @@ export function hostCommands(program: Command): void {
         const value = await client.hosts.create({ name, clusterId: id });
         return { value, text: record({ name: value.name, id: value.id, 'enrolment token': value.enrolmentToken }) };
       }),
+    );
+  hosts
+    .command('label <host> [labels...]')
+    .description('its labels from now on, for affinity groups; none takes them away')
+    .action((name: string, labels: string[], _options, command: Command) =>
+      change(command, async (client) =>
+        oneHost(await client.hosts.update((await findHost(client, name)).id, { labels })),
+      ),
     );
   hosts
     .command('deactivate <host>')

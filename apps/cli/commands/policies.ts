@@ -4,11 +4,11 @@ import { wholeNumber } from '../arguments.js';
 import { UsageError } from '../failure.js';
 import { all, findCluster, findMigrationPolicy } from '../lookup.js';
 import { change, show } from '../output.js';
-import { parametersOf, policyOf } from '../policy.js';
+import { parametersOf, policyOf, POLICY_NAMES } from '../policy.js';
 import { record, table } from '../table.js';
 
 const policyText = (policy: SchedulingPolicy) =>
-  record({ policy: policy.name, ...(policy.name === 'none' ? {} : policy.parameters) });
+  record({ policy: policy.name, ...('parameters' in policy ? policy.parameters : {}) });
 
 const MIGRATION_HEADING = ['NAME', 'DOWNTIME LIMIT MS', 'MIB/S', 'TIMEOUT S', 'DESCRIPTION'];
 const migrationRow = (p: MigrationPolicyView) => [
@@ -57,12 +57,12 @@ export function policyCommands(program: Command): void {
     );
   policies
     .command('set <cluster> <policy> [parameter=value...]')
-    .description('none or evenly_distributed, such as: set demo evenly_distributed HighUtilization=70')
+    .description(`${POLICY_NAMES.join(', ')}, such as: set demo evenly_distributed HighUtilization=70`)
     .action((cluster: string, policy: string, words: string[], _options, command: Command) =>
       change(command, async (client) => {
-        const given = parametersOf(words);
+        const given = parametersOf(policy, words);
         const { id, schedulingPolicy: before } = await findCluster(client, cluster);
-        const kept = before.name === policy && before.name !== 'none' ? before.parameters : {};
+        const kept = before.name === policy && 'parameters' in before ? before.parameters : {};
         const { schedulingPolicy } = await client.clusters.update(id, {
           schedulingPolicy: policyOf(policy, { ...kept, ...given }),
         });

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { DroverClient } from '#client';
-import { Architecture, HypervisorName, VmStatus, type VmView } from '#contracts';
+import { Architecture, HypervisorName, VmPlacement, VmStatus, type VmView } from '#contracts';
 import { oneOf, wholeNumber } from '../arguments.js';
 import { diskOption } from '../disk-option.js';
 import { all, findCluster, findHost, findStorageDomain, findVm } from '../lookup.js';
@@ -46,6 +46,8 @@ async function oneVm(client: DroverClient, vm: VmView) {
     addresses: vm.guest?.ipAddresses.join(', '),
     cpu: vm.cpuUsedCores === null ? null : `${vm.cpuUsedCores.toFixed(2)} cores`,
     'dirty rate': vm.dirtyRateMiBps === null ? null : `${vm.dirtyRateMiBps.toFixed(1)} MiB/s`,
+    placement: vm.placement,
+    labels: vm.labels.join(', '),
     migrations: vm.migrationCount,
     'exit code': vm.exitCode,
     started: vm.startedAt && `${ago(vm.startedAt, Date.now())} ago`,
@@ -74,6 +76,37 @@ export function vmCommands(program: Command): void {
             value.map((vm) => rowOf(vm, hosts)),
           ),
         };
+      }),
+    );
+  vms
+    .command('why <vm>')
+    .description('why it is where it is, and why it does not move: what every host is to it')
+    .action((name: string, _options, command: Command) =>
+      show(command, async (client) => {
+        const value = await client.vms.placement((await findVm(client, name)).id);
+        const rows = value.hosts.map((host) => [
+          host.hostName,
+          host.score === null ? null : Number(host.score.toFixed(1)),
+          `${Math.round(host.cpuPercent)} %`,
+          `${Math.round(host.memoryPercent)} %`,
+          [host.reason, ...host.broken].join('; '),
+        ]);
+        const heading = ['HOST', 'SCORE', 'CPU', 'MEMORY', 'WHY'];
+        return {
+          value,
+          text: `${value.answer}\n\nlowest score first, by policy ${value.policy}\n${table(heading, rows)}`,
+        };
+      }),
+    );
+  vms
+    .command('set <vm>')
+    .description('changes what is given')
+    .addOption(oneOf('--placement <placement>', 'who may move it: policies too, people alone, nobody', VmPlacement))
+    .option('--label <label...>', 'its labels from now on')
+    .action((name: string, options: { placement?: VmPlacement; label?: string[] }, command: Command) =>
+      change(command, async (client) => {
+        const { id } = await findVm(client, name);
+        return oneVm(client, await client.vms.update(id, { placement: options.placement, labels: options.label }));
       }),
     );
   vms

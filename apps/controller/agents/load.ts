@@ -11,8 +11,12 @@ export const smoothingWeight = (last: Date | null, now: Date): number =>
 export const smooth = (smoothed: number | null, measured: number, weight: number): number =>
   smoothed === null ? measured : smoothed + weight * (measured - smoothed);
 
+type WithHighUtilization = Extract<SchedulingPolicy, { parameters: { HighUtilization: number } }>;
+const hasHighUtilization = (policy: SchedulingPolicy): policy is WithHighUtilization =>
+  'parameters' in policy && 'HighUtilization' in policy.parameters;
+
 /** Since when the load (0-1) has been above the policy's HighUtilization; null if it is not. */
 export function overUtilizedSince(since: Date | null, load: number, policy: SchedulingPolicy, now: Date): Date | null {
-  if (policy.name === 'none' || load * 100 <= policy.parameters.HighUtilization) return null;
+  if (!hasHighUtilization(policy) || load * 100 <= policy.parameters.HighUtilization) return null;
   return since ?? now;
 }

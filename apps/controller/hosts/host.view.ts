@@ -5,6 +5,7 @@ export const hostView = (host: Host, usage: HostUsage): HostView => ({
   id: host.id,
   clusterId: host.clusterId,
   name: host.name,
+  labels: host.labels,
   status: host.status,
   statusReason: host.statusReason,
   cpuCores: host.cpuCores,

@@ -1,6 +1,16 @@
-import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Param, Patch, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
-import { CreatedHost, CreateHost, DeactivateHost, HostQuery, HostView, Id, type Page, pageOf } from '#contracts';
+import {
+  CreatedHost,
+  CreateHost,
+  DeactivateHost,
+  HostQuery,
+  HostView,
+  Id,
+  type Page,
+  pageOf,
+  UpdateHost,
+} from '#contracts';
 import { Database, type Host } from '#database';
 import { Returns, ReturnsNothing } from '../http/returns.js';
 import { hostView } from './host.view.js';
@@ -35,6 +45,16 @@ export class HostsController {
   @Returns(HostView)
   async get(@Param('id', { schema: Id }) id: string): Promise<HostView> {
     return this.view(await this.db.hosts.get(id));
+  }
+
+  /** Its labels. */
+  @Patch(':id')
+  @Returns(HostView)
+  async update(
+    @Param('id', { schema: Id }) id: string,
+    @Body({ schema: UpdateHost }) body: UpdateHost,
+  ): Promise<HostView> {
+    return this.view(await this.hosts.update(id, body));
   }
 
   /** Only a host without VMs can be deleted. */

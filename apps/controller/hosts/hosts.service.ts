@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { CreateHost } from '#contracts';
+import type { CreateHost, UpdateHost } from '#contracts';
 import { Conflict, Database, type Host } from '#database';
 import { IllegalTransition } from '#lifecycle';
 import { HostQueues } from '#queue';
@@ -31,6 +31,15 @@ export class HostsService {
       return created;
     });
     return { host, enrolmentToken };
+  }
+
+  /** Its labels. */
+  async update(id: string, values: UpdateHost): Promise<Host> {
+    return this.db.transaction(async (tx) => {
+      await tx.hosts.lock(id);
+      await tx.hosts.update(id, values);
+      return tx.hosts.get(id);
+    });
   }
 
   async remove(id: string, now: Date): Promise<void> {

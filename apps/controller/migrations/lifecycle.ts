@@ -2,6 +2,7 @@
 import type { MigrationError, MigrationReport, MigrationTrigger } from '#contracts';
 import type { Host, Migration, Repositories, Vm } from '#database';
 import { allows, VM_TRANSITIONS } from '#lifecycle';
+import { cooldownMs, remember } from '#planner';
 
 interface Beginning {
   readonly vm: Vm;
@@ -76,7 +77,7 @@ export async function completeMigration(
       epoch: migration.epoch,
       statusReason: '',
       migrationCount: vm.migrationCount + 1,
-      cooldownUntil: new Date(now.getTime() + cooldownSeconds * 1000),
+      ...restAfter(vm, migration, cooldownSeconds, now),
     },
     now,
   );
@@ -85,6 +86,18 @@ export async function completeMigration(
   const pause = figures.downtimeMs == null ? '' : `, paused for ${milliseconds(figures.downtimeMs)}`;
   const text = `${migration.vmName} moved from ${migration.sourceHostName} to ${migration.destinationHostName}${took}${pause}`;
   await tx.events.add('info', 'vm.migrated', text, subjectOf(migration), now);
+}
+
+/** Moves by policies are remembered: the more of them, the longer the VM rests. */
+function restAfter(vm: Vm, migration: Migration, cooldownSeconds: number, now: Date) {
+  const { sourceHostId, destinationHostId, trigger } = migration;
+  const recentMoves =
+    trigger === 'policy'
+      ? remember(vm.recentMoves, { sourceHostId, destinationHostId, atMs: now.getTime() })
+      : vm.recentMoves;
+  const restMs =
+    trigger === 'policy' ? cooldownMs(recentMoves, cooldownSeconds * 1000, now.getTime()) : cooldownSeconds * 1000;
+  return { recentMoves, cooldownUntil: new Date(now.getTime() + restMs) };
 }
 
 /** The VM stays, or is where the next reports say it is; what its status becomes is the reconciler's business. */

@@ -2,9 +2,11 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { PlannedMove, Refusal, SchedulingPolicy } from '#contracts';
 import { type Cluster, Database, type Host, type Repositories, type WholePlan } from '#database';
 import { type ClusterFacts, type Plan, plan } from '#planner';
+import { limitsOf } from '../clusters/limits.js';
 import { type Log, LOG } from '../log.js';
 import { Metrics } from '../metrics/metrics.js';
 import { beginMigration } from '../migrations/lifecycle.js';
+import { watchLoads } from '../policy-loop/load-watch.js';
 import { type Order, Orders } from '../orders.js';
 
 type NewPlan = Omit<WholePlan, 'id'>;
@@ -36,6 +38,7 @@ export class Planning {
   async apply(clusterId: string, now: Date): Promise<void> {
     const { cluster, facts, result, begun } = await this.db.transaction(async (tx) => {
       await tx.clusters.lockDecisions(clusterId);
+      await watchLoads(tx, clusterId, now);
       const decided = await tx.clusters.get(clusterId);
       const known = await tx.facts.ofCluster(clusterId);
       const answer = this.ask(known, decided, decided.schedulingPolicy, now);
@@ -55,7 +58,7 @@ export class Planning {
 
   private ask(facts: ClusterFacts, cluster: Cluster, policy: SchedulingPolicy, now: Date): Plan {
     const began = performance.now();
-    const result = plan(facts, policy, { maxMigrationsPerHost: cluster.maxMigrationsPerHost }, now.getTime());
+    const result = plan(facts, policy, limitsOf(cluster), now.getTime());
     this.metrics.planned(performance.now() - began);
     return result;
   }
@@ -177,7 +180,7 @@ function named(
     })),
     refusals: refusals.map(({ vmId, hostId, reason }): Refusal => ({
       vmId,
-      vmName: vmName(vmId),
+      vmName: vmId === null ? null : vmName(vmId),
       reason,
       hostId,
       hostName: hostId === null ? null : hostName(hostId),

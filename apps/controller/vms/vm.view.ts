@@ -7,6 +7,8 @@ export const vmView = (vm: Vm): VmView => ({
   clusterId: vm.clusterId,
   hypervisor: vm.hypervisor,
   architecture: vm.architecture,
+  labels: vm.labels,
+  placement: vm.placement,
   hostId: vm.hostId,
   status: vm.status,
   statusReason: vm.statusReason,

@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Param, Patch, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import {
@@ -11,8 +11,10 @@ import {
   MigrationView,
   type Page,
   pageOf,
+  PlacementView,
   StartVm,
   StopVm,
+  UpdateVm,
   VmQuery,
   VmView,
 } from '#contracts';
@@ -52,6 +54,20 @@ export class VmsController {
   @Returns(VmView)
   async get(@Param('id', { schema: Id }) id: string): Promise<VmView> {
     return vmView(await this.db.vms.get(id));
+  }
+
+  /** Labels, and who may move it. */
+  @Patch(':id')
+  @Returns(VmView)
+  async update(@Param('id', { schema: Id }) id: string, @Body({ schema: UpdateVm }) body: UpdateVm): Promise<VmView> {
+    return vmView(await this.vms.update(id, body));
+  }
+
+  /** Why is it here, and why does it not move? The scores of every host. */
+  @Get(':id/placement')
+  @Returns(PlacementView)
+  placement(@Param('id', { schema: Id }) id: string): Promise<PlacementView> {
+    return this.vms.placement(id, new Date());
   }
 
   /** Only a VM that is down can be deleted. */

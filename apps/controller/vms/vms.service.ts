@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import type { CreateVm, MigrateVm, StopVm } from '#contracts';
+import type { CreateVm, MigrateVm, PlacementView, StopVm, UpdateVm } from '#contracts';
 import { Database, type Migration, type Repositories, type Vm } from '#database';
 import { IllegalTransition, VM_TRANSITIONS, allows } from '#lifecycle';
-import { checkMove, checkPlacement, chooseDestination, placeVm } from '#planner';
+import { checkMove, checkPlacement, chooseDestination, explainPlacement, placeVm } from '#planner';
+import { limitsOf } from '../clusters/limits.js';
 import { Refused } from '../http/problems.js';
 import { beginMigration } from '../migrations/lifecycle.js';
 import { Orders, pauseOrder, removeDisksOrder, startOrder, stopOrder } from '../orders.js';
@@ -91,13 +92,12 @@ export class VmsService {
       await tx.clusters.lockDecisions(clusterId);
       const vm = await tx.vms.lock(id);
       if (vm.status !== 'up') throw new IllegalTransition(`VM ${vm.name}`, vm.status, 'migrating');
-      const { maxMigrationsPerHost } = await tx.clusters.get(clusterId);
+      const limits = limitsOf(await tx.clusters.get(clusterId));
       const facts = await tx.facts.ofCluster(clusterId);
-      const chosen =
-        destinationHostId ?? this.destinationOf(chooseDestination(facts, id, { maxMigrationsPerHost }), vm);
+      const chosen = destinationHostId ?? this.destinationOf(chooseDestination(facts, id, limits), vm);
       const destination = await tx.hosts.get(chosen);
       if (destinationHostId) {
-        const check = checkMove(facts, id, destinationHostId, { maxMigrationsPerHost });
+        const check = checkMove(facts, id, destinationHostId, limits);
         if (!check.ok) throw new Refused(`VM ${vm.name} cannot move to ${destination.name}: ${check.reason}`);
       }
       const source = await tx.hosts.get(vm.hostId!);
@@ -111,6 +111,28 @@ export class VmsService {
     });
     await this.orders.send([order]);
     return migration;
+  }
+
+  /** Who may move it, and its labels. */
+  update(id: string, values: UpdateVm): Promise<Vm> {
+    return this.db.transaction(async (tx) => tx.vms.update(await tx.vms.lock(id), values));
+  }
+
+  /** Why it is where it is: what every host is to it under the cluster's policy. */
+  async placement(id: string, now: Date): Promise<PlacementView> {
+    const { clusterId, name, hostId } = await this.db.vms.get(id);
+    if (hostId === null) throw new Refused(`VM ${name} is down; it has a place once it runs`);
+    const cluster = await this.db.clusters.get(clusterId);
+    const facts = await this.db.facts.ofCluster(clusterId);
+    const policy = cluster.schedulingPolicy;
+    const found = explainPlacement(facts, id, policy, limitsOf(cluster), now.getTime());
+    const names = new Map(facts.hosts.map((host) => [host.id, host.name]));
+    const hosts = found.hosts.map((host) => ({
+      ...host,
+      hostName: names.get(host.hostId) ?? host.hostId,
+      broken: [...host.broken],
+    }));
+    return { ...found, vmId: id, vmName: name, policy: policy.name, hosts };
   }
 
   async remove(id: string, now: Date): Promise<void> {
@@ -131,7 +153,8 @@ export class VmsService {
   }
 
   private async place(tx: Repositories, vm: Vm, hostId: string | null): Promise<Placement> {
-    const { schedulingPolicy } = await tx.clusters.get(vm.clusterId);
+    const cluster = await tx.clusters.get(vm.clusterId);
+    const { schedulingPolicy } = cluster;
     const facts = await tx.facts.ofCluster(vm.clusterId);
     const diskHostId = hostOfDisks(vm);
     if (diskHostId && hostId && hostId !== diskHostId) {
@@ -139,8 +162,8 @@ export class VmsService {
       return { hostId: null, reason: `its local disks are on ${host?.name ?? 'a host that was removed'}` };
     }
     const wanted = hostId ?? diskHostId;
-    if (!wanted) return placeVm(facts, vm, schedulingPolicy);
-    const check = checkPlacement(facts, vm, wanted, schedulingPolicy);
+    if (!wanted) return placeVm(facts, vm, schedulingPolicy, limitsOf(cluster));
+    const check = checkPlacement(facts, vm, wanted, schedulingPolicy, limitsOf(cluster));
     return check.ok ? { hostId: wanted } : { hostId: null, reason: check.reason };
   }
 

@@ -5,6 +5,7 @@ import { MigrationPolicy } from './migration-policy.entity.js';
 
 @Entity('cluster')
 @Check('cluster_cooldown_seconds_check', 'cooldown_seconds >= 0')
+@Check('cluster_ha_reservation_check', 'ha_reservation >= 0')
 @Check('cluster_max_migrations_per_host_check', 'max_migrations_per_host > 0')
 export class Cluster {
   @PrimaryGeneratedColumn('uuid')
@@ -28,6 +29,9 @@ export class Cluster {
 
   @Column()
   maxMigrationsPerHost!: number;
+
+  @Column({ default: 0 })
+  haReservation!: number;
 
   @Column(CREATED)
   createdAt!: Date;

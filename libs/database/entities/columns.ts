@@ -7,6 +7,7 @@ import {
   MigrationTrigger,
   Severity,
   StorageDomainKind,
+  VmPlacement,
   VmStatus,
 } from '#contracts';
 
@@ -24,6 +25,7 @@ const oneOf = (column: string, values: readonly string[]) => `${column} IN (${va
 export const HOST_STATUS = oneOf('status', HostStatus.options);
 export const VM_STATUS = oneOf('status', VmStatus.options);
 export const VM_DRIVER = `${oneOf('hypervisor', HypervisorName.options)} AND ${oneOf('architecture', Architecture.options)}`;
+export const VM_PLACEMENT = oneOf('placement', VmPlacement.options);
 export const MIGRATION_STATUS = oneOf('status', MigrationStatus.options);
 export const MIGRATION_TRIGGER = oneOf('trigger', MigrationTrigger.options);
 export const STORAGE_DOMAIN_KIND = oneOf('kind', StorageDomainKind.options);

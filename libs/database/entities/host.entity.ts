@@ -17,6 +17,9 @@ export class Host {
   @Column({ ...TEXT, unique: true })
   name!: string;
 
+  @Column({ ...JSON_VALUE, default: [] })
+  labels!: string[];
+
   @Column({ ...TEXT, default: 'installing' })
   status!: HostStatus;
 

@@ -1,3 +1,4 @@
+import { AffinityGroupRow } from './affinity-group.entity.js';
 import { AgentCredential } from './agent-credential.entity.js';
 import { Cluster } from './cluster.entity.js';
 import { Event } from './event.entity.js';
@@ -12,6 +13,7 @@ import { VmReportRow } from './vm-report.entity.js';
 import { Vm } from './vm.entity.js';
 
 export const ENTITIES = [
+  AffinityGroupRow,
   AgentCredential,
   Cluster,
   Event,

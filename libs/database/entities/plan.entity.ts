@@ -85,11 +85,11 @@ export class PlanRefusal {
   @PrimaryColumn()
   position!: number;
 
-  @Column(UUID)
-  vmId!: string;
+  @Column({ ...UUID, nullable: true })
+  vmId!: string | null;
 
-  @Column(TEXT)
-  vmName!: string;
+  @Column({ ...TEXT, nullable: true })
+  vmName!: string | null;
 
   @Column({ ...UUID, nullable: true })
   hostId!: string | null;

@@ -1,7 +1,19 @@
 import { Check, Column, Entity, ForeignKey, Index, PrimaryGeneratedColumn } from 'typeorm';
-import type { Architecture, Disk, GuestReport, HypervisorName, Nic, VmStatus } from '#contracts';
+import type { Architecture, Disk, GuestReport, HypervisorName, Nic, VmPlacement, VmStatus } from '#contracts';
+import type { LoadHistory, PastMove } from '#planner';
 import { Cluster } from './cluster.entity.js';
-import { CREATED, EMPTY_TEXT, JSON_VALUE, REAL, TEXT, TIME, UUID, VM_DRIVER, VM_STATUS } from './columns.js';
+import {
+  CREATED,
+  EMPTY_TEXT,
+  JSON_VALUE,
+  REAL,
+  TEXT,
+  TIME,
+  UUID,
+  VM_DRIVER,
+  VM_PLACEMENT,
+  VM_STATUS,
+} from './columns.js';
 import { Host } from './host.entity.js';
 import { MigrationPolicy } from './migration-policy.entity.js';
 
@@ -10,6 +22,7 @@ import { MigrationPolicy } from './migration-policy.entity.js';
 @Check('vm_driver_check', VM_DRIVER)
 @Check('vm_epoch_check', 'epoch >= 0 AND epoch <= last_epoch')
 @Check('vm_host_check', `(host_id IS NULL) = (status = 'down')`)
+@Check('vm_placement_check', VM_PLACEMENT)
 @Check('vm_size_check', 'vcpus > 0 AND memory_mib > 0')
 export class Vm {
   @PrimaryGeneratedColumn('uuid')
@@ -54,6 +67,24 @@ export class Vm {
 
   @Column({ ...TEXT, default: 'riscv64' })
   architecture!: Architecture;
+
+  @Column({ ...JSON_VALUE, default: [] })
+  labels!: string[];
+
+  @Column({ ...TEXT, default: 'migratable' })
+  placement!: VmPlacement;
+
+  /** What its CPU use has been like in this run; null until it has been measured. */
+  @Column({ ...JSON_VALUE, nullable: true })
+  loadHistory!: LoadHistory | null;
+
+  /** When the history had its last measurement. */
+  @Column({ ...TIME, nullable: true })
+  loadObservedAt!: Date | null;
+
+  /** Moves by policies that are still remembered. */
+  @Column({ ...JSON_VALUE, default: [] })
+  recentMoves!: PastMove[];
 
   /** Where it runs, or is ordered to; null exactly while it is down. */
   @ForeignKey(() => Host)

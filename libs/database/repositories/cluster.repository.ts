@@ -6,7 +6,7 @@ import { Setting } from '../entities/setting.entity.js';
 import { page } from '../paging.js';
 import { BaseRepository } from './base.js';
 
-type ClusterValues = Omit<Cluster, 'id' | 'createdAt'>;
+type ClusterValues = Omit<Cluster, 'id' | 'createdAt' | 'haReservation'> & Partial<Pick<Cluster, 'haReservation'>>;
 
 export class ClusterRepository extends BaseRepository<Cluster> {
   constructor(manager: EntityManager) {

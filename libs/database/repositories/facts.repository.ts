@@ -1,5 +1,6 @@
 import { type EntityManager, In, IsNull, Not } from 'typeorm';
 import { type ClusterFacts, driverFor } from '#planner';
+import { AffinityGroupRow } from '../entities/affinity-group.entity.js';
 import { Host } from '../entities/host.entity.js';
 import { Migration } from '../entities/migration.entity.js';
 import { Vm } from '../entities/vm.entity.js';
@@ -32,27 +33,51 @@ export class FactsRepository {
         id: host.id,
         name: host.name,
         status: host.status,
+        labels: host.labels,
         cpuCores: host.cpuCores!,
         memoryMiB: host.memoryMiB!,
+        networkMiBps: null,
         cpuUsedCores: load.get(host.id) ?? 0,
+        networkUsedMiBps: 0,
+        pressure: host.pressure ? { ...host.pressure, stealPercent: 0 } : null,
         overUtilizedSinceMs: millis(host.overUtilizedSince),
         drivers: host.drivers,
+        power: null,
       })),
       vms: vms.map((vm) => ({
         id: vm.id,
         name: vm.name,
         hostId: vm.hostId!,
         status: vm.status,
+        labels: vm.labels,
         cpuUsedCores: vm.cpuSmoothedCores ?? 0,
         memoryMiB: vm.memoryMiB,
         vcpus: vm.vcpus,
+        networkUsedMiBps: 0,
+        history: vm.loadHistory,
+        prediction: null,
+        memoryUsedMiB: vm.memoryUsedMiB,
+        dirtyRateMiBps: vm.dirtyRateMiBps,
         cooldownUntilMs: millis(vm.cooldownUntil),
         hypervisor: vm.hypervisor,
         architecture: vm.architecture,
         runsOn: driverFor(driversOf.get(vm.hostId!) ?? [], vm),
-        immovableReason: null, // devices passed through and the like do not exist yet
+        recentMoves: vm.recentMoves,
+        immovableReason: vm.placement === 'pinned' ? `${vm.name} is pinned to its host; unpin it to let it move` : null,
+        isLeftToPeople: vm.placement !== 'migratable',
       })),
       inFlight,
+      affinityGroups: await this.manager.getRepository(AffinityGroupRow).find({ where: { clusterId } }),
+      forecastCores: null,
     };
+  }
+
+  /** All hosts and VMs of the cluster, also those that are down: what affinity groups may name. */
+  async membersOf(clusterId: string): Promise<Record<'hosts' | 'vms', Pick<Vm, 'id' | 'name' | 'labels'>[]>> {
+    const select = { id: true, name: true, labels: true } as const;
+    const [hosts, vms] = [Host, Vm].map((entity) =>
+      this.manager.getRepository<Host | Vm>(entity).find({ select, where: { clusterId }, order: { name: 'ASC' } }),
+    );
+    return { hosts: await hosts!, vms: await vms! };
   }
 }

@@ -1,6 +1,7 @@
 import type { EntityManager } from 'typeorm';
 import type { Page, VmQuery, VmReport, VmStatus } from '#contracts';
 import { transition, VM_TRANSITIONS } from '#lifecycle';
+import type { LoadHistory } from '#planner';
 import { Vm } from '../entities/vm.entity.js';
 import { page } from '../paging.js';
 import { BaseRepository } from './base.js';
@@ -17,7 +18,8 @@ type VmDefinition = Pick<
   | 'disks'
   | 'migrationPolicyId'
   | 'statusReason'
-> & { readonly id?: string };
+> &
+  Partial<Pick<Vm, 'id' | 'labels' | 'placement'>>;
 /** All that may change besides the status. */
 export type VmChange = Partial<Omit<Vm, 'id' | 'clusterId' | 'status' | 'statusSince' | 'createdAt'>>;
 
@@ -28,6 +30,8 @@ const NOT_RUNNING: VmChange = {
   cpuSmoothedCores: null,
   memoryUsedMiB: null,
   dirtyRateMiBps: null,
+  loadHistory: null,
+  loadObservedAt: null,
   guest: null,
 };
 
@@ -97,6 +101,29 @@ export class VmRepository extends BaseRepository<Vm> {
     const statusSince = status === vm.status ? vm.statusSince : now;
     const implied = status === 'down' ? NOT_RUNNING : {};
     return this.rows.save({ ...vm, ...values, ...implied, status, statusSince });
+  }
+
+  /** VMs whose load is known, and was not added to their histories since `before`. */
+  measuredBefore(clusterId: string, before: Date): Promise<(Vm & { cpuSmoothedCores: number })[]> {
+    return this.rows
+      .createQueryBuilder('row')
+      .where('row.clusterId = :clusterId AND row.cpuSmoothedCores IS NOT NULL', { clusterId })
+      .andWhere('(row.loadObservedAt IS NULL OR row.loadObservedAt <= :before)', { before })
+      .getMany() as Promise<(Vm & { cpuSmoothedCores: number })[]>;
+  }
+
+  /** Stores histories of VMs that have not been started anew meanwhile. */
+  async saveHistories(
+    histories: readonly { readonly id: string; readonly epoch: number; readonly history: LoadHistory }[],
+    now: Date,
+  ): Promise<void> {
+    if (histories.length === 0) return;
+    await this.manager.query(
+      `UPDATE vm SET load_history = h.history, load_observed_at = $2
+         FROM jsonb_to_recordset($1::jsonb) AS h(id uuid, epoch int, history jsonb)
+        WHERE vm.id = h.id AND vm.epoch = h.epoch AND vm.host_id IS NOT NULL`,
+      [JSON.stringify(histories), now],
+    );
   }
 
   /** Stores what a host measured of the copies that own their VMs; `weight` is that of the newest CPU figure (0-1). */

@@ -22,7 +22,7 @@ function ImbalanceBar({ title, value, highest }: { title: string; value: number;
 }
 
 const REFUSALS: Column<Refusal>[] = [
-  { title: 'VM', render: ({ vmName }) => vmName, sortBy: ({ vmName }) => vmName },
+  { title: 'VM', render: ({ vmName }) => vmName ?? '–', sortBy: ({ vmName }) => vmName ?? '' },
   { title: 'Destination', render: ({ hostName }) => hostName ?? 'any', sortBy: ({ hostName }) => hostName ?? '' },
   { title: 'Why not', render: ({ reason }) => reason },
 ];

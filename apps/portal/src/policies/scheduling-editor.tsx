@@ -1,8 +1,9 @@
 /** A cluster's scheduling policy: choose, set parameters, see what it would do, apply. */
 import { Alert, Button, Form, Radio } from '@patternfly/react-core';
 import { useState } from 'react';
-import { type ClusterView, EvenlyDistributedParameters, type PlanView, type SchedulingPolicy } from '#contracts';
-import { NumberField } from '../forms/fields.js';
+import { z } from 'zod';
+import { type ClusterView, type PlanView, SCHEDULING_PARAMETERS, SchedulingPolicy } from '#contracts';
+import { CheckField, NumberField } from '../forms/fields.js';
 import { useForm } from '../forms/form.js';
 import { useSession } from '../live/session.js';
 import { ConfirmDialog } from '../parts/dialog.js';
@@ -10,12 +11,19 @@ import { LoadingPage, ProblemAlert } from '../parts/feedback.js';
 import { Panel } from '../parts/page.js';
 import { useToasts } from '../parts/toasts.js';
 import { PlanDetails } from './plan-details.js';
-import { EVENLY_DISTRIBUTED, POLICIES, policyTitle } from './policy-words.js';
+import { hasParameters, parametersOf, POLICIES, policyTitle } from './policy-words.js';
 import { useDryRun } from './use-dry-run.js';
 
-const DEFAULTS = EvenlyDistributedParameters.parse({});
-const parametersOf = (policy: SchedulingPolicy) =>
-  policy.name === 'evenly_distributed' ? policy.parameters : DEFAULTS;
+type Values = Record<string, unknown>;
+
+/** What the form begins with: the policy's own parameters if it is the stored one, otherwise the defaults. */
+const valuesOf = (name: SchedulingPolicy['name'], stored: SchedulingPolicy): Values => {
+  if (stored.name === name && 'parameters' in stored) return { ...stored.parameters };
+  return hasParameters(name) ? { ...SCHEDULING_PARAMETERS[name].parse({}) } : {};
+};
+const schemaOf = (name: SchedulingPolicy['name']) =>
+  hasParameters(name) ? SCHEDULING_PARAMETERS[name] : NO_PARAMETERS;
+const NO_PARAMETERS = z.object({});
 const NAMES = Object.keys(POLICIES) as SchedulingPolicy['name'][];
 
 export function SchedulingEditor({ cluster }: { cluster: ClusterView }) {
@@ -23,27 +31,25 @@ export function SchedulingEditor({ cluster }: { cluster: ClusterView }) {
   const { say } = useToasts();
   const stored = cluster.schedulingPolicy;
   const [name, setName] = useState(stored.name);
-  const form = useForm({ schema: EvenlyDistributedParameters, initial: parametersOf(stored) });
+  const form = useForm<z.ZodObject>({ schema: schemaOf(name), initial: valuesOf(stored.name, stored) });
   const dryRun = useDryRun(cluster.id);
   const [applies, setApplies] = useState<SchedulingPolicy>();
+  const parameters = parametersOf(name);
 
   const isChanged =
-    name !== stored.name ||
-    (name === 'evenly_distributed' &&
-      EVENLY_DISTRIBUTED.some((one) => form.values[one.name] !== parametersOf(stored)[one.name]));
+    name !== stored.name || parameters.some((one) => form.values[one.name] !== valuesOf(name, stored)[one.name]);
   /** What the form says, if it is valid. */
   const draft = (): SchedulingPolicy | undefined => {
-    if (name === 'none') return { name };
-    const parameters = form.check();
-    return parameters && { name, parameters };
+    const checked = form.check();
+    return checked && SchedulingPolicy.parse(hasParameters(name) ? { name, parameters: checked } : { name });
   };
   const choose = (chosen: SchedulingPolicy['name']) => {
     setName(chosen);
+    form.reset(valuesOf(chosen, stored));
     dryRun.clear();
   };
   const reset = () => {
     choose(stored.name);
-    form.reset(parametersOf(stored));
   };
   const tryIt = () => {
     const policy = draft();
@@ -79,18 +85,22 @@ export function SchedulingEditor({ cluster }: { cluster: ClusterView }) {
               />
             ))}
           </div>
-          {name === 'evenly_distributed' && (
+          {parameters.length > 0 && (
             <div className="parameters">
-              {EVENLY_DISTRIBUTED.map(({ name: parameter, unit, help }) => (
-                <NumberField
-                  key={parameter}
-                  form={form}
-                  name={parameter}
-                  label={parameter}
-                  unit={unit}
-                  help={`${help} Default ${DEFAULTS[parameter]}.`}
-                />
-              ))}
+              {parameters.map(({ name: parameter, unit, help, preset, isSwitch }) =>
+                isSwitch ? (
+                  <CheckField key={parameter} form={form} name={parameter} label={parameter} help={help} />
+                ) : (
+                  <NumberField
+                    key={parameter}
+                    form={form}
+                    name={parameter}
+                    label={parameter}
+                    unit={unit}
+                    help={`${help} Default ${String(preset)}.`}
+                  />
+                ),
+              )}
             </div>
           )}
           <div className="form-buttons">

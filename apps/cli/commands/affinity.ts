@@ -1,0 +1,108 @@
+import type { Command } from 'commander';
+import type { DroverClient } from '#client';
+import type { AffinityGroupView, AffinityRule } from '#contracts';
+import { wholeNumber } from '../arguments.js';
+import { NotFound, UsageError } from '../failure.js';
+import { all, findCluster, findHost, findVm } from '../lookup.js';
+import { change, show } from '../output.js';
+import { table } from '../table.js';
+
+const ruleText = ({ enabled, positive, enforcing }: AffinityRule, words: readonly [string, string]) =>
+  enabled ? `${positive ? words[0] : words[1]} (${enforcing ? 'hard' : 'soft'})` : null;
+
+const rowOf = (group: AffinityGroupView) => [
+  group.name,
+  ruleText(group.vmsRule, ['together', 'apart']),
+  ruleText(group.hostsRule, ['on hosts', 'not on hosts']),
+  group.vmIds.length + group.vmLabels.length,
+  group.hostIds.length + group.hostLabels.length,
+  group.priority,
+  group.violations.map(({ vmName }) => vmName).join(', '),
+];
+
+const groupsText = (groups: readonly AffinityGroupView[]) =>
+  table(['NAME', 'VMS', 'HOSTS', 'VM MEMBERS', 'HOST MEMBERS', 'PRIORITY', 'VIOLATED BY'], groups.map(rowOf));
+
+interface CreateOptions {
+  readonly cluster?: string;
+  readonly vms?: string;
+  readonly hosts?: string;
+  readonly vm: string[];
+  readonly host: string[];
+  readonly vmLabel: string[];
+  readonly hostLabel: string[];
+  readonly soft?: true;
+  readonly priority: number;
+}
+
+/** `together` or `apart` and the like as a rule; undefined if nothing was said. */
+function ruleOf(word: string | undefined, words: readonly [string, string], isSoft: boolean): AffinityRule | undefined {
+  if (word === undefined) return undefined;
+  if (!words.includes(word)) throw new UsageError(`${word}: use ${words.join(' or ')}`);
+  return { enabled: true, positive: word === words[0], enforcing: !isSoft };
+}
+
+async function findGroup(client: DroverClient, clusterName: string | undefined, name: string) {
+  const { id: clusterId } = await findCluster(client, clusterName);
+  const groups = await all((cursor) => client.affinityGroups.list({ cursor, clusterId }));
+  const found = groups.find((group) => group.name === name || group.id === name);
+  if (!found) throw new NotFound(`there is no affinity group ${name}`);
+  return found;
+}
+
+export function affinityCommands(program: Command): void {
+  const affinity = program.command('affinity').description('which VMs run together, apart, or on which hosts');
+  affinity
+    .command('list [cluster]', { isDefault: true })
+    .description('affinity groups, and who breaks them now')
+    .action((name: string | undefined, _options, command: Command) =>
+      show(command, async (client) => {
+        const { id: clusterId } = await findCluster(client, name);
+        const value = await all((cursor) => client.affinityGroups.list({ cursor, clusterId }));
+        return { value, text: groupsText(value) };
+      }),
+    );
+  affinity
+    .command('create <name>')
+    .description('such as: create db --vms apart --vm-label db --hosts on --host-label ssd')
+    .option('--cluster <cluster>', 'where it belongs')
+    .option('--vms <how>', 'the VMs run together, or apart')
+    .option('--hosts <how>', 'the VMs run on these hosts, or off them')
+    .option('--vm <vm...>', 'its VMs', [])
+    .option('--vm-label <label...>', 'all VMs with one of these labels', [])
+    .option('--host <host...>', 'its hosts', [])
+    .option('--host-label <label...>', 'all hosts with one of these labels', [])
+    .option('--soft', 'the rules are wishes, not orders')
+    .option('--priority <n>', 'of soft rules the higher wins', wholeNumber, 1)
+    .action((name: string, options: CreateOptions, command: Command) =>
+      change(command, async (client) => {
+        const isSoft = options.soft === true;
+        const vmsRule = ruleOf(options.vms, ['together', 'apart'], isSoft);
+        const hostsRule = ruleOf(options.hosts, ['on', 'off'], isSoft);
+        if (!vmsRule && !hostsRule) throw new UsageError('a group needs a rule: give --vms or --hosts');
+        const value = await client.affinityGroups.create({
+          clusterId: (await findCluster(client, options.cluster)).id,
+          name,
+          priority: options.priority,
+          vmsRule,
+          hostsRule,
+          vmIds: await Promise.all(options.vm.map(async (vm) => (await findVm(client, vm)).id)),
+          hostIds: await Promise.all(options.host.map(async (host) => (await findHost(client, host)).id)),
+          vmLabels: options.vmLabel,
+          hostLabels: options.hostLabel,
+        });
+        return { value, text: groupsText([value]) };
+      }),
+    );
+  affinity
+    .command('delete <name>')
+    .description('its rules hold no longer')
+    .option('--cluster <cluster>', 'where it belongs')
+    .action((name: string, options: { cluster?: string }, command: Command) =>
+      change(command, async (client) => {
+        const group = await findGroup(client, options.cluster, name);
+        await client.affinityGroups.remove(group.id);
+        return { value: group, text: `affinity group ${group.name} is deleted` };
+      }),
+    );
+}

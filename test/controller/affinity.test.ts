@@ -1,0 +1,87 @@
+/** Affinity groups, labels, pinning and placements, by the API; with agents that only pretend to run VMs. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Server } from '../../apps/controller/server.js';
+import type { EmbeddedPostgres } from '../../tools/postgres.js';
+import { startTestPostgres } from '../postgres.js';
+import { Api, startController } from './api.js';
+import { FakeAgent } from './fake-agent.js';
+
+let postgres: EmbeddedPostgres;
+let server: Server;
+let api: Api;
+let clusterId: string;
+const agents: FakeAgent[] = [];
+const HARD = { enabled: true, enforcing: true };
+
+beforeAll(async () => {
+  postgres = await startTestPostgres();
+  server = await startController(postgres.url);
+  api = new Api(server.url);
+  ({ id: clusterId } = await api.post('/clusters', { name: 'main', cooldownSeconds: 0, haReservation: 1 }));
+  for (const name of ['alpha', 'beta']) {
+    const { enrolmentToken } = await api.post('/hosts', { name, clusterId });
+    await FakeAgent.start(server.url, enrolmentToken, agents);
+  }
+}, 120_000);
+
+afterAll(async () => {
+  for (const agent of agents) await agent.stop();
+  await server?.close();
+  await postgres?.stop();
+}, 60_000);
+
+const createVm = async (name: string, more: object = {}) => {
+  const vm = await api.post('/vms', { name, clusterId, image: 'pager', memoryMiB: 64, ...more });
+  return api.until(`/vms/${vm.id}`, { status: 'up' });
+};
+
+test('a rule that is broken is told, mended by migration, and holds for people too', async () => {
+  const [alpha, beta] = agents.map(({ hostId }) => hostId);
+  const one = await createVm('one', { hostId: alpha, labels: ['web'] });
+  const two = await createVm('two', { hostId: alpha });
+  const pinned = await api.call('PATCH', `/vms/${two.id}`, { placement: 'pinned', labels: ['web'] });
+  expect(pinned.body).toMatchObject({ placement: 'pinned', labels: ['web'] });
+  const where = await api.get(`/vms/${two.id}/placement`);
+  expect(where).toMatchObject({
+    vmName: 'two',
+    policy: 'none',
+    answer: 'two is pinned to its host; unpin it to let it move',
+    destinationHostId: null,
+  });
+  expect(where.hosts.map(({ hostName }: { hostName: string }) => hostName).toSorted()).toEqual(['alpha', 'beta']);
+
+  const apart = { clusterId, name: 'web-apart', vmLabels: ['web'], vmsRule: { ...HARD, positive: false } };
+  const group = await api.post('/affinity-groups', apart);
+  expect(group.violations.map(({ vmName, isHard }: { vmName: string; isHard: boolean }) => [vmName, isHard])).toEqual([
+    ['one', true],
+    ['two', true],
+  ]);
+  await api.until(`/vms/${one.id}`, { status: 'up', hostId: beta });
+  await api.until(`/affinity-groups/${group.id}`, { violations: [] });
+  const back = await api.call('POST', `/vms/${one.id}/migrate`, { destinationHostId: alpha });
+  expect(back).toMatchObject({ status: 409 });
+  expect(back.body.detail).toContain('affinity group web-apart keeps it apart from a VM on alpha');
+});
+
+test('groups that contradict each other are refused and named, as are members of elsewhere', async () => {
+  const { items } = await api.get(`/vms?clusterId=${clusterId}`);
+  const vmIds = items.map(({ id }: { id: string }) => id);
+  const together = { clusterId, name: 'both', vmIds, vmsRule: { ...HARD, positive: true } };
+  const conflict = await api.call('POST', '/affinity-groups', together);
+  expect(conflict.status).toBe(409);
+  expect(conflict.body.detail).toMatch(/cannot be apart \(group web-apart\) and together \(group both\)/);
+  const stranger = await api.call('POST', '/affinity-groups', { clusterId, name: 'x', hostIds: [clusterId] });
+  expect(stranger).toMatchObject({ status: 400, body: { errors: [{ field: 'hostIds.0' }] } });
+  const wrong = await api.call('POST', '/affinity-groups', { clusterId, name: 'x', vmLabels: ['A B'] });
+  expect(wrong).toMatchObject({ status: 400, body: { errors: [{ field: 'vmLabels.0' }] } });
+  expect((await api.get(`/affinity-groups?clusterId=${clusterId}`)).items).toHaveLength(1);
+});
+
+test('labels of hosts bind VMs to them, also when they start', async () => {
+  const [alpha] = agents.map(({ hostId }) => hostId);
+  expect((await api.call('PATCH', `/hosts/${alpha}`, { labels: ['ssd'] })).body.labels).toEqual(['ssd']);
+  const rule = { vmLabels: ['db'], hostLabels: ['ssd'], hostsRule: { ...HARD, positive: true } };
+  await api.post('/affinity-groups', { clusterId, name: 'db-on-ssd', ...rule });
+  const db = await createVm('db', { labels: ['db'] });
+  expect(db.hostId).toBe(alpha);
+});
