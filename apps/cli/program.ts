@@ -3,12 +3,15 @@ import { seconds } from './arguments.js';
 import { affinityCommands } from './commands/affinity.js';
 import { clusterCommands } from './commands/clusters.js';
 import { eventCommands } from './commands/events.js';
+import { ganetiCommand } from './commands/ganeti.js';
 import { guestCommands } from './commands/guest.js';
 import { hostCommands } from './commands/hosts.js';
 import { migrationCommands } from './commands/migrations.js';
 import { policyCommands } from './commands/policies.js';
+import { simulateCommand } from './commands/simulate.js';
 import { storageCommands } from './commands/storage.js';
 import { vmCommands } from './commands/vms.js';
+import { whatIfCommand } from './commands/what-if.js';
 import { EXIT_CODES } from './failure.js';
 
 /** All commands; errors are thrown, not printed, so that main decides about text and exit code. */
@@ -36,7 +39,7 @@ export function buildProgram(): Command {
     affinityCommands,
     eventCommands,
   ];
-  for (const add of [...groups, guestCommands]) add(program);
+  for (const add of [...groups, guestCommands, whatIfCommand, simulateCommand, ganetiCommand]) add(program);
   const quiet = (command: Command): void => {
     command.exitOverride();
     command.commands.forEach(quiet);

@@ -119,6 +119,25 @@ test('plan shows moves and refusals with their reasons', async () => {
   expect(stdout).toMatch(/web-2 +anywhere +moved a moment ago/);
 });
 
+test('what-if asks with other policy, hosts and VMs, and shows placements, moves and what happens to hosts', async () => {
+  const args = ['what-if', 'demo', '--policy', 'power_saving', '--without', 'host-1', '--add-vm', 'web:2:4096'];
+  const { stdout, code } = await drover(...args);
+  expect(code).toBe(0);
+  expect(posted().at(-1)).toMatchObject({
+    schedulingPolicy: { name: 'power_saving' },
+    withoutHostIds: [id(11)],
+    vms: [{ name: 'web', vcpus: 2, memoryMiB: 4096 }],
+  });
+  expect(stdout).toContain('power 300 W -> 210 W');
+  expect(stdout).toMatch(/web +host-2 +most memory is free there/);
+  expect(stdout).toMatch(/web-1 +host-1 +host-2 +host-1 is the fullest/);
+  expect(stdout).toMatch(/host-1 +power_off +host-1 is empty/);
+  expect(await drover('what-if', 'demo', '--add-vm', 'web')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('NAME:VCPUS:MIB'),
+  });
+});
+
 test('events: the newest last, page after page up to the limit', async () => {
   const { stdout } = await drover('events', '--limit', '3');
   expect(stdout.match(/event \d/g)).toEqual(['event 3', 'event 4', 'event 5']);

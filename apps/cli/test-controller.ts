@@ -16,6 +16,8 @@ import {
   UpdateCluster,
   UpdateMigrationPolicy,
   VmView,
+  WhatIf,
+  WhatIfView,
 } from '#contracts';
 
 export const TOKEN = 'a-token';
@@ -156,6 +158,13 @@ const plan = PlanView.parse({
   refusals: [{ vmId: id(21), vmName: 'web-2', hostId: null, hostName: null, reason: 'moved a moment ago' }],
   createdAt: at,
 });
+const whatIf = WhatIfView.parse({
+  ...plan,
+  wattsBefore: 300,
+  wattsAfter: 210,
+  placements: [{ vmName: 'web', hostId: id(12), hostName: 'host-2', reason: 'most memory is free there' }],
+  hostActions: [{ hostId: id(11), hostName: 'host-1', action: 'power_off', reason: 'host-1 is empty', savedWatts: 90 }],
+});
 const event = (n: number, severity = 'info') =>
   EventView.parse({
     id: String(n),
@@ -214,6 +223,8 @@ function answerTo({ method, url, body }: Exchange): { status: number; body: unkn
       return pageOf([cluster], url);
     case `PATCH /clusters/${cluster.id}`:
       return taken(UpdateCluster, body, { ...cluster, ...(body as object) });
+    case `POST /clusters/${cluster.id}/what-if`:
+      return taken(WhatIf, body, whatIf);
     case `POST /clusters/${cluster.id}/plan`:
       return found(plan);
     case 'GET /migration-policies':

@@ -32,6 +32,7 @@ import { MigrationsController } from './migrations/migrations.controller.js';
 import { MigrationsService } from './migrations/migrations.service.js';
 import { Orders } from './orders.js';
 import { Planning } from './plans/planning.js';
+import { WhatIfs } from './plans/what-if.service.js';
 import { PlansController } from './plans/plans.controller.js';
 import { PolicyLoop } from './policy-loop/policy-loop.js';
 import { ReconcilerLoop } from './reconciler/reconciler-loop.js';
@@ -68,6 +69,7 @@ const services = [
   Orders,
   Peers,
   Planning,
+  WhatIfs,
   PolicyLoop,
   Reconciler,
   ReconcilerLoop,

@@ -34,6 +34,8 @@ export class DroverClient {
     /** A dry run: what the policy would do now, and why. */
     plan: (id: string, body: Input<typeof c.CreatePlan> = {}) =>
       this.send<c.PlanView>('POST', `/clusters/${at(id)}/plan`, body),
+    whatIf: (id: string, body: Input<typeof c.WhatIf>) =>
+      this.send<c.WhatIfView>('POST', `/clusters/${at(id)}/what-if`, body),
   };
 
   affinityGroups = {

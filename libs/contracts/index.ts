@@ -13,3 +13,4 @@ export * from './plan.js';
 export * from './scheduling.js';
 export * from './storage.js';
 export * from './vm.js';
+export * from './what-if.js';

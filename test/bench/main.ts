@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { benchLinux } from './linux.bench.js';
 import { benchMachine } from './machine.bench.js';
+import { benchHbal } from './hbal.bench.js';
 import { measuredOn } from './measured-on.js';
 import { benchMigration } from './migration.bench.js';
 import { benchPlanner } from './planner.bench.js';
 import { benchPolicy } from './policy.bench.js';
 import { root } from './programs.js';
+import { benchSimulation } from './simulation.bench.js';
 import { benchSpeed } from './speed.bench.js';
 import { type Section, formatFigure, renderSection, replaceSection } from './table.js';
 
@@ -29,6 +31,8 @@ const BENCHES: Readonly<Record<string, (repeats: number) => Promise<Section>>> =
     rows: benchPlanner().map(({ name, value, unit }) => [name, formatFigure(value), unit]),
     notes: ['Times are the median of 5.'],
   }),
+  hbal: async () => benchHbal(),
+  simulation: async () => benchSimulation(say),
 };
 
 const HELP = `usage: npm run bench -- [--quick] [--only ${Object.keys(BENCHES).join('|')}]

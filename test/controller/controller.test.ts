@@ -289,6 +289,36 @@ for (const backend of ['PostgreSQL', 'Redis'] as const)
       await api.call('PATCH', `/clusters/${clusterId}`, { schedulingPolicy: { name: 'none' } });
     });
 
+    test('what-if answers for a cluster that is not as it is, and moves nothing', async () => {
+      const [alpha] = agents;
+      const vm = await createVm('suppose-1', { hostId: alpha!.hostId });
+      const answer = await api.post(`/clusters/${clusterId}/what-if`, {
+        schedulingPolicy: { name: 'power_saving' },
+        withoutHostIds: [alpha!.hostId],
+        vms: [
+          { name: 'small', memoryMiB: 64 },
+          { name: 'huge', memoryMiB: 67_108_864 },
+        ],
+      });
+      expect(answer).toMatchObject({
+        policy: { name: 'power_saving' },
+        wattsBefore: null,
+        placements: [
+          { vmName: 'small', hostName: expect.stringMatching(/beta|gamma/) },
+          { vmName: 'huge', hostId: null, reason: expect.stringContaining('can take huge') },
+        ],
+      });
+      expect(answer.moves).toEqual(
+        expect.arrayContaining([expect.objectContaining({ vmId: vm.id, sourceHostName: 'alpha', migrationId: null })]),
+      );
+      expect((await api.get('/migrations?active=true')).items).toEqual([]);
+      expect(await api.get(`/hosts/${alpha!.hostId}`)).toMatchObject({ status: 'up' });
+      const wrong = await api.call('POST', `/clusters/${clusterId}/what-if`, { withoutHostIds: [vm.id] });
+      expect(wrong).toMatchObject({ status: 400, body: { errors: [{ field: 'withoutHostIds.0' }] } });
+      await api.post(`/vms/${vm.id}/stop`);
+      await api.until(`/vms/${vm.id}`, { status: 'down' });
+    });
+
     test('a host that is deleted has no say any more', async () => {
       const { enrolmentToken, id } = await api.post('/hosts', { name: 'delta', clusterId });
       const delta = await FakeAgent.start(server.url, enrolmentToken, []);

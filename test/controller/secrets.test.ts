@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { migrationTicket, sameSecret, SecretBox } from '../../apps/controller/auth/secrets.js';
-import { overUtilizedSince, smooth, smoothingWeight } from '../../apps/controller/agents/load.js';
+import { overUtilizedSince, smooth, smoothingWeight } from '#planner';
 
 test('a sealed text opens with its key, and with no other, and not when it was changed', () => {
   const box = new SecretBox(randomBytes(32));

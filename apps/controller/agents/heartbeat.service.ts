@@ -2,13 +2,13 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Heartbeat, HeartbeatAnswer, MigrationReport } from '#contracts';
 import { Database, type Host, type Repositories } from '#database';
 import { allows, hasEnded, MIGRATION_TRANSITIONS } from '#lifecycle';
+import { overUtilizedSince, smooth, smoothingWeight } from '#planner';
 import { type Log, LOG } from '../log.js';
 import { Metrics } from '../metrics/metrics.js';
 import { cancelMigration, completeMigration, failMigration } from '../migrations/lifecycle.js';
 import { Orders } from '../orders.js';
 import { judgeCopy } from '../reconciler/decide.js';
 import { migrationFacts, Reconciler, type Settled, vmFacts } from '../reconciler/reconciler.js';
-import { overUtilizedSince, smooth, smoothingWeight } from './load.js';
 import { Peers } from './peers.js';
 
 /** News from a host: stores it, acts on it at once, and tells the agent what it may forget or must end. */

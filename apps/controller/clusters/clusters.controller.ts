@@ -10,11 +10,14 @@ import {
   PageQuery,
   PlanView,
   UpdateCluster,
+  WhatIf,
+  WhatIfView,
 } from '#contracts';
 import { Database } from '#database';
 import { Returns, ReturnsNothing } from '../http/returns.js';
 import { planView } from '../plans/plan.view.js';
 import { Planning } from '../plans/planning.js';
+import { WhatIfs } from '../plans/what-if.service.js';
 import { clusterView } from './cluster.view.js';
 
 @ApiTags('clusters')
@@ -24,6 +27,7 @@ export class ClustersController {
   constructor(
     private readonly db: Database,
     private readonly planning: Planning,
+    private readonly whatIfs: WhatIfs,
   ) {}
 
   @Get()
@@ -85,5 +89,12 @@ export class ClustersController {
     @Body({ schema: CreatePlan }) body: CreatePlan,
   ): Promise<PlanView> {
     return planView(await this.planning.dryRun(id, body.schedulingPolicy, new Date()));
+  }
+
+  /** What the planner would say with another policy, without some hosts, or with more VMs. Nothing moves. */
+  @Post(':id/what-if')
+  @Returns(WhatIfView)
+  whatIf(@Param('id', { schema: Id }) id: string, @Body({ schema: WhatIf }) body: WhatIf): Promise<WhatIfView> {
+    return this.whatIfs.ask(id, body, new Date());
   }
 }

@@ -147,7 +147,7 @@ const sameRefusals = (a: readonly Refusal[], b: readonly Refusal[]): boolean => 
 };
 
 /** The planner speaks of ids; people read names. */
-function named(
+export function named(
   { moves, refusals, imbalanceBefore, imbalanceAfter, summary }: Plan,
   facts: ClusterFacts,
   cluster: Cluster,

@@ -1,0 +1,52 @@
+import { randomUUID } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import type { WhatIf, WhatIfView } from '#contracts';
+import { Database } from '#database';
+import { whatIf } from '#planner';
+import { limitsOf } from '../clusters/limits.js';
+import { BadInput } from '../http/problems.js';
+import { named } from './planning.js';
+
+/** Asks the planner about a cluster that is not as it is. Nothing is kept, and nothing moves. */
+@Injectable()
+export class WhatIfs {
+  constructor(private readonly db: Database) {}
+
+  ask(clusterId: string, question: WhatIf, now: Date): Promise<WhatIfView> {
+    return this.db.transaction(async (tx) => {
+      const cluster = await tx.clusters.get(clusterId);
+      const facts = await tx.facts.ofCluster(clusterId);
+      const policy = question.schedulingPolicy ?? cluster.schedulingPolicy;
+      const { withoutHostIds } = question;
+      for (const [index, id] of withoutHostIds.entries())
+        if (!facts.hosts.some((host) => host.id === id))
+          throw new BadInput([{ field: `withoutHostIds.${index}`, message: `${cluster.name} has no such host` }]);
+      const newVms = question.vms.map((vm) => ({ ...vm, id: randomUUID(), labels: [] }));
+      const supposed = { policy, withoutHostIds, newVms };
+      const answer = whatIf(facts, supposed, limitsOf(cluster), now.getTime());
+      const { moves, refusals, summary } = named(answer.plan, answer.facts, cluster, policy, 'dry_run', now);
+      const hostNames = new Map(facts.hosts.map(({ id, name }) => [id, name]));
+      const { imbalanceBefore, imbalanceAfter, wattsBefore, wattsAfter } = answer;
+      return {
+        policy,
+        summary,
+        imbalanceBefore,
+        imbalanceAfter,
+        wattsBefore,
+        wattsAfter,
+        placements: answer.placements.map(({ vm, choice: { hostId, reason } }) => ({
+          vmName: vm.name,
+          hostId,
+          hostName: hostId === null ? null : (hostNames.get(hostId) ?? hostId),
+          reason,
+        })),
+        moves: [...moves],
+        hostActions: answer.plan.hostActions.map((action) => ({
+          ...action,
+          hostName: hostNames.get(action.hostId) ?? action.hostId,
+        })),
+        refusals: [...refusals],
+      };
+    });
+  }
+}
