@@ -59,19 +59,27 @@ function describeFigures({ id, disk }: Drive): Record<string, unknown> {
   };
 }
 
-/** How errors of the host are made known: BLOCK_IO_ERROR, as QEMU at rerror=report, and a line; once a second at most. */
-export function tellOfDiskErrors({ event, log }: Pick<Host, 'event' | 'log'>): (error: DriveError) => void {
+/**
+ * How errors of the host are made known: BLOCK_IO_ERROR and a line; for each drive once a second at most, unless `hold`
+ * stops the guest for it.
+ */
+export function tellOfDiskErrors(
+  { event, log }: Pick<Host, 'event' | 'log'>,
+  hold: () => void,
+): (error: DriveError) => void {
   const lastMs = new Map<string, number>();
-  return ({ drive, operation, reason, isOutOfSpace }) => {
+  return ({ drive, operation, reason, isOutOfSpace, action }) => {
     const nowMs = performance.now();
-    if (nowMs - (lastMs.get(drive) ?? -Infinity) < LEAST_MS_BETWEEN_REPORTS) return;
+    const isTold = nowMs - (lastMs.get(drive) ?? -Infinity) < LEAST_MS_BETWEEN_REPORTS;
+    if (action === 'stop') hold();
+    else if (isTold) return;
     lastMs.set(drive, nowMs);
     log(`drive ${drive}: ${operation}: ${reason}`);
     const qemuOperation = operation === 'read' ? 'read' : 'write';
     event('BLOCK_IO_ERROR', {
       device: drive,
       operation: qemuOperation,
-      action: 'report',
+      action,
       nospace: isOutOfSpace,
       reason,
     });

@@ -36,9 +36,9 @@ export function registerCommands(qmp: QmpServer, vm: Vm, figures: VmmFigures): v
     else if (vm.runState === 'running') await vm.stop();
   });
   qmp.register('cont', {}, async () => {
-    if (['paused', 'watchdog'].includes(vm.runState)) await machine.stop(); // another client's stop may still be under way
+    if (['paused', 'watchdog', 'io-error'].includes(vm.runState)) await machine.stop(); // another client's stop may still be under way
     if (vm.runState === 'inmigrate') vm.autostart = true;
-    else if (['prelaunch', 'paused', 'watchdog'].includes(vm.runState)) vm.resume();
+    else if (['prelaunch', 'paused', 'watchdog', 'io-error'].includes(vm.runState)) vm.resume();
     else if (vm.runState !== 'running') throw new QmpError(`a VM that is ${vm.runState} cannot go on`);
   });
   qmp.register('system_reset', {}, async () => {

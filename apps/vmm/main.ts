@@ -82,7 +82,10 @@ async function run(options: Options): Promise<void> {
 
   const log = (line: string) => process.stderr.write(`drover-vmm: ${line}\n`);
   const event = (name: string, data: Readonly<Record<string, unknown>>) => qmp.emit(name, data);
-  const drives = await openDrives(options.drives, tellOfDiskErrors({ event, log }));
+  const drives = await openDrives(
+    options.drives,
+    tellOfDiskErrors({ event, log }, () => void vm.holdForDisk()),
+  );
   closers.push(() => drives.close());
   const netdevs = new Netdevs(options.netdevs);
   const chardevs = await openChardevs(options.chardevs, log);

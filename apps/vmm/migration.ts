@@ -91,7 +91,7 @@ export class Migration {
   ): void {
     const { qmp, vm } = this;
     if (this.outgoing && !this.outgoing.isOver) throw new QmpError('a migration is under way already');
-    if (!['running', 'paused', 'watchdog', 'prelaunch'].includes(vm.runState)) {
+    if (!['running', 'paused', 'watchdog', 'io-error', 'prelaunch'].includes(vm.runState)) {
       throw new QmpError(`a VM that is ${vm.runState} cannot be migrated`);
     }
     this.requireComplete();

@@ -5,6 +5,7 @@ export type RunState =
   | 'running'
   | 'paused'
   | 'watchdog'
+  | 'io-error'
   | 'internal-error'
   | 'finish-migrate'
   | 'postmigrate'
@@ -12,17 +13,18 @@ export type RunState =
 
 /**
  * After `postmigrate` the VM runs elsewhere, and this copy never runs again. `finish-migrate` goes back to what was
- * before if the migration fails before its point of no return. `watchdog` is a pause that the watchdog has brought about.
- * After `internal-error` the VM never runs again: memory of it is lost.
+ * before if the migration fails before its point of no return. `watchdog` is a pause that the watchdog has brought about,
+ * `io-error` one that an error of a disk has. After `internal-error` the VM never runs again: memory of it is lost.
  */
 const NEXT: Readonly<Record<RunState, readonly RunState[]>> = {
   prelaunch: ['running', 'finish-migrate', 'shutdown'],
   inmigrate: ['running', 'paused', 'prelaunch', 'shutdown'],
-  running: ['paused', 'watchdog', 'internal-error', 'finish-migrate', 'shutdown'],
+  running: ['paused', 'watchdog', 'io-error', 'internal-error', 'finish-migrate', 'shutdown'],
   paused: ['running', 'internal-error', 'finish-migrate', 'shutdown'],
   watchdog: ['running', 'internal-error', 'finish-migrate', 'shutdown'],
+  'io-error': ['running', 'internal-error', 'finish-migrate', 'shutdown'],
   'internal-error': ['shutdown'],
-  'finish-migrate': ['running', 'paused', 'watchdog', 'prelaunch', 'postmigrate', 'shutdown'],
+  'finish-migrate': ['running', 'paused', 'watchdog', 'io-error', 'prelaunch', 'postmigrate', 'shutdown'],
   postmigrate: ['shutdown'],
   shutdown: [],
 };

@@ -74,7 +74,7 @@ export class Vm {
    * for the destination: `mirrors` are the block jobs that bring them there.
    */
   async stop(
-    to: 'paused' | 'watchdog' | 'finish-migrate' | 'internal-error' = 'paused',
+    to: 'paused' | 'watchdog' | 'io-error' | 'finish-migrate' | 'internal-error' = 'paused',
     mirrors: readonly string[] = [],
   ): Promise<void> {
     const wasRunning = this.state === 'running';
@@ -131,6 +131,11 @@ export class Vm {
     else if (action === 'pause') await this.stop('watchdog');
   }
 
+  /** A disk has an error that the guest is not to hear of: it stands still until somebody lets it go on (`cont`). */
+  async holdForDisk(): Promise<void> {
+    if (this.state === 'running') await this.stop('io-error');
+  }
+
   /** A press of the power button. The board has none that a guest could hear yet, so all that follows is the event. */
   powerdown(): void {
     this.qmp.emit('POWERDOWN');
@@ -138,7 +143,7 @@ export class Vm {
 
   /** Back to power-on; a running VM runs on from there. Rejects if what it starts from cannot be read any more. */
   async reset(cause: Cause): Promise<void> {
-    if (!['prelaunch', 'running', 'paused', 'watchdog'].includes(this.state)) {
+    if (!['prelaunch', 'running', 'paused', 'watchdog', 'io-error'].includes(this.state)) {
       throw new QmpError(`a VM that is ${this.state} cannot be reset`);
     }
     if (!this.machine.memory.isComplete) {

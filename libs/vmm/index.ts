@@ -3,7 +3,7 @@ export type { BootRequest } from './boot.js';
 export type { MachineControl } from './control.js';
 export { bitmapWords, countDirtiedPages, syncDirtyLog } from './dirty-log.js';
 export { VirtioBlk } from './devices/virtio/blk.js';
-export { BlockError, SECTOR_SIZE, type BlockBackend } from './devices/virtio/block-backend.js';
+export { BlockError, BlockHeld, SECTOR_SIZE, type BlockBackend } from './devices/virtio/block-backend.js';
 export { VirtioConsole } from './devices/virtio/console.js';
 export type { PortBackend, PortEvents } from './devices/virtio/console-port.js';
 export type { VirtioDevice } from './devices/virtio/device.js';

@@ -1,6 +1,7 @@
 /** Disks of VMM processes: who has them, also while the VM moves, and what QMP tells of them. */
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { spawn, spawnSync } from 'node:child_process';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { QmpClient } from '#qmp';
@@ -9,6 +10,7 @@ import { imageFile } from '../vmm/blk-driver.js';
 import { VmmProcess } from '../vmm/process.js';
 
 const PAGER = readFileSync(join(import.meta.dirname, '../../guests/pager.elf'));
+const WRITER = readFileSync(join(import.meta.dirname, '../../guests/disk.elf'));
 const MIB = 2 ** 20;
 const EVENTUALLY = { timeout: 30_000, interval: 10 };
 
@@ -54,6 +56,41 @@ test('a disk that another VMM has is refused, also while that one is paused', as
   owner.kill('SIGKILL');
   await owner.ended;
   await new VmmProcess(PAGER, ['-m', '32M', '-S', ...drive(path)]).connect();
+});
+
+/** A file system of so many KiB, if this process may have one. */
+function smallFileSystem(sizeKiB: number): string | undefined {
+  const folder = mkdtempSync(join(tmpdir(), 'drover-full-'));
+  const isMounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeKiB}k`, 'drover', folder]).status === 0;
+  onTestFinished(() => {
+    if (isMounted) spawnSync('umount', ['-l', folder]);
+    rmSync(folder, { recursive: true });
+  });
+  return isMounted ? folder : undefined;
+}
+
+test('a guest whose host has no space left is held until there is some', async ({ skip }) => {
+  const folder = smallFileSystem(512);
+  if (folder === undefined) return skip('this user may not mount a file system to fill');
+  const path = join(folder, 'disk.img');
+  writeFileSync(path, '');
+  truncateSync(path, 4 * MIB);
+  const vmm = new VmmProcess(WRITER, ['-m', '32M', '-S', '-append', 'region=1 rate=2000', ...drive(path)]);
+  const qmp = await vmm.connect();
+  const held = () => qmp.nextEvent('BLOCK_IO_ERROR', { timeoutMs: 30_000 });
+  const first = held();
+  await qmp.execute('cont');
+  expect((await first).data).toMatchObject({ device: 'd0', operation: 'write', action: 'stop', nospace: true });
+  const status = () => qmp.execute('query-status');
+  await vi.waitFor(async () => expect(await status()).toEqual({ status: 'io-error', running: false }), EVENTUALLY);
+  const again = held();
+  await qmp.execute('cont');
+  await again; // there is still no space
+  spawnSync('mount', ['-o', 'remount,size=8m', folder]);
+  await vi.waitFor(async () => expect(await status()).toMatchObject({ status: 'io-error' }), EVENTUALLY);
+  await qmp.execute('cont');
+  await vmm.waitForPrinted('disk seq=2 ');
+  expect(vmm.printed()).not.toContain('ERROR');
 });
 
 describe('a VM that moves', () => {

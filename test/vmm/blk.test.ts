@@ -2,9 +2,9 @@
 import { readFileSync, statSync, truncateSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
-import type { OnDiskError } from '../../apps/vmm/devices/guest-disk.js';
+import { GuestDisk, type OnDiskError } from '../../apps/vmm/devices/guest-disk.js';
 import { loadLibc, systemError } from '../../apps/vmm/libc.js';
-import type { BlockBackend } from '../../libs/vmm/devices/virtio/block-backend.js';
+import { BlockHeld, type BlockBackend } from '../../libs/vmm/devices/virtio/block-backend.js';
 import { DIRTY, PAGE_SIZE, RAM_BASE } from '../../libs/vmm/layout.js';
 import { BlkDriver, DISCARD, FLUSH, GET_ID, IN, OUT, WRITE_ZEROES } from './blk-driver.js';
 import { F_CONFIG_WCE, F_DISCARD, F_FLUSH, F_RO, VERSION_1 } from './blk-driver.js';
@@ -133,7 +133,7 @@ describe('what cannot be done is an I/O error, and the device goes on', () => {
     const driver = new BlkDriver(await openDisk(path, {}, onError)).start();
     truncateSync(path, 10 * SECTOR);
     expect((await driver.request(IN, 9, 2 * SECTOR)).status).toBe(IOERR);
-    expect(onError).toHaveBeenCalledWith('read', expect.objectContaining({ code: 'EIO' }));
+    expect(onError).toHaveBeenCalledWith('read', expect.objectContaining({ code: 'EIO' }), 'report');
     expect((await driver.request(IN, 9, SECTOR)).status).toBe(OK);
   });
 
@@ -142,7 +142,7 @@ describe('what cannot be done is an I/O error, and the device goes on', () => {
     const full = { ...(await loadLibc())!, fallocate: () => Promise.reject(systemError('ENOSPC', 'fallocate')) };
     const driver = new BlkDriver(await openDisk(imageFile(numbered(8)), { libc: full }, onError)).start();
     expect((await driver.request(WRITE_ZEROES, 0, ranges({ sector: 0, sectors: 1 }))).status).toBe(IOERR);
-    expect(onError).toHaveBeenCalledWith('write', expect.objectContaining({ code: 'ENOSPC' }));
+    expect(onError).toHaveBeenCalledWith('write', expect.objectContaining({ code: 'ENOSPC' }), 'report');
     expect((await driver.request(OUT, 0, filled(SECTOR, 1))).status).toBe(OK);
   });
 
@@ -275,11 +275,86 @@ test('held still, it ends what is under way and begins nothing; what waits is do
   expect(driver.status(waiting)).toBe(OK);
 });
 
+describe('a request that the host holds', () => {
+  /** Holds all requests until `isFree`. */
+  function fullBackend() {
+    const state = { isFree: false, asked: 0 };
+    const attempt = async () => {
+      state.asked++;
+      if (!state.isFree) throw new BlockHeld('no space');
+    };
+    const { backend } = heldBackend();
+    return { state, backend: { ...backend, write: attempt, writeZeroes: attempt } };
+  }
+  const writes = (driver: BlkDriver) => [1, 2, 3].map((sector) => driver.send(OUT, sector, filled(SECTOR, sector)));
+  const statuses = (driver: BlkDriver, slots: number[]) => slots.map((slot) => driver.status(slot));
+
+  test('keeps nobody from stopping the guest, and is done when it goes on', async () => {
+    const { state, backend } = fullBackend();
+    const driver = new BlkDriver(backend).start();
+    const slots = writes(driver);
+    for (const asked of [3, 6]) {
+      await driver.virtio.transport.quiesce();
+      expect([state.asked, ...statuses(driver, slots)]).toEqual([asked, 0xee, 0xee, 0xee]);
+      if (asked === 6) state.isFree = true;
+      driver.virtio.transport.resume();
+    }
+    await driver.settle();
+    expect(statuses(driver, slots)).toEqual([OK, OK, OK]);
+  });
+
+  test('moves with the guest', async () => {
+    const { backend } = fullBackend();
+    const driver = new BlkDriver(backend).start();
+    const slots = writes(driver);
+    await driver.virtio.transport.quiesce();
+    const saved = JSON.stringify(driver.virtio.transport.save());
+    const there = fullBackend();
+    there.state.isFree = true;
+    const elsewhere = new BlkDriver(there.backend, {}, driver.virtio.memory);
+    elsewhere.virtio.transport.restore(JSON.parse(saved) as ReturnType<typeof driver.virtio.transport.save>);
+    expect(JSON.stringify(elsewhere.virtio.transport.save())).toBe(saved);
+    elsewhere.virtio.transport.resume();
+    await driver.settle();
+    expect([there.state.asked, ...statuses(driver, slots)]).toEqual([3, OK, OK, OK]);
+  });
+
+  test('is forgotten by a reset', async () => {
+    const { state, backend } = fullBackend();
+    const driver = new BlkDriver(backend).start();
+    writes(driver);
+    await soon();
+    await driver.virtio.transport.write(0x70, 4, 0);
+    driver.virtio.transport.resume();
+    await soon();
+    expect(state.asked).toBe(3);
+  });
+});
+
+test.each([
+  ['report', 'EIO', 'report', IOERR],
+  ['ignore', 'EIO', 'ignore', OK],
+  ['enospc', 'EIO', 'report', IOERR],
+  ['enospc', 'ENOSPC', 'stop', 0xee],
+  ['enospc', 'EDQUOT', 'stop', 0xee],
+  ['stop', 'EIO', 'stop', 0xee],
+] as const)('werror=%s: %s leads to %s', async (write, code, action, status) => {
+  const disk = await openDisk(imageFile(numbered(8)));
+  vi.spyOn(disk.file, 'write').mockRejectedValue(systemError(code, 'it is so'));
+  const told = vi.fn<OnDiskError>();
+  const driver = new BlkDriver(new GuestDisk(disk.file, told, { write, read: 'report' })).start();
+  const slot = driver.send(OUT, 0, filled(SECTOR, 1));
+  await driver.virtio.transport.quiesce();
+  expect(driver.status(slot)).toBe(status);
+  expect(told).toHaveBeenCalledWith('write', expect.objectContaining({ code }), action);
+});
+
 test.each([
   ['size', { sizeBytes: 512 }, /sizeBytes is 512, but 1048576 of the disk here/],
   ['block size', { logicalBlockSize: 4096 }, /logicalBlockSize is 4096/],
   ['writability', { isReadOnly: 1 }, /isReadOnly is 1/],
   ['cache', { writeCache: 2 }, /writeCache is 2/],
+  ['held request', { held: [{ queue: 1, head: 0 }] }, /queue is 1/],
 ])('state of a disk with another %s is refused', (_, change, reason) => {
   const { device } = new BlkDriver(heldBackend().backend);
   expect(() => device.restore({ ...device.save(), ...change })).toThrow(reason);

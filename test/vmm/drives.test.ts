@@ -35,6 +35,7 @@ test.each([
   [`file=IMAGE,format=qcow2`, /format=qcow2: give raw/],
   [`file=IMAGE,if=none`, /id= is missing/],
   [`file=IMAGE,readonly=perhaps`, /readonly=perhaps: give on or off/],
+  ['file=IMAGE,werror=never', /werror=never: give enospc or report or ignore or stop/],
   [`file=IMAGE,frob=1`, /unknown property frob/],
 ])('-drive %s is refused', async (text, reason) => {
   await expect(openDrives([text.replace('IMAGE', disk())], nothing)).rejects.toThrow(reason);

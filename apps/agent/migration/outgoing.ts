@@ -150,14 +150,15 @@ export class OutgoingMigrations {
 
   private async lookAtDisks(migrationId: string): Promise<DiskState> {
     const record = this.store.get(migrationId)!;
-    const { vmId, report, order, mirroring } = record;
+    const { vmId, order, mirroring } = record;
     const process = this.vms.process(vmId);
     if (copiedDisks(record).length === 0 || !mirroring) return diskState(record, []);
     if (!process) return COPYING;
     try {
       const mirrors = await process.queryMirrors();
-      this.store.remember(migrationId, { ...record, report: withDisks(report, order.spec.memoryMiB, mirrors) });
-      return diskState(record, mirrors);
+      const now = this.store.get(migrationId)!; // somebody may have cancelled it meanwhile
+      this.store.remember(migrationId, { ...now, report: withDisks(now.report, order.spec.memoryMiB, mirrors) });
+      return diskState(now, mirrors);
     } catch (error) {
       this.log.debug({ migrationId, vmId }, (error as Error).message);
       return COPYING;

@@ -23,6 +23,10 @@ export const NO_FIGURES: VmFigures = {
   runState: null,
 };
 
+/** A VM that its process has stopped for an error of a disk. */
+const isHeld = (runState: RunState | null): boolean => runState?.status === 'io-error';
+const HELD = 'held, because a disk cannot be written: make room in its storage domain, then resume it';
+
 /** What contracts allow. */
 const MAX_CONSOLE_CHARACTERS = 4096;
 
@@ -52,7 +56,7 @@ export function reportVm(record: VmRecord, figures: VmFigures): VmReport | null 
     epoch: record.epoch,
     status,
     exitCode: record.phase === 'ended' ? (record.end?.exitCode ?? null) : null,
-    message: record.phase === 'ended' ? (record.end?.message ?? '') : '',
+    message: record.phase === 'ended' ? (record.end?.message ?? '') : isHeld(figures.runState) ? HELD : '',
     cpuUsedCores,
     memoryUsedMiB,
     dirtyRateMiBps,
@@ -69,7 +73,7 @@ function statusOf(record: VmRecord, runState: RunState | null): VmReport['status
       return record.end?.status ?? 'failed';
     case 'running':
       if (record.leaving) return 'migrating';
-      return runState?.status === 'paused' ? 'paused' : 'up';
+      return runState?.status === 'paused' || isHeld(runState) ? 'paused' : 'up';
     default:
       return record.phase;
   }

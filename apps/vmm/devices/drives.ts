@@ -1,7 +1,7 @@
 /** `-drive`: files of the host that devices of the guest store in. */
 import { loadLibc } from '../libc.js';
 import { DiskFile } from './disk-file.js';
-import { GuestDisk, type DiskOperation } from './guest-disk.js';
+import { GuestDisk, isOutOfSpace, type DiskOperation, type ErrorAction } from './guest-disk.js';
 import { UsageError } from '../usage-error.js';
 import { parseOnlyProperties } from './properties.js';
 
@@ -11,6 +11,7 @@ export interface DriveError {
   readonly operation: DiskOperation;
   readonly reason: string;
   readonly isOutOfSpace: boolean;
+  readonly action: ErrorAction;
 }
 
 /** A file with what `-drive` says about it. */
@@ -33,14 +34,18 @@ async function openDrive(text: string, index: number, onError: (error: DriveErro
   const isReadOnly = properties.oneOf('readonly', ['on', 'off'], 'off') === 'on';
   const cache = properties.oneOf('cache', ['writeback', 'writethrough'], 'writeback');
   const canDiscard = properties.oneOf('discard', ['ignore', 'unmap', 'off', 'on'], 'ignore');
+  const policy = {
+    write: properties.oneOf('werror', ['enospc', 'report', 'ignore', 'stop'], 'enospc'),
+    read: properties.oneOf('rerror', ['report', 'ignore', 'stop'], 'report'),
+  };
   properties.end();
   const libc = await loadLibc();
   const options = { path, isReadOnly, canDiscard: canDiscard === 'unmap' || canDiscard === 'on', libc };
   if (options.canDiscard && !libc) throw properties.error('discard=unmap: not on this machine, which has no fallocate');
   try {
-    const disk = new GuestDisk(new DiskFile(options), (operation, { message, code }) =>
-      onError({ drive: id, operation, reason: message, isOutOfSpace: code === 'ENOSPC' || code === 'EDQUOT' }),
-    );
+    const tell = (operation: DiskOperation, error: NodeJS.ErrnoException, action: ErrorAction) =>
+      onError({ drive: id, operation, reason: error.message, isOutOfSpace: isOutOfSpace(error), action });
+    const disk = new GuestDisk(new DiskFile(options), tell, policy);
     return { id, disk, writeCache: cache === 'writeback', needsDevice: kind === 'virtio' };
   } catch (error) {
     throw properties.error((error as Error).message);

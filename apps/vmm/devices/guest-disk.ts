@@ -1,5 +1,5 @@
 /** A disk as the guest has it: its file, what was done with it, and what errors of the host become. */
-import { BlockError, type BlockBackend } from '#vmm';
+import { BlockError, BlockHeld, type BlockBackend } from '#vmm';
 import type { DiskFile } from './disk-file.js';
 
 export type DiskOperation = 'read' | 'write' | 'flush' | 'discard';
@@ -11,8 +11,20 @@ export interface OperationFigures {
   timeNs: bigint;
 }
 
+/** What becomes of an error: the guest hears of it, or nothing of it, or is stopped and its request tried again later. */
+export type ErrorAction = 'report' | 'ignore' | 'stop';
+
+/** QEMU's policies for errors (-drive werror=, rerror=); enospc: stop if there is no space left, else report. */
+export interface ErrorPolicy {
+  readonly write: ErrorAction | 'enospc';
+  readonly read: ErrorAction;
+}
+export const REPORT_ERRORS: ErrorPolicy = { write: 'report', read: 'report' };
+
 /** Called for each operation that the host could not do. */
-export type OnDiskError = (operation: DiskOperation, error: NodeJS.ErrnoException) => void;
+export type OnDiskError = (operation: DiskOperation, error: NodeJS.ErrnoException, action: ErrorAction) => void;
+
+export const isOutOfSpace = ({ code }: NodeJS.ErrnoException): boolean => code === 'ENOSPC' || code === 'EDQUOT';
 
 /** Hears of each range that the guest has changed, or may have: a request that failed may have been done in part. */
 export interface WriteTap {
@@ -28,6 +40,7 @@ export class GuestDisk implements BlockBackend {
   constructor(
     readonly file: DiskFile,
     private readonly onError: OnDiskError,
+    private readonly policy: ErrorPolicy = REPORT_ERRORS,
   ) {
     const figures = () => ({ operations: 0, failed: 0, bytes: 0, timeNs: 0n });
     this.figures = { read: figures(), write: figures(), flush: figures(), discard: figures() };
@@ -86,8 +99,11 @@ export class GuestDisk implements BlockBackend {
       const reason = error as NodeJS.ErrnoException;
       if (reason.errno === undefined) throw error;
       figures.failed++;
-      this.onError(operation, reason);
-      throw new BlockError(reason.message, { cause: error });
+      const wanted = operation === 'read' ? this.policy.read : this.policy.write;
+      const outcome = wanted !== 'enospc' ? wanted : isOutOfSpace(reason) ? 'stop' : 'report';
+      this.onError(operation, reason, outcome);
+      if (outcome === 'stop') throw new BlockHeld(reason.message, { cause: error });
+      if (outcome === 'report') throw new BlockError(reason.message, { cause: error });
     } finally {
       figures.timeNs += process.hrtime.bigint() - begin;
     }

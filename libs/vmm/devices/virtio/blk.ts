@@ -13,11 +13,18 @@ import {
   type BlkRequest,
   type Status,
 } from './blk-request.js';
-import { BlockError, type BlockBackend } from './block-backend.js';
+import { BlockError, BlockHeld, type BlockBackend } from './block-backend.js';
 import { readConfigBytes, type VirtioDevice, type VirtioSlot } from './device.js';
-import { scatter, spanBytes, type Span, type Virtqueue } from './queue.js';
+import { scatter, spanBytes, type Chain, type Span } from './queue.js';
 
 const ID_SIZE = 20;
+
+/** A request that waits until the guest goes on. */
+interface HeldRequest {
+  readonly queue: number;
+  /** Descriptor that its chain begins with. */
+  readonly head: number;
+}
 
 export interface BlkState {
   /** 0 or 1: what the driver reads in the configuration. */
@@ -27,6 +34,7 @@ export interface BlkState {
   readonly logicalBlockSize: number;
   /** 0 or 1. */
   readonly isReadOnly: number;
+  readonly held: readonly HeldRequest[];
 }
 
 export class VirtioBlk implements VirtioDevice<BlkState> {
@@ -36,6 +44,9 @@ export class VirtioBlk implements VirtioDevice<BlkState> {
   private readonly config: Uint8Array;
   private readonly disk: { readonly sizeBytes: number; readonly logicalBlockSize: number };
   private slot!: VirtioSlot;
+  private held: HeldRequest[] = [];
+  /** The guest goes on: to be tried again. */
+  private again: HeldRequest[] = [];
   private underWay = 0;
   private drained: Promise<void> | undefined;
   private settleDrained = () => {};
@@ -65,13 +76,16 @@ export class VirtioBlk implements VirtioDevice<BlkState> {
 
   notified(index: number): void {
     const queue = this.slot.queues[index]!;
+    if (this.again.length > 0) this.tryAgain(index);
     for (let chain = queue.pop(); chain; chain = queue.pop()) {
-      void this.serve(queue, readRequest(this.slot.memory, chain));
+      this.begin(index, chain);
     }
   }
 
   reset(): void {
     this.config[CONFIG_WRITEBACK] = this.options.writeCache ? 1 : 0;
+    this.held = [];
+    this.again = [];
   }
 
   drain(): Promise<void> | undefined {
@@ -84,11 +98,16 @@ export class VirtioBlk implements VirtioDevice<BlkState> {
     await this.drain();
   }
 
+  resume(): void {
+    this.again.push(...this.held.splice(0)); // `notified` follows
+  }
+
   save(): BlkState {
     return {
       ...this.disk,
       writeCache: this.config[CONFIG_WRITEBACK]!,
       isReadOnly: Number(this.backend.isReadOnly),
+      held: [...this.held, ...this.again],
     };
   }
 
@@ -101,20 +120,41 @@ export class VirtioBlk implements VirtioDevice<BlkState> {
       }
     }
     this.config[CONFIG_WRITEBACK] = state.writeCache;
+    this.held = heldRequests(state.held, this.queueSizes);
   }
 
-  private async serve(queue: Virtqueue, request: BlkRequest): Promise<void> {
+  /** Requests of this queue that were held and can be read by now. */
+  private tryAgain(index: number): void {
+    const requests = this.again;
+    this.again = [];
+    for (const request of requests) {
+      const chain = request.queue === index ? this.slot.queues[index]!.taken(request.head) : undefined;
+      if (chain) this.begin(index, chain);
+      else this.again.push(request);
+    }
+  }
+
+  private begin(queue: number, chain: Chain): void {
+    void this.serve(queue, readRequest(this.slot.memory, chain));
+  }
+
+  private async serve(index: number, request: BlkRequest): Promise<void> {
     this.underWay++;
     const status = await this.carryOut(request);
-    this.slot.memory.write8(request.statusAddress, status);
-    const isAllWritten = status === S_OK || request.writable.length === 0;
-    queue.push(request.chain, isAllWritten ? spanBytes(request.chain.writable) : 0);
+    if (status === 'held') this.held.push({ queue: index, head: request.chain.head });
+    else this.answer(index, request, status);
     if (--this.underWay > 0) return;
     this.drained = undefined;
     this.settleDrained();
   }
 
-  private async carryOut(request: BlkRequest): Promise<Status> {
+  private answer(index: number, request: BlkRequest, status: Status): void {
+    this.slot.memory.write8(request.statusAddress, status);
+    const isAllWritten = status === S_OK || request.writable.length === 0;
+    this.slot.queues[index]!.push(request.chain, isAllWritten ? spanBytes(request.chain.writable) : 0);
+  }
+
+  private async carryOut(request: BlkRequest): Promise<Status | 'held'> {
     try {
       switch (request.type) {
         case T_IN:
@@ -133,6 +173,7 @@ export class VirtioBlk implements VirtioDevice<BlkState> {
           return S_UNSUPP;
       }
     } catch (error) {
+      if (error instanceof BlockHeld) return 'held';
       if (error instanceof BlockError) return S_IOERR;
       throw error;
     }
@@ -185,4 +226,13 @@ export class VirtioBlk implements VirtioDevice<BlkState> {
   private views(spans: readonly Span[]): Uint8Array[] {
     return spans.map(({ address, size }) => this.slot.memory.view8(address, size));
   }
+}
+
+/** Throws a RangeError on requests that no queue can have. */
+function heldRequests(held: unknown, queueSizes: readonly number[]): HeldRequest[] {
+  if (!Array.isArray(held)) throw new RangeError('virtio-blk state: held is no list');
+  return (held as readonly HeldRequest[]).map(({ queue, head }) => {
+    checkFields('virtio-blk', { queue, head }, { queue: queueSizes.length - 1, head: BLK_QUEUE_SIZE - 1 });
+    return { queue, head };
+  });
 }

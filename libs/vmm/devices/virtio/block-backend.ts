@@ -8,9 +8,14 @@ export class BlockError extends Error {
   override readonly name = 'BlockError';
 }
 
+/** The request is to be kept, and done when the guest goes on: its owner stops the guest for that. */
+export class BlockHeld extends Error {
+  override readonly name = 'BlockHeld';
+}
+
 /**
  * Any number of requests may be under way at once, and end in any order. All lie within `sizeBytes`. Each rejects with a
- * BlockError if it was not done wholly.
+ * BlockError if it was not done wholly, or with a BlockHeld.
  */
 export interface BlockBackend {
   /** A whole number of sectors. */

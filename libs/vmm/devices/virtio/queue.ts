@@ -105,6 +105,14 @@ export class Virtqueue {
     return chain;
   }
 
+  /** A chain that was taken and not given back; undefined if pages of it are still to come: the device will look again. */
+  taken(head: number): Chain | undefined {
+    return this.ifPresent(() => {
+      this.require(this.areas());
+      return this.readChain(head);
+    });
+  }
+
   /** Leaves the chains that were taken last, so many, to be taken again. */
   unpop(count: number): void {
     this.state = { ...this.state, nextAvailable: (this.state.nextAvailable - count) & 0xffff };
