@@ -24,7 +24,7 @@ export interface NbdExport {
   extents(offset: number, size: number): Promise<readonly Extent[]>;
 }
 
-/** The exports of a server as they are now; a client that has begun keeps the one that it has. */
+/** The exports of a server as they are now; a client whose export is not among them any more is sent away. */
 export interface NbdExports {
   find(name: string): NbdExport | undefined;
   list(): readonly NbdExport[];

@@ -251,6 +251,17 @@ describe('the end of a session by the server', () => {
   });
 });
 
+test('a client whose export has been taken away begins nothing any more', async () => {
+  const disk = new MemoryDisk();
+  const disks: NbdExport[] = [disk];
+  const { stream, ended } = serve(disks);
+  const client = await NbdClient.open(stream, 'disk');
+  await client.write(0, Uint8Array.of(1));
+  disks.pop();
+  await expect(client.write(0, Uint8Array.of(2))).rejects.toThrow(NbdConnectionError);
+  expect([await ended, disk.bytes[0]]).toEqual(['left', 1]);
+});
+
 describe('a client by hand', () => {
   async function greeted(disks: readonly NbdExport[] = [new MemoryDisk()]) {
     const served = serve(disks);

@@ -92,7 +92,7 @@ export class NbdServerSession {
       await Promise.race(this.underWay);
     }
     const payload = hasPayload ? await this.reader.take(request.length) : undefined;
-    if (this.isEnding) return false;
+    if (this.isEnding || this.exports.find(agreement.export.name) !== agreement.export) return false;
     this.bytesUnderWay += bytes;
     const answered = this.serve(agreement, request, payload).finally(() => {
       this.bytesUnderWay -= bytes;

@@ -1,4 +1,5 @@
 /** A mirror under a guest that writes: on real files, through a real NBD server. */
+import { spawn } from 'node:child_process';
 import { readFileSync, statSync, truncateSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
@@ -11,8 +12,10 @@ import { NbdServer } from '../../apps/vmm/block/nbd-server.js';
 import { socketStream } from '../../apps/vmm/block/nbd-socket.js';
 import { connectTo } from '../../apps/vmm/migration-address.js';
 import { MONOTONIC } from '../../apps/vmm/monotonic.js';
+import { isInstalled } from '../programs.js';
 import { imageFile, openDisk } from './blk-driver.js';
 
+const hasQemuNbd = isInstalled('qemu-nbd', 'a mirror to qemu-nbd');
 const MIB = 2 ** 20;
 const SIZE = 4 * MIB;
 const MODES: readonly CopyMode[] = ['background', 'write-blocking'];
@@ -92,7 +95,7 @@ test.each(MODES)(
           expect(disk.tap).toBeUndefined();
         },
       ),
-      { numRuns: 8 },
+      { numRuns: 5 },
     );
   },
 );
@@ -147,6 +150,23 @@ test('the speed limit can be lifted while it runs', async () => {
   await expect(jobs.completeAll()).rejects.toThrow(/mirror m0 has \d+ bytes to copy: wait until it is ready/);
   job.setSpeed(0);
   await isReady();
+});
+
+test.skipIf(!hasQemuNbd)('the target may be another NBD server: qemu-nbd', async () => {
+  const target = emptyFile();
+  const socket = `${target}.socket`;
+  const server = spawn('qemu-nbd', ['-f', 'raw', '-x', 'x', '-k', socket, '--discard=unmap', target]);
+  onTestFinished(() => void server.kill('SIGKILL'));
+  const connection = () => connectTo({ path: socket }, AbortSignal.timeout(5000));
+  const client = await vi.waitFor(async () => NbdClient.open(socketStream(await connection()), 'x'), EVENTUALLY);
+  const { disk, start, isReady, jobs, source } = await pair(emptyFile(), { target: client });
+  await disk.write([filled(3 * BLOCK_BYTES, 5)], MIB);
+  start({ copyMode: 'write-blocking' });
+  await isReady();
+  await disk.write([filled(512, 6)], 512);
+  await jobs.completeAll();
+  expect(readFileSync(source).equals(readFileSync(target))).toBe(true);
+  expect(statSync(target).blocks * 512).toBeLessThanOrEqual(4 * BLOCK_BYTES);
 });
 
 describe('what goes wrong', () => {
