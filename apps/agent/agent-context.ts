@@ -7,7 +7,9 @@ import { type AgentConfig, readEnrolmentToken } from './config.js';
 import { ControllerLink } from './heartbeat/controller-link.js';
 import { ProcessMeter } from './host/measure.js';
 import type { Log } from './log.js';
+import { Converger } from './migration/convergence/converger.js';
 import { IncomingMigrations } from './migration/incoming.js';
+import type { MigrationLog } from './migration/migration-log.js';
 import { MigrationRecord } from './migration/migration-record.js';
 import { OutgoingMigrations } from './migration/outgoing.js';
 import { SwitchThread } from './network/switch-thread.js';
@@ -41,6 +43,7 @@ export class AgentContext {
     readonly version: string,
     readonly isolation: Isolation,
     readonly hypervisors: Hypervisors,
+    migrationLog: MigrationLog,
     readonly log: Log,
   ) {
     const { dir, imageFolders, controllerUrl, memoryMiB, migrationBind } = config;
@@ -61,8 +64,17 @@ export class AgentContext {
     this.transfers = new VmTransfers(this.vms, memoryMiB, log);
     this.orders = new VmOrders(this.vms, this.transfers, log);
     this.meter = new VmMeter(this.vms, new ProcessMeter(), log);
-    this.outgoing = new OutgoingMigrations(migrationStore, this.vms, this.transfers, log);
-    this.incoming = new IncomingMigrations(this.identity, this.vms, this.transfers, () => ({
+    const heardAtMs = () => this.controller.answeredAtMs;
+    this.outgoing = new OutgoingMigrations(
+      migrationStore,
+      this.vms,
+      this.transfers,
+      new Converger(),
+      heardAtMs,
+      migrationLog,
+      log,
+    );
+    this.incoming = new IncomingMigrations(this.identity, this.vms, this.transfers, migrationLog, () => ({
       bind: migrationBind,
       host: new URL(this.url).hostname,
     }));

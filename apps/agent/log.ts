@@ -6,11 +6,20 @@ export type Log = Logger;
 
 const SECRETS = ['ticket', 'agentToken', 'heartbeatToken', 'authorization', 'token', 'queue.url'];
 
-export const createLog = (level: string): Log =>
+/** `onLine`: told each call's arguments and level, be it printed or not. */
+export const createLog = (level: string, onLine?: (given: readonly unknown[], level: string) => void): Log =>
   pino({
     level,
     base: { app: 'agent' },
     timestamp: pino.stdTimeFunctions.isoTime,
+    ...(onLine && {
+      hooks: {
+        logMethod(given, method, severity) {
+          onLine(given, pino.levels.labels[severity]!);
+          method.apply(this, given);
+        },
+      },
+    }),
     redact: SECRETS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]),
   });
 

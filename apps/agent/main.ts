@@ -13,16 +13,18 @@ import { listen, listenForTunnels } from './listen.js';
 import { OrderQueue } from './jobs/order-queue.js';
 import { Hypervisors } from './vms/hypervisors.js';
 import { createLog, nestLog, type Log } from './log.js';
+import { MigrationLog } from './migration/migration-log.js';
 
 const projectDir = join(import.meta.dirname, '..', '..', '..');
 const { version } = JSON.parse(readFileSync(join(projectDir, 'package.json'), 'utf8')) as { version: string };
 
 async function run(config: AgentConfig): Promise<void> {
-  const log = createLog(config.logLevel);
+  const migrationLog = new MigrationLog();
+  const log = createLog(config.logLevel, (given, level) => migrationLog.note(given, level));
   const isolation = await isolationOf(config, log);
   const hypervisors = await Hypervisors.find(config.vmmProgram, version, isolation);
   log.info({ drivers: hypervisors.told }, 'what VMs can run on here');
-  const agent = new AgentContext(config, version, isolation, hypervisors, log);
+  const agent = new AgentContext(config, version, isolation, hypervisors, migrationLog, log);
   const tunnelPort = await listenForTunnels(agent.network, config);
   await agent.vms.adoptAll(); // before anybody can ask: what runs here must be known
   const options = { logger: nestLog(log), abortOnError: false };

@@ -41,6 +41,7 @@ const migrationPolicy = MigrationPolicyView.parse({
   downtimeLimitMs: 300,
   bandwidthMiBps: 32,
   timeoutSeconds: 600,
+  convergence: { means: [{ means: 'throttle' }, { means: 'post_copy' }] },
   createdAt: at,
 });
 export const hosts = [1, 2].map((n) =>
@@ -132,6 +133,9 @@ const migration = MigrationDetail.parse({
   endedAt: at,
   iterations: [],
   downtimeBreakdown: null,
+  convergence: {},
+  decisions: [],
+  versions: null,
   timeline: [{ at, status: 'completed', message: 'runs on host-2' }],
 });
 const plan = PlanView.parse({

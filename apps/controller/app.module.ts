@@ -30,6 +30,7 @@ import { MetricsController } from './metrics/metrics.controller.js';
 import { MigrationPoliciesController } from './migration-policies/migration-policies.controller.js';
 import { MigrationsController } from './migrations/migrations.controller.js';
 import { MigrationsService } from './migrations/migrations.service.js';
+import { PredictionService } from './migrations/prediction.service.js';
 import { Orders } from './orders.js';
 import { Planning } from './plans/planning.js';
 import { WhatIfs } from './plans/what-if.service.js';
@@ -71,6 +72,7 @@ const services = [
   Planning,
   WhatIfs,
   PolicyLoop,
+  PredictionService,
   Reconciler,
   ReconcilerLoop,
   VmsService,

@@ -6,6 +6,9 @@ import { migrationTicket, SecretBox } from './auth/secrets.js';
 import { type Log, LOG } from './log.js';
 import { vmSpec } from './vms/vm.view.js';
 
+/** Heartbeats that go unanswered for so long leave decisions about a migration to its source. */
+const DECIDE_ALONE_AFTER_SECONDS = 5;
+
 /** What a host is to do. */
 export interface Order {
   readonly hostId: string;
@@ -51,7 +54,7 @@ export class Orders {
       throw new Error(`host ${host.name} has not enrolled, yet it is the destination of migration ${migrationId}`);
     const ticket = migrationTicket(this.box.open(credential.agentTokenEncrypted), migrationId, vmId, epoch);
     const destination = { hostId: host.id, hostName: host.name, agentUrl: host.agentUrl, ticket };
-    const { downtimeLimitMs, bandwidthMiBps, timeoutSeconds } = migration;
+    const { downtimeLimitMs, bandwidthMiBps, timeoutSeconds, convergence } = migration;
     return {
       hostId: migration.sourceHostId,
       job: {
@@ -65,6 +68,8 @@ export class Orders {
         downtimeLimitMs,
         bandwidthMiBps,
         timeoutSeconds,
+        convergence,
+        decideAloneAfterSeconds: DECIDE_ALONE_AFTER_SECONDS,
       },
     };
   }

@@ -70,10 +70,10 @@ export class DroverClient {
   vms = {
     list: (query: Filter<c.VmQuery> = {}) => this.page<c.VmView>('/vms', query),
     get: (id: string) => this.send<c.VmView>('GET', `/vms/${at(id)}`),
-    update: (id: string, body: c.UpdateVm) => this.send<c.VmView>('PATCH', `/vms/${at(id)}`, body),
     /** Why is it here, and why does it not move? */
     placement: (id: string) => this.send<c.PlacementView>('GET', `/vms/${at(id)}/placement`),
     create: (body: Input<typeof c.CreateVm>) => this.send<c.VmView>('POST', '/vms', body),
+    update: (id: string, body: c.UpdateVm) => this.send<c.VmView>('PATCH', `/vms/${at(id)}`, body),
     remove: (id: string) => this.send<void>('DELETE', `/vms/${at(id)}`),
     start: (id: string, body: Input<typeof c.StartVm> = {}) =>
       this.send<c.VmView>('POST', `/vms/${at(id)}/start`, body),
@@ -82,6 +82,11 @@ export class DroverClient {
     resume: (id: string) => this.send<c.VmView>('POST', `/vms/${at(id)}/resume`, {}),
     migrate: (id: string, body: Input<typeof c.MigrateVm> = {}) =>
       this.send<c.MigrationView>('POST', `/vms/${at(id)}/migrate`, body),
+    /** All its moves, the latest first. */
+    migrations: (id: string, query: Filter<c.PageQuery> = {}) =>
+      this.page<c.MigrationHop>(`/vms/${at(id)}/migrations`, query),
+    /** What a move would take, measured now. */
+    migrationPrediction: (id: string) => this.send<c.MigrationPrediction>('GET', `/vms/${at(id)}/migration-prediction`),
     /** Console output since `offset`. */
     console: (id: string, offset = 0) =>
       request<c.ConsoleView>(this.connection, 'GET', pathOf(`/vms/${at(id)}/console`, { offset })),
@@ -91,6 +96,8 @@ export class DroverClient {
   migrations = {
     list: (query: Filter<c.MigrationQuery> = {}) => this.page<c.MigrationView>('/migrations', query),
     get: (id: string) => this.send<c.MigrationDetail>('GET', `/migrations/${at(id)}`),
+    /** What everybody who took part had to say. */
+    log: (id: string) => this.send<c.MigrationLogView>('GET', `/migrations/${at(id)}/log`),
     cancel: (id: string) => this.send<c.MigrationView>('POST', `/migrations/${at(id)}/cancel`, {}),
     setParameters: (id: string, body: c.MigrationParameters) =>
       this.send<c.MigrationView>('PATCH', `/migrations/${at(id)}/parameters`, body),

@@ -1,8 +1,9 @@
 /** What crosses between controller and agent, and between two agents, besides the queue. */
 import { z } from 'zod';
 import { Id, Timestamp } from './common.js';
+import { ConvergenceFacts, MeansWanted, MigrationDecision, MigrationStep } from './convergence.js';
 import { HostDriver, IsolationMeasure, Pressure } from './host.js';
-import { DowntimeBreakdown, Iteration, MigrationError, MigrationProgress } from './migration.js';
+import { DowntimeBreakdown, Iteration, MigrationError, MigrationLogLine, MigrationProgress } from './migration.js';
 import { GuestReport, VmSpec } from './vm.js';
 
 /** POST /agents/enrol, with the host's enrolment token as bearer. */
@@ -53,12 +54,27 @@ export type VmReport = z.infer<typeof VmReport>;
 export const MigrationReport = z.object({
   migrationId: Id,
   vmId: Id,
-  status: z.enum(['preparing', 'precopy', 'switchover', 'completed', 'failed', 'cancelled']),
+  status: z.enum([
+    'preparing',
+    'precopy',
+    'switchover',
+    'postcopy',
+    'postcopy_paused',
+    'completed',
+    'failed',
+    'cancelled',
+  ]),
   progress: MigrationProgress.nullable(),
   iterations: z.array(Iteration),
   downtimeMs: z.number().nullable(),
   totalMs: z.number().nullable(),
   downtimeBreakdown: DowntimeBreakdown.nullable(),
+  /** What was done about it so far. */
+  decisions: z.array(MigrationDecision).max(100).default([]),
+  /** All that the next decision rests on; null while there is nothing to decide. */
+  facts: ConvergenceFacts.nullable().default(null),
+  /** Of both ends, when it has ended. */
+  log: z.array(MigrationLogLine).max(600).default([]),
   error: MigrationError.nullable(),
 });
 export type MigrationReport = z.infer<typeof MigrationReport>;
@@ -102,6 +118,8 @@ export const HeartbeatAnswer = z.object({
   /** Copies that lost ownership (a higher epoch runs elsewhere): end them without grace. */
   destroyVms: z.array(z.object({ vmId: Id, epoch: z.int() })),
   peers: z.array(Peer).default([]),
+  /** What to do about migrations that do not converge. */
+  steps: z.array(MigrationStep).default([]),
 });
 export type HeartbeatAnswer = z.infer<typeof HeartbeatAnswer>;
 
@@ -111,7 +129,7 @@ export type StandardDevice = z.infer<typeof StandardDevice>;
 
 /**
  * Agent to agent, bearer = ticket. POST /v1/incoming: phase prepare. `devices`: those that the VM's process has; agents
- * that do not say so give none.
+ * that do not say so give none. `means`: what both ends have to be ready for.
  */
 export const PrepareIncoming = z.object({
   migrationId: Id,
@@ -130,6 +148,7 @@ export const PrepareIncoming = z.object({
       }),
     )
     .default([]),
+  means: MeansWanted.prefault({}),
 });
 export type PrepareIncoming = z.infer<typeof PrepareIncoming>;
 export const PreparedIncoming = z.object({
@@ -147,15 +166,25 @@ export const PreparedIncoming = z.object({
 export type PreparedIncoming = z.infer<typeof PreparedIncoming>;
 /** POST /v1/incoming/{migrationId}/finish, and GET for its state; DELETE gives up before the point of no return. */
 export const IncomingState = z.object({
+  /** `running`: perhaps without all of its memory yet. */
   status: z.enum(['waiting', 'loaded', 'running', 'gone']),
   message: z.string(),
 });
 export type IncomingState = z.infer<typeof IncomingState>;
 
+/** POST /v1/incoming/{migrationId}/recover: post-copy has lost its connection; waits for a new one. -> PreparedIncoming */
+/** GET /v1/incoming/{migrationId}/log: what the destination has to say of it. */
+export const IncomingLog = z.object({ lines: z.array(MigrationLogLine).max(300) });
+export type IncomingLog = z.infer<typeof IncomingLog>;
+/** POST /v1/incoming/{migrationId}/vcpus: these vCPUs go offline for the migration's time; back online on arrival. */
+export const VcpusToRestore = z.object({ vcpus: z.array(z.int().nonnegative()).max(1024) });
+export type VcpusToRestore = z.infer<typeof VcpusToRestore>;
+
 /*
  * Direct orders, controller to agent, bearer = the agent's own token. 404 if the agent does not know the id.
  *   GET   /v1/vms/{id}/console?offset=        -> ConsoleView
  *   POST  /v1/vms/{id}/console                ConsoleInput        -> 204
+ *   GET   /v1/vms/{id}/migration-probe        -> MigrationProbe
  *   POST  /v1/migrations/{id}/cancel          -> 202; 409 past the point of no return
  *   PATCH /v1/migrations/{id}/parameters      MigrationParameters -> 202
  */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Id, Name, Timestamp } from './common.js';
+import { Convergence, DEFAULT_CONVERGENCE } from './convergence.js';
 import { SchedulingPolicy } from './scheduling.js';
 
 export const ClusterView = z.object({
@@ -54,6 +55,8 @@ export const MigrationPolicyView = z.object({
   bandwidthMiBps: z.number().nullable(),
   /** A migration that takes longer is cancelled; the VM runs on at the source. */
   timeoutSeconds: z.int(),
+  /** What may be done about guests that write faster than they are sent. */
+  convergence: Convergence,
   createdAt: Timestamp,
 });
 export type MigrationPolicyView = z.infer<typeof MigrationPolicyView>;
@@ -64,6 +67,7 @@ export const CreateMigrationPolicy = z.object({
   downtimeLimitMs: z.int().min(1).max(60_000).default(300),
   bandwidthMiBps: z.number().min(1).max(100_000).nullable().default(null),
   timeoutSeconds: z.int().min(5).max(86_400).default(600),
+  convergence: Convergence.prefault(DEFAULT_CONVERGENCE),
 });
 export type CreateMigrationPolicy = z.infer<typeof CreateMigrationPolicy>;
 
@@ -74,6 +78,7 @@ export const UpdateMigrationPolicy = z
     downtimeLimitMs: z.int().min(1).max(60_000),
     bandwidthMiBps: z.number().min(1).max(100_000).nullable(),
     timeoutSeconds: z.int().min(5).max(86_400),
+    convergence: Convergence,
   })
   .partial()
   .strict();

@@ -1,6 +1,6 @@
 /** What may be done about a guest that writes faster than its memory can be sent, and what was decided about one. */
 import { z } from 'zod';
-import { Timestamp } from './common.js';
+import { Id, Timestamp } from './common.js';
 
 /** The mildest for the guest first; names are QEMU's where QEMU has the means. */
 export const Means = z.enum([
@@ -69,6 +69,17 @@ export const Convergence = z.strictObject({
 });
 export type Convergence = z.infer<typeof Convergence>;
 
+/** Of policies that say nothing else: what costs the guest little, and nothing that could lose it. */
+export const DEFAULT_CONVERGENCE: z.input<typeof Convergence> = {
+  mode: 'predictive',
+  means: [
+    { means: 'compression' },
+    { means: 'xbzrle' },
+    { means: 'downtime_limit', stepsMs: [500, 1000] },
+    { means: 'throttle', maximumPercent: 80 },
+  ],
+};
+
 /** What was measured when a decision was made, and what the means at hand would have led to. */
 export const DecisionFigures = z.object({
   elapsedMs: z.number(),
@@ -115,9 +126,29 @@ export const MigrationDecision = z.object({
 });
 export type MigrationDecision = z.infer<typeof MigrationDecision>;
 
+/** A decision for a migration's source to carry out; `number`: how many it must know of, and one. */
+export const MigrationStep = MigrationDecision.pick({
+  number: true,
+  means: true,
+  value: true,
+  reason: true,
+  figures: true,
+}).extend({
+  migrationId: Id,
+  restart: z.boolean(),
+});
+export type MigrationStep = z.infer<typeof MigrationStep>;
+
 /** A means that a VM's process has; `inFlight`: also for a migration that runs already. */
 export const MeansAtHand = z.object({ means: Means, inFlight: z.boolean() });
 export type MeansAtHand = z.infer<typeof MeansAtHand>;
+
+/** What both ends of a migration have to be ready for: means that may be applied, and those that it begins with. */
+export const MeansWanted = z.object({
+  allowed: z.array(Means).default([]),
+  begunWith: z.array(z.object({ means: Means, value: z.number().nullable() })).default([]),
+});
+export type MeansWanted = z.infer<typeof MeansWanted>;
 
 /** What a migration's source knows of it: all that a decision rests on. Times in ms of the source's clock. */
 export const ConvergenceFacts = z.object({
@@ -153,6 +184,35 @@ export const ConvergenceFacts = z.object({
   compressedShare: z.number().nullable(),
   deltaShare: z.number().nullable(),
   atHand: z.array(MeansAtHand),
+  /** Empty in reports, which tell them beside. */
   decisions: z.array(MigrationDecision),
 });
 export type ConvergenceFacts = z.infer<typeof ConvergenceFacts>;
+
+/** What an agent measures of a VM that stays: a second of its writing. */
+export const MigrationProbe = z.object({
+  dirtyRateMiBps: z.number().nullable(),
+  /** Memory that its process has: what would have to be sent, at most. */
+  usedMiB: z.number(),
+  atHand: z.array(MeansAtHand),
+});
+export type MigrationProbe = z.infer<typeof MigrationProbe>;
+
+/** What moving a VM would take, by the rule that would decide about it. */
+export const MigrationPrediction = z.object({
+  at: Timestamp,
+  migrationPolicyId: Id,
+  usedMiB: z.number(),
+  dirtyRateMiBps: z.number(),
+  bandwidthMiBps: z.number(),
+  /** measured: in the latest migrations from its host; limit: of its policy; assumed: there is nothing to go by. */
+  bandwidthFrom: z.enum(['measured', 'limit', 'assumed']),
+  /** null: it would not end. */
+  totalMs: z.number().nullable(),
+  downtimeMs: z.number().nullable(),
+  transferredMiB: z.number().nullable(),
+  /** What would have to be done about the guest. */
+  means: z.array(z.object({ means: Means, value: z.number().nullable() })),
+  reason: z.string(),
+});
+export type MigrationPrediction = z.infer<typeof MigrationPrediction>;

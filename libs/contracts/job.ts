@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Id } from './common.js';
 import { Disk } from './storage.js';
+import { Convergence } from './convergence.js';
 import { VmSpec } from './vm.js';
 
 /** Where a migration goes: the destination's agent, and the ticket that it will ask for. */
@@ -43,6 +44,9 @@ export const HostJob = z.discriminatedUnion('kind', [
     downtimeLimitMs: z.int(),
     bandwidthMiBps: z.number().nullable(),
     timeoutSeconds: z.int(),
+    convergence: Convergence.prefault({}),
+    /** The source's agent decides by itself when no heartbeat was answered for so long. */
+    decideAloneAfterSeconds: z.int().min(1).default(10),
   }),
 ]);
 export type HostJob = z.infer<typeof HostJob>;

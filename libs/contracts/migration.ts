@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Id, PageQuery, Timestamp } from './common.js';
+import { Convergence, MigrationDecision } from './convergence.js';
 
 export const MigrationStatus = z.enum([
   'planned',
@@ -7,6 +8,8 @@ export const MigrationStatus = z.enum([
   'preparing',
   'precopy',
   'switchover',
+  'postcopy',
+  'postcopy_paused',
   'completed',
   'failed',
   'cancelled',
@@ -60,6 +63,26 @@ export const MigrationError = z.object({
 });
 export type MigrationError = z.infer<typeof MigrationError>;
 
+/** A line of the log of one of those who took part; `at` is null where whoever wrote it does not say when. */
+export const MigrationLogLine = z.object({
+  at: Timestamp.nullable(),
+  side: z.enum(['controller', 'source', 'destination']),
+  from: z.enum(['controller', 'agent', 'vmm']),
+  level: z.string().max(20),
+  message: z.string().max(4000),
+});
+export type MigrationLogLine = z.infer<typeof MigrationLogLine>;
+export const MigrationLogView = z.object({ lines: z.array(MigrationLogLine) });
+export type MigrationLogView = z.infer<typeof MigrationLogView>;
+
+/** Who carried it out. VMMs of Drover's own are of the version of their agent. */
+export const MigrationVersions = z.object({
+  controller: z.string(),
+  sourceAgent: z.string().nullable(),
+  destinationAgent: z.string().nullable(),
+});
+export type MigrationVersions = z.infer<typeof MigrationVersions>;
+
 export const MigrationTrigger = z.enum(['policy', 'maintenance', 'manual']);
 export type MigrationTrigger = z.infer<typeof MigrationTrigger>;
 
@@ -92,9 +115,21 @@ export type MigrationView = z.infer<typeof MigrationView>;
 export const MigrationDetail = MigrationView.extend({
   iterations: z.array(Iteration),
   downtimeBreakdown: DowntimeBreakdown.nullable(),
+  /** What may be done if it does not converge, as its policy said when it began. */
+  convergence: Convergence,
+  /** What was done, with the figures of each time. */
+  decisions: z.array(MigrationDecision),
+  versions: MigrationVersions.nullable(),
   timeline: z.array(z.object({ at: Timestamp, status: MigrationStatus, message: z.string() })),
 });
 export type MigrationDetail = z.infer<typeof MigrationDetail>;
+
+/** One of a VM's moves, over all hosts that it has ever been on. */
+export const MigrationHop = MigrationView.extend({
+  means: z.array(MigrationDecision.pick({ means: true, value: true, by: true, at: true, failure: true })),
+  versions: MigrationVersions.nullable(),
+});
+export type MigrationHop = z.infer<typeof MigrationHop>;
 
 export const MigrationQuery = PageQuery.extend({
   vmId: Id.optional(),

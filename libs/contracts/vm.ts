@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { Labels } from './affinity.js';
 import { Id, Name, PageQuery, Timestamp } from './common.js';
 import { CreateDisk, Disk, MAX_DISKS } from './storage.js';
+import { MigrationPrediction } from './convergence.js';
 
 export const VmStatus = z.enum(['down', 'starting', 'up', 'paused', 'migrating', 'stopping', 'unknown']);
 export type VmStatus = z.infer<typeof VmStatus>;
@@ -59,7 +60,15 @@ export type GuestReport = z.infer<typeof GuestReport>;
 export const VmPlacement = z.enum(['migratable', 'user_migratable', 'pinned']);
 export type VmPlacement = z.infer<typeof VmPlacement>;
 
-export const UpdateVm = z.object({ labels: Labels, placement: VmPlacement }).partial().strict();
+export const UpdateVm = z
+  .object({
+    labels: Labels,
+    placement: VmPlacement,
+    /** null: that of its cluster. */
+    migrationPolicyId: Id.nullable(),
+  })
+  .partial()
+  .strict();
 export type UpdateVm = z.infer<typeof UpdateVm>;
 
 export const VmView = VmSpec.extend({
@@ -85,6 +94,8 @@ export const VmView = VmSpec.extend({
   /** Exit status of the guest's last run, if it ended by itself. */
   exitCode: z.int().nullable(),
   migrationPolicyId: Id.nullable(),
+  /** What a move would take, as was found when somebody last asked. */
+  migrationPrediction: MigrationPrediction.nullable().default(null),
   /** How often it has ever been migrated. */
   migrationCount: z.int(),
   /** Where its local disks are, or shall be; null if it has none, or has never been started. */
@@ -140,6 +151,8 @@ export type StopVm = z.infer<typeof StopVm>;
 export const MigrateVm = z.object({
   destinationHostId: Id.nullable().default(null),
   reason: z.string().max(500).optional(),
+  /** For this migration alone; that of the VM or its cluster if left out. */
+  migrationPolicyId: Id.optional(),
 });
 export type MigrateVm = z.infer<typeof MigrateVm>;
 

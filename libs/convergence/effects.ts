@@ -111,8 +111,8 @@ export function estimateStep(
   const passMs = fromStart ? restMs : rates.passMs + restMs;
   const allMs = restMs + (fromStart ? 0 : rates.rewrittenBytes / then.bytesPerMs);
   if (step.means === 'post_copy') return { totalMs: allMs, downtimeMs: POSTCOPY_DOWNTIME_MS };
-  if (step.means === 'suspend') return { totalMs: allMs, downtimeMs: allMs };
-  return precopyEstimate(then, restMs, passMs);
+  // The guest is stopped when the present pass has ended.
+  return precopyEstimate(step.means === 'suspend' ? { ...then, downtimeLimitMs: Infinity } : then, restMs, passMs);
 }
 
 /** A figure that is lower than this share of what it was has become better. */

@@ -56,7 +56,7 @@ export function simulate(world: World): Outcome {
   let [remaining, dirty, sent, passStartedAtMs, passContent] = [totalBytes, 0, 0, 0, 0];
   let [factor, slowed] = [1, 1];
   let written: { atMs: number; bytesPerMs: number }[] = [];
-  let allAtOnce = false; // post-copy or suspend: the rest is sent once
+  let allAtOnce = false; // post-copy: the rest is sent once
 
   const outcome = (endedMs: number | null, downtimeMs: number): Outcome => ({
     endedMs,
@@ -78,7 +78,7 @@ export function simulate(world: World): Outcome {
       const number = (passes.at(-1)?.number ?? 0) + 1;
       passes.push({ number, contentBytes: passContent, bytes: passContent / factor, durationMs, dirtyBytes: dirty });
       const speed = passContent / durationMs;
-      if (allAtOnce) return outcome(nowMs, decisions.at(-1)!.means === 'suspend' ? durationMs : 100);
+      if (allAtOnce) return outcome(nowMs, 100);
       if (speed > 0 && dirty / speed <= downtimeLimitMs) return outcome(nowMs + dirty / speed, dirty / speed);
       [remaining, dirty, passContent, passStartedAtMs] = [dirty, 0, 0, nowMs + STEP_MS];
     }
@@ -121,7 +121,8 @@ export function simulate(world: World): Outcome {
     if (means === 'offline_vcpus') slowed = (vcpus - value!) / vcpus;
     if (means === 'compression') factor = 2;
     if (means === 'xbzrle') factor = 1 / 0.3;
-    if (means === 'post_copy' || means === 'suspend') {
+    if (means === 'suspend') downtimeLimitMs = Infinity;
+    if (means === 'post_copy') {
       allAtOnce = true;
       [remaining, dirty, passContent, passStartedAtMs] = [remaining + dirty, 0, 0, nowMs];
     }

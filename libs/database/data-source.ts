@@ -5,6 +5,8 @@ import { Guest1790000200000 } from '../../migrations/1790000200000-guest.js';
 import { Isolation1790000300000 } from '../../migrations/1790000300000-isolation.js';
 import { Storage1790000400000 } from '../../migrations/1790000400000-storage.js';
 import { Drivers1790000600000 } from '../../migrations/1790000600000-drivers.js';
+import { Convergence1790000700000 } from '../../migrations/1790000700000-convergence.js';
+import { History1790000800000 } from '../../migrations/1790000800000-history.js';
 import { Scheduling1790010000000 } from '../../migrations/1790010000000-scheduling.js';
 import { Affinity1790010100000 } from '../../migrations/1790010100000-affinity.js';
 import { ENTITIES } from './entities/index.js';
@@ -35,6 +37,8 @@ export async function openDataSource({ url, poolSize = 10, onError }: Options): 
       Isolation1790000300000,
       Storage1790000400000,
       Drivers1790000600000,
+      Convergence1790000700000,
+      History1790000800000,
       Scheduling1790010000000,
       Affinity1790010100000,
     ],

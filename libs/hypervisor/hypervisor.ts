@@ -1,6 +1,7 @@
 /** What an agent asks of the program that runs its VMs. One process for each VM, which outlives the agent. */
 
 import type { GuestAgent } from './guest-agent.js';
+import type { MeansOfProcess, MeansToApply, MeansWanted } from './migration-means.js';
 
 /** Where the files of a VM's process are. */
 export interface VmPlace {
@@ -117,6 +118,7 @@ export interface MigrateOptions {
   readonly bandwidthMiBps: number | null;
   /** Disks that are mirrored: without a whole copy of each, the VM stays. */
   readonly mirroredDisks?: readonly string[];
+  readonly means?: MeansWanted;
 }
 
 export interface MigrationLimits {
@@ -150,7 +152,17 @@ export interface DowntimeParts {
 export interface OutgoingFigures {
   /** Null where the program does not know ids. */
   readonly migrationId: string | null;
-  readonly status: 'setup' | 'active' | 'device' | 'completed' | 'cancelling' | 'cancelled' | 'failed';
+  readonly status:
+    | 'setup'
+    | 'active'
+    | 'device'
+    /** The guest runs at the destination and its pages follow; paused: the connection is lost. */
+    | 'postcopy'
+    | 'postcopy_paused'
+    | 'completed'
+    | 'cancelling'
+    | 'cancelled'
+    | 'failed';
   /** For `completed`: the destination said that the guest runs there; false or null: only the destination knows. */
   readonly isConfirmed: boolean | null;
   readonly totalBytes: number;
@@ -201,10 +213,21 @@ export interface VmProcess {
   setMigrationLimits(limits: MigrationLimits): Promise<void>;
   /** Calls `listener` whenever the status of a migration has changed; it takes the place of the one before. */
   onMigration(listener: () => void): void;
+  /** What the process can do about a guest that writes too fast; `isMigrating`: now. */
+  means(isMigrating: boolean): Promise<MeansOfProcess[]>;
+  applyMeans(step: MeansToApply): Promise<void>;
+  /** Thread ids of its vCPUs on the host. */
+  vcpuThreads(): Promise<number[]>;
+  /** Post-copy has lost its connection: goes on by another one, to where `waitForRecovery` waits. */
+  resumeMigration(uri: string): Promise<void>;
+  /** The arriving side of the same: waits at a free port of `address`; resolves with the port. */
+  waitForRecovery(address: string): Promise<number>;
   /** Null: this process has not been asked to migrate. */
   queryMigration(): Promise<OutgoingFigures | null>;
-  /** Waits at a free port of `address` for a migration to `epoch`, and no earlier one; resolves with the port. */
-  listen(address: string, epoch: number): Promise<number>;
+  /**
+   * Waits at a free port of `address` for a migration to `epoch`, and no earlier one; resolves with the port.
+   */
+  listen(address: string, epoch: number, means?: MeansWanted): Promise<number>;
   queryIncoming(): Promise<IncomingFigures>;
   /** Starts a guest that is loaded and whose source will never run again; does nothing if it runs already. */
   finishIncoming(): Promise<void>;

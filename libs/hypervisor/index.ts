@@ -18,8 +18,11 @@ export type {
   VmProcess,
 } from './hypervisor.js';
 export { Isolation, type MeasureState } from './isolation/isolation.js';
+export { lastLines } from './process-log.js';
 export { makeVmFolder, runtimeFolderFor } from './runtime-folder.js';
 export { QemuDriver } from './qemu-driver.js';
 export { QEMU_ARCHITECTURES } from './qemu-machines.js';
 export { findQemus, type QemuProgram } from './qemu-programs.js';
+export type { MeansOfProcess, MeansToApply } from './migration-means.js';
+export { VcpuLimit } from './vcpu-limit.js';
 export { VmmDriver } from './vmm-driver.js';

@@ -10,3 +10,15 @@ export function lastLine(file: string): string {
   }
   return text.split('\n').findLast((line) => /^\S/.test(line)) ?? '';
 }
+
+/** Its last lines, stack traces left out. */
+export function lastLines(file: string, count: number): string[] {
+  try {
+    return readFileSync(file, 'utf8')
+      .split('\n')
+      .filter((line) => /^\S/.test(line))
+      .slice(-count);
+  } catch {
+    return []; // it never came to write one
+  }
+}

@@ -9,6 +9,7 @@ import { QmpCommandError, type QmpClient } from '#qmp';
 import type { IncomingFigures, MigrateOptions, MirrorFigures, OutgoingFigures, VmHandle } from './hypervisor.js';
 import { PassLog } from './qemu-passes.js';
 import { outgoingFigures, qemuIncomingFigures } from './query-migrate.js';
+import type { MeansWanted } from './migration-means.js';
 import type { QemuArchitecture } from './qemu-machines.js';
 import { writeTimers } from './qemu-timers.js';
 import { type Exit, QmpVmProcess } from './qmp-process.js';
@@ -64,8 +65,9 @@ export class QemuProcess extends QmpVmProcess {
 
   async endMirrors(): Promise<void> {}
 
-  async migrate({ uri, migrationId, downtimeLimitMs, bandwidthMiBps }: MigrateOptions): Promise<void> {
+  async migrate({ uri, migrationId, downtimeLimitMs, bandwidthMiBps, means }: MigrateOptions): Promise<void> {
     await this.enable(SOURCE_CAPABILITIES);
+    await this.prepareMeans(means);
     await this.setMigrationLimits({ downtimeLimitMs, bandwidthMiBps });
     await this.mark(migrationId);
     this.passes = new PassLog();
@@ -85,8 +87,9 @@ export class QemuProcess extends QmpVmProcess {
     return figures && { ...figures, migrationId, iterations: this.passes.note(answer, performance.now()) };
   }
 
-  async listen(address: string): Promise<number> {
+  async listen(address: string, _epoch: number, means?: MeansWanted): Promise<number> {
     await this.enable(DESTINATION_CAPABILITIES);
+    await this.prepareMeans(means);
     await this.execute('migrate-incoming', { uri: `tcp:${address}:0` });
     return this.listeningPort();
   }

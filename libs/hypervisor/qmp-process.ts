@@ -18,6 +18,15 @@ import {
 } from './hypervisor.js';
 import { GuestAgent } from './guest-agent.js';
 import { lastLine } from './process-log.js';
+import {
+  applyMeans,
+  type Execute,
+  listMeans,
+  type MeansOfProcess,
+  type MeansToApply,
+  prepareMeans,
+  type MeansWanted,
+} from './migration-means.js';
 import { isAlive } from './process-table.js';
 import { type QueryMigrate, listeningPort, migrationParameters, outgoingFigures } from './query-migrate.js';
 
@@ -41,6 +50,7 @@ const RECONNECT_MS = 250;
 export abstract class QmpVmProcess implements VmProcess {
   readonly ended: Promise<VmEnd>;
   private isOver = false;
+  protected readonly command: Execute = (name, given) => this.execute(name, given);
   /** Who asked for the end that has been announced. */
   protected shutdown: 'guest' | 'host' | null = null;
   private migrationListener: () => void = () => undefined;
@@ -77,7 +87,7 @@ export abstract class QmpVmProcess implements VmProcess {
   abstract endMirrors(): Promise<void>;
   abstract dirtyRateMiBps(): Promise<number | null>;
   abstract migrate(options: MigrateOptions): Promise<void>;
-  abstract listen(address: string, epoch: number): Promise<number>;
+  abstract listen(address: string, epoch: number, means?: MeansWanted): Promise<number>;
   abstract queryIncoming(): Promise<IncomingFigures>;
   abstract finishIncoming(): Promise<void>;
 
@@ -110,6 +120,28 @@ export abstract class QmpVmProcess implements VmProcess {
     if (isAlive(this.handle)) process.kill(this.handle.pid, 'SIGKILL');
   }
 
+  means(isMigrating: boolean): Promise<MeansOfProcess[]> {
+    return listMeans(this.command, isMigrating);
+  }
+
+  applyMeans(step: MeansToApply): Promise<void> {
+    return applyMeans(this.command, step);
+  }
+
+  async vcpuThreads(): Promise<number[]> {
+    const vcpus = await this.execute<{ 'thread-id': number }[]>('query-cpus-fast');
+    return vcpus.map((vcpu) => vcpu['thread-id']);
+  }
+
+  async resumeMigration(uri: string): Promise<void> {
+    await this.execute('migrate', { uri, resume: true });
+  }
+
+  async waitForRecovery(address: string): Promise<number> {
+    await this.execute('migrate-recover', { uri: `tcp:${address}:0` });
+    return this.listeningPort();
+  }
+
   async cancelMigration(): Promise<void> {
     await this.execute('migrate_cancel');
   }
@@ -134,6 +166,11 @@ export abstract class QmpVmProcess implements VmProcess {
 
   protected execute<Result = unknown>(command: string, given?: Readonly<Record<string, unknown>>): Promise<Result> {
     return this.qmp.execute<Result>(command, given);
+  }
+
+  /** Before it migrates or is migrated to. */
+  protected prepareMeans(wanted: MeansWanted | undefined): Promise<void> {
+    return wanted ? prepareMeans(this.command, wanted) : Promise.resolve();
   }
 
   protected queryMigrate(): Promise<QueryMigrate> {

@@ -31,7 +31,22 @@ export interface QueryMigrate {
   readonly 'x-drover-incoming'?: { readonly status: string; readonly error: { readonly message: string } | null };
 }
 
-const STATUSES = ['setup', 'active', 'device', 'completed', 'cancelling', 'cancelled', 'failed'] as const;
+/** QEMU's MigrationStatus, as it is told here. */
+const STATUSES: Readonly<Record<string, OutgoingFigures['status']>> = {
+  setup: 'setup',
+  active: 'active',
+  'pre-switchover': 'active',
+  device: 'device',
+  'postcopy-device': 'device',
+  'postcopy-active': 'postcopy',
+  'postcopy-paused': 'postcopy_paused',
+  'postcopy-recover-setup': 'postcopy_paused',
+  'postcopy-recover': 'postcopy',
+  completed: 'completed',
+  cancelling: 'cancelling',
+  cancelled: 'cancelled',
+  failed: 'failed',
+};
 const MIB = 2 ** 20;
 /** `mbps` counts 10^6 bits. */
 const BYTES_PER_MEGABIT = 1e6 / 8;
@@ -41,7 +56,7 @@ const NO_LIMIT = 0;
 /** Null: the process has not been asked to migrate. */
 export function outgoingFigures(answer: QueryMigrate): OutgoingFigures | null {
   if (answer['x-drover-incoming']) return null; // it tells of the migration that came, for none has left
-  const status = STATUSES.find((known) => known === answer.status);
+  const status = STATUSES[answer.status ?? ''];
   if (!status) return null;
   const { ram, 'x-drover': own } = answer;
   const pageBytes = ram?.['page-size'] ?? 4096;

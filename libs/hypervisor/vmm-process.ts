@@ -9,13 +9,13 @@ import type {
 } from './hypervisor.js';
 import { endMirrors, exportDisks, jobId, mirrorDisks, queryMirrors, setMirrorSpeed } from './mirrors.js';
 import { incomingFigures } from './query-migrate.js';
+import type { MeansWanted } from './migration-means.js';
 import { QmpVmProcess } from './qmp-process.js';
 
 const MIB = 2 ** 20;
 const PAGE_BYTES = 4096;
 
 export class VmmProcess extends QmpVmProcess {
-  private readonly command = this.execute.bind(this) as typeof this.execute;
   private lastDirtied: { readonly pages: number; readonly atMs: number } | null = null;
 
   async dirtyRateMiBps(): Promise<number | null> {
@@ -27,7 +27,8 @@ export class VmmProcess extends QmpVmProcess {
     return (((now.pages - before.pages) * PAGE_BYTES) / MIB / (now.atMs - before.atMs)) * 1000;
   }
 
-  async migrate({ uri, migrationId, epoch, mirroredDisks = [], ...limits }: MigrateOptions): Promise<void> {
+  async migrate({ uri, migrationId, epoch, mirroredDisks = [], means, ...limits }: MigrateOptions): Promise<void> {
+    await this.prepareMeans(means);
     await this.setMigrationLimits(limits);
     const identity = { 'x-drover-migration-id': migrationId, 'x-drover-epoch': epoch };
     await this.execute('migrate', { uri, ...identity, 'x-drover-block-jobs': mirroredDisks.map(jobId) });
@@ -54,7 +55,8 @@ export class VmmProcess extends QmpVmProcess {
     return endMirrors(this.command);
   }
 
-  async listen(address: string, epoch: number): Promise<number> {
+  async listen(address: string, epoch: number, means?: MeansWanted): Promise<number> {
+    await this.prepareMeans(means);
     await this.execute('migrate-incoming', { uri: `tcp:${address}:0`, 'x-drover-epoch': epoch - 1 });
     return this.listeningPort();
   }

@@ -25,10 +25,13 @@ export const VM_TRANSITIONS: Transitions<VmStatus> = {
 /** Until switchover a migration may fail or be cancelled; after that its only end is what the destination says. */
 export const MIGRATION_TRANSITIONS: Transitions<MigrationStatus> = {
   planned: ['queued', 'cancelled', 'failed'],
-  queued: ['preparing', 'precopy', 'switchover', 'completed', 'failed', 'cancelled'],
-  preparing: ['precopy', 'switchover', 'completed', 'failed', 'cancelled'],
-  precopy: ['switchover', 'completed', 'failed', 'cancelled'],
-  switchover: ['completed', 'failed', 'cancelled'],
+  queued: ['preparing', 'precopy', 'switchover', 'postcopy', 'postcopy_paused', 'completed', 'failed', 'cancelled'],
+  preparing: ['precopy', 'switchover', 'postcopy', 'postcopy_paused', 'completed', 'failed', 'cancelled'],
+  precopy: ['switchover', 'postcopy', 'postcopy_paused', 'completed', 'failed', 'cancelled'],
+  switchover: ['postcopy', 'postcopy_paused', 'completed', 'failed', 'cancelled'],
+  // The guest runs at the destination: it can only be completed, or lost.
+  postcopy: ['postcopy_paused', 'completed', 'failed'],
+  postcopy_paused: ['postcopy', 'completed', 'failed'],
   completed: [],
   failed: [],
   cancelled: [],

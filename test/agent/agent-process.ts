@@ -2,7 +2,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { HostJob } from '#contracts';
+import type { z } from 'zod';
+import { Convergence, type HostJob } from '#contracts';
 import { ticketFor } from '../../apps/agent/migration/ticket.js';
 import type { FakeController, FakeHost } from './fake-controller.js';
 
@@ -74,7 +75,12 @@ export class AgentProcess {
     destination: AgentProcess,
     vm: Omit<Extract<HostJob, { kind: 'start' }>, 'kind'>,
     migrationId: string,
-    limits: { bandwidthMiBps?: number; timeoutSeconds?: number; epoch?: number } = {},
+    limits: {
+      bandwidthMiBps?: number;
+      timeoutSeconds?: number;
+      epoch?: number;
+      convergence?: z.input<typeof Convergence>;
+    } = {},
   ): Extract<HostJob, { kind: 'migrate' }> {
     const { vmId, spec, epoch: sourceEpoch } = vm;
     const epoch = limits.epoch ?? sourceEpoch + 1;
@@ -91,6 +97,8 @@ export class AgentProcess {
       downtimeLimitMs: 300,
       bandwidthMiBps: limits.bandwidthMiBps ?? null,
       timeoutSeconds: limits.timeoutSeconds ?? 60,
+      convergence: Convergence.parse(limits.convergence ?? {}),
+      decideAloneAfterSeconds: 2,
     };
   }
 

@@ -77,6 +77,7 @@ describe('an arrival', () => {
     ...{ migrationId: randomUUID(), vmId: VM_ID, epoch: 2 },
     spec: { name: 'db-1', vcpus: 1, memoryMiB: 32, image: 'disk', append: '', nics: [], disks },
     devices: [],
+    means: { allowed: [], begunWith: [] },
     disks: disks.map(({ name }) => ({ name, token: `drover-${name}`, allocatedMiB })),
   });
 
@@ -112,7 +113,14 @@ describe('an arrival', () => {
 test('a copy that is not found once it was begun has failed', () => {
   const destination = { hostId: VM_ID, hostName: 'b', agentUrl: 'http://127.0.0.1:1', ticket: 'x' };
   const spec = { name: 'db-1', vcpus: 1, memoryMiB: 32, image: 'disk', append: '', nics: [], disks: [disk()] };
-  const limits = { downtimeLimitMs: 300, bandwidthMiBps: null, timeoutSeconds: 60 };
+  const convergence = { mode: 'predictive' as const, means: [], deadlineSeconds: 60 };
+  const limits = {
+    downtimeLimitMs: 300,
+    bandwidthMiBps: null,
+    timeoutSeconds: 60,
+    convergence,
+    decideAloneAfterSeconds: 5,
+  };
   const ids = { migrationId: randomUUID(), vmId: VM_ID, sourceEpoch: 1, epoch: 2 };
   const begun = newMigrationRecord({ kind: 'migrate', ...ids, spec, destination, ...limits }, new Date().toISOString());
   const nbd = { host: 'b', port: 1, exports: [{ disk: 'data', name: 'secret' }] };

@@ -17,7 +17,7 @@ export class FakeHost {
   enrolment: Enrol | null = null;
   heartbeats: Heartbeat[] = [];
   /** What the next heartbeats are answered. */
-  answer: HeartbeatAnswer = { forgetVms: [], forgetMigrations: [], destroyVms: [], peers: [] };
+  answer: HeartbeatAnswer = { forgetVms: [], forgetMigrations: [], destroyVms: [], peers: [], steps: [] };
 
   constructor(readonly name: string) {}
 

@@ -31,6 +31,8 @@ const order: MigrateJob = {
   downtimeLimitMs: 300,
   bandwidthMiBps: null,
   timeoutSeconds: 600,
+  convergence: { mode: 'predictive', means: [], deadlineSeconds: 120 },
+  decideAloneAfterSeconds: 10,
 };
 
 const inPhase = (phase: MigrationPhase, change: Partial<MigrationRecord> = {}): MigrationRecord => ({
@@ -233,4 +235,48 @@ test('a source that lives is only ever ended when the destination runs the VM', 
         expect(destination.kind === 'running' || migration.status === 'completed').toBe(true);
     }),
   );
+});
+
+describe('a guest that runs at the destination before its memory is there', () => {
+  const paused = { status: 'postcopy_paused' } as const;
+  test('is never given up, and made to run there', () => {
+    const perform = inPhase('perform', { cancel: 'cancelled' });
+    expect(nextStep(perform, seen({ migration: { status: 'postcopy' } }))).toMatchObject({
+      action: 'enter',
+      phase: 'postcopy',
+    });
+    const postcopy = inPhase('postcopy', { cancel: 'cancelled' });
+    const active = seen({ migration: { status: 'postcopy' } });
+    expect(nextStep(postcopy, active).action).toBe('ask_finish');
+    expect(nextStep(postcopy, { ...active, destination: running }).action).toBe('wait');
+    const completed = seen({ migration: { status: 'completed', isConfirmed: true } });
+    expect(nextStep(postcopy, completed)).toMatchObject({ action: 'enter', phase: 'confirm' });
+  });
+
+  test('gets another connection, at growing distances and so many times', () => {
+    const after = (attempts: number, afterMs: number) =>
+      nextStep(inPhase('postcopy', { paused: { sinceMs: START_MS, attempts } }), seen({ migration: paused, afterMs }))
+        .action;
+    expect(nextStep(inPhase('postcopy'), seen({ migration: paused })).action).toBe('recover');
+    expect(after(1, 500)).toBe('wait');
+    expect(after(1, 1000)).toBe('recover');
+    expect(after(5, 14_000)).toBe('wait');
+    expect(after(5, 15_000)).toBe('recover');
+    expect(after(60, 1e9)).toBe('wait');
+  });
+
+  test('is lost with its source', () => {
+    expect(nextStep(inPhase('postcopy'), seen({ isAlive: false }))).toMatchObject({
+      action: 'end_left',
+      error: { code: 'source_died' },
+    });
+  });
+});
+
+test('a migration is begun anew with what its process cannot change in flight', () => {
+  const restarting = inPhase('perform', { isRestarting: true });
+  expect(nextStep(restarting, seen({ migration: { status: 'active' } })).action).toBe('cancel_migration');
+  expect(nextStep(restarting, seen({ migration: { status: 'cancelled' } })).action).toBe('begin_anew');
+  const cancelled = { ...restarting, cancel: 'cancelled' as const };
+  expect(nextStep(cancelled, seen({ migration: { status: 'cancelled' } })).action).toBe('abort');
 });

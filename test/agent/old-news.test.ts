@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import type { Hypervisor, OutgoingFigures, VmProcess } from '#hypervisor';
 import { createLog } from '../../apps/agent/log.js';
+import { Converger } from '../../apps/agent/migration/convergence/converger.js';
+import { MigrationLog } from '../../apps/agent/migration/migration-log.js';
 import { MigrationRecord, newMigrationRecord } from '../../apps/agent/migration/migration-record.js';
 import { OutgoingMigrations } from '../../apps/agent/migration/outgoing.js';
 import { JsonStore } from '../../apps/agent/state/json-store.js';
@@ -37,7 +39,7 @@ function host() {
   );
   const transfers = new VmTransfers(vms, 1024, log);
   const store = JsonStore.open(join(dir, 'migrations'), MigrationRecord, onDamage);
-  const outgoing = new OutgoingMigrations(store, vms, transfers, log);
+  const outgoing = new OutgoingMigrations(store, vms, transfers, new Converger(), Date.now, new MigrationLog(), log);
   return { vms, transfers, store, outgoing, orders: new VmOrders(vms, transfers, log), kill };
 }
 
@@ -47,9 +49,14 @@ test('a cancelled migration waits until the process says how far it is', async (
   vms.create(VM_ID, 4, spec, { phase: 'running', leaving: MIGRATION_ID, process: handle });
   const destination = { hostId: VM_ID, hostName: 'host-2', agentUrl: 'http://127.0.0.1:1', ticket: 'x' };
   const limits = { downtimeLimitMs: 300, bandwidthMiBps: null, timeoutSeconds: 600 };
+  const convergence = { mode: 'predictive', means: [], deadlineSeconds: 120 } as const;
   const ids = { migrationId: MIGRATION_ID, vmId: VM_ID, sourceEpoch: 4, epoch: 5 };
   const record = newMigrationRecord(
-    { kind: 'migrate', ...ids, spec, destination, ...limits },
+    {
+      ...{ kind: 'migrate', ...ids, spec, destination, ...limits },
+      convergence: { ...convergence, means: [] },
+      decideAloneAfterSeconds: 10,
+    },
     new Date().toISOString(),
   );
   store.put(MIGRATION_ID, { ...record, phase: 'perform', uri: 'tcp:h:1', cancel: 'cancelled' });
@@ -67,7 +74,7 @@ test('a cancelled migration waits until the process says how far it is', async (
 
 test('a VM that may have arrived is not thrown away', async () => {
   const { vms, transfers, kill } = host();
-  const incoming = { migrationId: MIGRATION_ID, uri: 'tcp:h:1', nbd: null, madeDisks: [] };
+  const incoming = { migrationId: MIGRATION_ID, uri: 'tcp:h:1', nbd: null, madeDisks: [], offlineVcpus: [] };
   vms.create(VM_ID, 5, spec, { phase: 'incoming', incoming, process: handle });
   await expect(transfers.discard(VM_ID, MIGRATION_ID, 'given up')).rejects.toMatchObject({ code: 'not_ready' });
   expect(kill).not.toHaveBeenCalled();
@@ -76,7 +83,7 @@ test('a VM that may have arrived is not thrown away', async () => {
 
 test('the end that was ordered of a VM that waits does not hit the one that has arrived meanwhile', async () => {
   const { vms, orders } = host();
-  const incoming = { migrationId: MIGRATION_ID, uri: 'tcp:h:1', nbd: null, madeDisks: [] };
+  const incoming = { migrationId: MIGRATION_ID, uri: 'tcp:h:1', nbd: null, madeDisks: [], offlineVcpus: [] };
   const queryIncoming = () => Promise.resolve({ status: 'running', message: '' });
   vms.create(VM_ID, 5, spec, { phase: 'incoming', incoming, process: handle });
   const process = vi.spyOn(vms, 'process').mockReturnValue({ queryIncoming } as unknown as VmProcess);

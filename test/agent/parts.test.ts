@@ -153,6 +153,9 @@ describe('report of a migration', () => {
     downtimeMs: null,
     totalMs: null,
     downtimeBreakdown: null,
+    decisions: [],
+    facts: null,
+    log: [],
     error: null,
   };
 

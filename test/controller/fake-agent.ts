@@ -8,7 +8,16 @@ import type { Enrolled, Heartbeat, HostDriver, HeartbeatAnswer, HostJob, Migrati
 import { type HostWorker, openHostWorker } from '#queue';
 
 const BEAT_MS = 150;
-const NO_PROGRESS = { progress: null, iterations: [], downtimeMs: null, totalMs: null, downtimeBreakdown: null };
+const NO_PROGRESS = {
+  progress: null,
+  iterations: [],
+  downtimeMs: null,
+  totalMs: null,
+  downtimeBreakdown: null,
+  decisions: [],
+  facts: null,
+  log: [],
+};
 
 type MigrateJob = Extract<HostJob, { kind: 'migrate' }>;
 

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Convergence } from '#contracts';
 import { Conflict, Database, NotFound, openDataSource } from '#database';
 import { IllegalTransition } from '#lifecycle';
 import { startTestPostgres, type TestPostgres } from '../postgres.js';
@@ -66,6 +67,8 @@ const move = (vmId: string, epoch: number) => ({
   downtimeLimitMs: 300,
   bandwidthMiBps: null,
   timeoutSeconds: 60,
+  convergence: Convergence.parse({}),
+  versions: null,
 });
 
 test('a status changes along the tables alone, and keeps its time to the millisecond', async () => {

@@ -5,6 +5,8 @@
 import { randomUUID } from 'node:crypto';
 import {
   ClusterView,
+  Convergence,
+  DEFAULT_CONVERGENCE,
   type Disk,
   type EventView,
   type HostView,
@@ -104,6 +106,9 @@ export abstract class SampleDatacenter {
       createdAt: iso(),
       startedAt: iso(),
       endedAt: null,
+      convergence: Convergence.parse(DEFAULT_CONVERGENCE),
+      decisions: [],
+      versions: null,
       iterations: [],
       downtimeBreakdown: null,
       timeline: [
@@ -204,6 +209,7 @@ export abstract class SampleDatacenter {
         downtimeLimitMs,
         bandwidthMiBps,
         timeoutSeconds: 600,
+        convergence: Convergence.parse(DEFAULT_CONVERGENCE),
         createdAt: ago(90_000),
       });
     const cluster = ClusterView.parse({
@@ -272,6 +278,7 @@ export abstract class SampleDatacenter {
         consoleTail: 'pager seq=41 errors=0\npager seq=42 errors=0\n',
         exitCode: index === 6 ? 0 : null,
         migrationPolicyId: null,
+        migrationPrediction: null,
         migrationCount: 0,
         cooldownUntil: null,
         createdAt: ago(80_000),

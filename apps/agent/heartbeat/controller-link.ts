@@ -15,6 +15,9 @@ export class ControllerRefusal extends Error {
 }
 
 export class ControllerLink {
+  /** When it last answered a heartbeat; at first, when this began. */
+  answeredAtMs = Date.now();
+
   constructor(private readonly url: string) {}
 
   /** Throws ControllerRefusal, or another Error if the controller does not answer. */
@@ -24,7 +27,9 @@ export class ControllerLink {
 
   /** Throws as `enrol` does. */
   async beat(token: string, heartbeat: Heartbeat): Promise<HeartbeatAnswer> {
-    return HeartbeatAnswer.parse(await this.post('/api/v1/agents/heartbeat', token, heartbeat));
+    const answer = HeartbeatAnswer.parse(await this.post('/api/v1/agents/heartbeat', token, heartbeat));
+    this.answeredAtMs = Date.now();
+    return answer;
   }
 
   private async post(path: string, token: string, body: object): Promise<unknown> {

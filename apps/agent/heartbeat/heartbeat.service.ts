@@ -65,12 +65,14 @@ export class HeartbeatService {
   }
 
   private async obey(
-    { forgetVms, forgetMigrations, destroyVms, peers }: HeartbeatAnswer,
+    { forgetVms, forgetMigrations, destroyVms, peers, steps }: HeartbeatAnswer,
     told: Heartbeat,
   ): Promise<void> {
     const { orders, outgoing, network, identity } = this.agent;
     await network.setPeers(identity.enrolled!.hostId, peers);
-    for (const migrationId of forgetMigrations) outgoing.forget(migrationId);
+    await outgoing.takeSteps(steps);
+    const toldOf = new Map(told.migrations.map((report) => [report.migrationId, report]));
+    for (const migrationId of forgetMigrations) outgoing.forget(migrationId, toldOf.get(migrationId));
     await Promise.all(forgetVms.map(({ vmId, epoch }) => orders.forget(vmId, epoch)));
     const toldAs = new Map(told.vms.map(({ vmId, status }) => [vmId, status]));
     await Promise.all(destroyVms.map(({ vmId, epoch }) => orders.destroy(vmId, epoch, toldAs.get(vmId)!)));

@@ -1,8 +1,10 @@
 /** Orders that do not go through the queue, because somebody waits for the answer. */
 import { Body, Controller, Get, HttpCode, NotFoundException, Param, Patch, Post, Query } from '@nestjs/common';
-import { ConsoleInput, ConsoleQuery, type ConsoleView, Id, MigrationParameters } from '#contracts';
+import { ConsoleInput, ConsoleQuery, type ConsoleView, Id, MigrationParameters, type MigrationProbe } from '#contracts';
 import { readConsole, writeConsole } from '#hypervisor';
 import { AgentContext } from '../agent-context.js';
+import { probeMigration } from '../migration/convergence/probe.js';
+import { VmRefusal } from '../vms/vm-refusal.js';
 import { Public } from './bearer.guard.js';
 
 /** Most that one answer carries of a console. */
@@ -32,6 +34,13 @@ export class OrdersController {
   ): Promise<object> {
     await this.agent.outgoing.setParameters(id, parameters);
     return {};
+  }
+
+  /** What a migration would have to do with: takes a second. Of a VM that is not migrating. */
+  @Get('vms/:id/migration-probe')
+  async probe(@Param('id', { schema: Id }) id: string): Promise<MigrationProbe> {
+    if (this.agent.vms.record(id)?.leaving) throw new VmRefusal('migrating', `VM ${id} is being migrated now`);
+    return probeMigration(this.agent.vms.processOf(id));
   }
 
   @Get('vms/:id/console')

@@ -16,6 +16,7 @@ export class ArrivalWatch {
     if (this.isBusy) return;
     this.isBusy = true;
     await this.agent.transfers.lookAtArrivals();
+    await this.agent.transfers.restoreVcpus();
     this.isBusy = false;
   }
 }

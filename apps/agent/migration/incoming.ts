@@ -1,12 +1,17 @@
 /** VMs that other hosts' agents bring here. Each shows a ticket that is good for one migration of one VM alone. */
-import type { IncomingState, PreparedIncoming, PrepareIncoming } from '#contracts';
+import type { IncomingState, MigrationLogLine, PreparedIncoming, PrepareIncoming } from '#contracts';
+import { lastLines } from '#hypervisor';
 import type { Identity } from '../state/identity.js';
 import type { VmRecord } from '../vms/vm-record.js';
 import { VmRefusal } from '../vms/vm-refusal.js';
 import type { VmTable } from '../vms/vm-table.js';
 import type { VmTransfers } from '../vms/vm-transfers.js';
 import { exportDisks, makeRoom, unseenDisks } from './disk-arrival.js';
+import type { MigrationLog } from './migration-log.js';
 import { isSameSecret, ticketFor } from './ticket.js';
+
+/** Of a VM's process, told with the log of its migration. */
+export const PROCESS_LINES = 30;
 
 interface Addresses {
   /** Where VMMs wait for migrations. */
@@ -20,6 +25,7 @@ export class IncomingMigrations {
     private readonly identity: Identity,
     private readonly vms: VmTable,
     private readonly transfers: VmTransfers,
+    private readonly log: MigrationLog,
     private readonly addresses: () => Addresses,
   ) {}
 
@@ -33,7 +39,7 @@ export class IncomingMigrations {
       unseenDisks: () => unseenDisks(disks, arrival),
       makeRoom: (unseen) => makeRoom(disks, arrival, unseen),
       listen: async (process, unseen) => ({
-        uri: `tcp:${host}:${await process.listen(bind, arrival.epoch)}`,
+        uri: `tcp:${host}:${await process.listen(bind, arrival.epoch, arrival.means)}`,
         nbd: await exportDisks(process, addresses, unseen),
       }),
     });
@@ -61,6 +67,26 @@ export class IncomingMigrations {
     if (before.status !== 'loaded') return before;
     await this.vms.processOf(vmId).finishIncoming();
     return this.state(migrationId, ticket);
+  }
+
+  /** Post-copy has lost its connection: waits for another one; resolves with where. */
+  async recover(migrationId: string, ticket: string): Promise<string> {
+    const { vmId } = this.find(migrationId, ticket);
+    const { bind, host } = this.addresses();
+    return `tcp:${host}:${await this.vms.processOf(vmId).waitForRecovery(bind)}`;
+  }
+
+  /** These vCPUs are the guest's again as soon as it has arrived. */
+  restoreVcpus(migrationId: string, vcpus: readonly number[], ticket: string): void {
+    const { vmId, incoming } = this.find(migrationId, ticket);
+    this.vms.update(vmId, { incoming: { ...incoming!, offlineVcpus: [...vcpus] } });
+  }
+
+  /** What this host and the VM's process here have to say of it. */
+  linesOf(migrationId: string, ticket: string): MigrationLogLine[] {
+    const { process } = this.find(migrationId, ticket);
+    const lines = this.log.of(migrationId, process ? lastLines(process.log, PROCESS_LINES) : []);
+    return lines.map((line) => ({ ...line, side: 'destination' }));
   }
 
   /** The source runs on: throws away what is here. */

@@ -1,19 +1,29 @@
 /** What the source's agent keeps on disk of a migration, from its order until the controller knows its end. */
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { HostJob, Id, MigrationError, MigrationReport, PreparedIncoming, Timestamp } from '#contracts';
+import { HostJob, Id, MeansAtHand, MigrationError, MigrationReport, PreparedIncoming, Timestamp } from '#contracts';
 
 export type MigrateJob = Extract<HostJob, { kind: 'migrate' }>;
 
 /**
  * libvirt's five phases, and two ways out:
  *
- *     begin -> prepare -> perform -> finish -> confirm -> ended        the VM has left
- *        \________\__________\__> abort ________________/              the VM stays
+ *     begin -> prepare -> perform -> [postcopy ->] finish -> confirm -> ended        the VM has left
+ *        \________\__________\__> abort _______________________________/              the VM stays
  *
- * From `finish` on the source never runs the VM again.
+ * From `postcopy` or `finish` on the source never runs the VM again. A migration that is begun anew, with means that its
+ * process cannot change in flight, goes from `perform` back to `prepare`.
  */
-export const MigrationPhase = z.enum(['begin', 'prepare', 'perform', 'finish', 'confirm', 'abort', 'ended']);
+export const MigrationPhase = z.enum([
+  'begin',
+  'prepare',
+  'perform',
+  'postcopy',
+  'finish',
+  'confirm',
+  'abort',
+  'ended',
+]);
 export type MigrationPhase = z.infer<typeof MigrationPhase>;
 
 export const MigrationRecord = z.object({
@@ -34,6 +44,15 @@ export const MigrationRecord = z.object({
   cancel: z.enum(['cancelled', 'timeout']).nullable(),
   /** Why it ended without success. */
   error: MigrationError.nullable(),
+  /** What can be done about a guest that writes too fast; known after `prepare`. */
+  atHand: z.array(MeansAtHand).default([]),
+  /** What has to be undone at the end, beside what the process undoes. */
+  outside: z.object({ offlineVcpus: z.array(z.int()) }).prefault({ offlineVcpus: [] }),
+  /** How often it has been begun; `isRestarting`: it is cancelled now to be begun anew. */
+  attempt: z.int().default(1),
+  isRestarting: z.boolean().default(false),
+  /** In post-copy: since when its connection has been lost, and how often another one was tried. */
+  paused: z.object({ sinceMs: z.number(), attempts: z.int() }).nullable().default(null),
   report: MigrationReport,
 });
 export type MigrationRecord = z.infer<typeof MigrationRecord>;
@@ -53,6 +72,11 @@ export function newMigrationRecord(order: MigrateJob, startedAt: string): Migrat
     mirroring: null,
     cancel: null,
     error: null,
+    atHand: [],
+    outside: { offlineVcpus: [] },
+    attempt: 1,
+    isRestarting: false,
+    paused: null,
     report: {
       migrationId,
       vmId,
@@ -62,7 +86,14 @@ export function newMigrationRecord(order: MigrateJob, startedAt: string): Migrat
       downtimeMs: null,
       totalMs: null,
       downtimeBreakdown: null,
+      decisions: [],
+      facts: null,
+      log: [],
       error: null,
     },
   };
 }
+
+/** What the process calls this attempt, so that it is not taken for an earlier one. */
+export const attemptId = ({ migrationId, attempt }: MigrationRecord): string =>
+  attempt === 1 ? migrationId : `${migrationId}/${attempt}`;

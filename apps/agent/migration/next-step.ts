@@ -6,6 +6,8 @@ import type { MigrationRecord } from './migration-record.js';
 /** What the source's process says about this migration; `none`: it has not been asked yet. */
 export type SourceMigration =
   | { readonly status: 'none' | 'setup' | 'active' | 'device' | 'cancelling' | 'cancelled' }
+  /** The guest runs at the destination, and its pages follow; paused: the connection is lost. */
+  | { readonly status: 'postcopy' | 'postcopy_paused' }
   | { readonly status: 'completed'; readonly isConfirmed: boolean }
   | { readonly status: 'failed'; readonly code: string; readonly message: string }
   /** It runs, but did not answer this time. */
@@ -34,7 +36,7 @@ export interface Facts {
 export type Step = { readonly reason: string } & (
   | { readonly action: 'wait' }
   /** Go on to that phase, after writing it down. */
-  | { readonly action: 'enter'; readonly phase: 'prepare' | 'finish' | 'confirm' }
+  | { readonly action: 'enter'; readonly phase: 'prepare' | 'postcopy' | 'finish' | 'confirm' }
   | { readonly action: 'enter_perform'; readonly uri: string; readonly nbd: PreparedIncoming['nbd'] }
   /** Give up: the VM stays here. */
   | { readonly action: 'abort'; readonly error: MigrationError }
@@ -44,6 +46,10 @@ export type Step = { readonly reason: string } & (
   | { readonly action: 'migrate'; readonly uri: string }
   /** Order the process to stop migrating. */
   | { readonly action: 'cancel_migration' }
+  /** Throw away what the destination has, and begin anew. */
+  | { readonly action: 'begin_anew' }
+  /** Post-copy goes on by another connection. */
+  | { readonly action: 'recover' }
   /** Note that its time is up. */
   | { readonly action: 'time_out' }
   /** Ask the destination's agent: start a process; tell its state; make sure it runs; throw away what it has. */
@@ -58,6 +64,10 @@ export type Step = { readonly reason: string } & (
 const PREPARE_PATIENCE_MS = 15_000;
 /** How long after a migration's time is up its destination is asked to throw away what it has. */
 const DISCARD_PATIENCE_MS = 300_000;
+/** Between attempts to go on with post-copy: the first ones soon, later ones at leisure. */
+const RECOVER_EVERY_MS = { first: 500, most: 15_000 };
+/** After so many it takes somebody's order. */
+export const MOST_RECOVERIES = 60;
 
 export function nextStep(record: MigrationRecord, facts: Facts): Step {
   switch (record.phase) {
@@ -67,6 +77,8 @@ export function nextStep(record: MigrationRecord, facts: Facts): Step {
       return prepareStep(record, facts);
     case 'perform':
       return performStep(record, facts);
+    case 'postcopy':
+      return postcopyStep(record, facts);
     case 'finish':
       return finishStep(facts);
     case 'confirm':
@@ -117,7 +129,8 @@ function prepareStep({ cancel, startedAt }: MigrationRecord, { source, destinati
   }
 }
 
-function performStep({ order, cancel, startedAt, uri }: MigrationRecord, facts: Facts): Step {
+function performStep(record: MigrationRecord, facts: Facts): Step {
+  const { order, cancel, startedAt, uri, isRestarting } = record;
   const { source, destination, nowMs } = facts;
   if (!source.isAlive) return withoutSource(destination);
   const { migration } = source;
@@ -132,6 +145,7 @@ function performStep({ order, cancel, startedAt, uri }: MigrationRecord, facts: 
     case 'active':
     case 'device':
       if (cancel) return { action: 'cancel_migration', reason: CANCEL_REASONS[cancel] };
+      if (isRestarting) return { action: 'cancel_migration', reason: 'it is to be begun anew with other means' };
       if (isLate) return timeOut;
       return { action: 'wait', reason: `it is ${migration.status}` };
     case 'cancelling':
@@ -141,7 +155,11 @@ function performStep({ order, cancel, startedAt, uri }: MigrationRecord, facts: 
       return migration.isConfirmed
         ? { action: 'enter', phase: 'confirm', reason: 'the destination said that the guest runs there' }
         : { action: 'enter', phase: 'finish', reason: 'the source has let go, but heard nothing after that' };
+    case 'postcopy':
+    case 'postcopy_paused':
+      return { action: 'enter', phase: 'postcopy', reason: 'the guest runs at the destination, its pages follow' };
     case 'cancelled':
+      if (isRestarting && !cancel) return { action: 'begin_anew', reason: 'it is begun anew with other means' };
       return cancelled('perform', cancel ?? 'cancelled');
     case 'failed': {
       const { code, message } = migration;
@@ -186,6 +204,38 @@ function withoutSource(destination: DestinationAnswer): Step {
       return sourceDied('perform');
     default:
       return { action: 'ask_state', reason: 'the source died: only the destination knows how far it came' };
+  }
+}
+
+/** The guest runs at the destination, what it has not got yet is here: neither can be given up. */
+function postcopyStep({ paused }: MigrationRecord, { source, destination, nowMs }: Facts): Step {
+  const lost = (code: string, side: MigrationError['side'], message: string): Step => ({
+    action: 'end_left',
+    error: { code, phase: 'finish', side, message },
+    reason: message,
+  });
+  if (!source.isAlive)
+    return lost(
+      'source_died',
+      'source',
+      'the VM ended at the source while pages of it were missing at the destination',
+    );
+  const { migration } = source;
+  switch (migration.status) {
+    case 'completed':
+      return { action: 'enter', phase: migration.isConfirmed ? 'confirm' : 'finish', reason: 'all pages are there' };
+    case 'failed':
+      return lost(migration.code, 'source', migration.message);
+    case 'postcopy_paused': {
+      const attempts = paused?.attempts ?? 0;
+      const everyMs = Math.min(RECOVER_EVERY_MS.most, RECOVER_EVERY_MS.first * 2 ** Math.min(attempts, 10));
+      if (attempts >= MOST_RECOVERIES) return { action: 'wait', reason: 'it could not be recovered: give the order' };
+      if (paused && nowMs < paused.sinceMs + everyMs) return { action: 'wait', reason: 'it will be tried again soon' };
+      return { action: 'recover', reason: 'the connection of post-copy was lost' };
+    }
+    default:
+      if (destination.kind === 'running') return { action: 'wait', reason: `it is ${migration.status}` };
+      return { action: 'ask_finish', reason: 'the guest is to run at the destination' };
   }
 }
 

@@ -1,12 +1,17 @@
 /** Migrations that take VMs away from this host: carries out what `nextStep` decides, until each has ended. */
-import type { MigrationParameters, MigrationReport } from '#contracts';
+import type { MeansWanted, MigrationParameters, MigrationReport, MigrationStep } from '#contracts';
+import { decide } from '#convergence';
+import { lastLines } from '#hypervisor';
 import type { Log } from '../log.js';
 import type { JsonStore } from '../state/json-store.js';
 import { VmRefusal } from '../vms/vm-refusal.js';
 import type { VmTable } from '../vms/vm-table.js';
 import type { VmTransfers } from '../vms/vm-transfers.js';
 import { copiedDisks, type DiskState, diskState, removeTokens, showTokens } from './disk-departure.js';
-import { type MigrateJob, type MigrationRecord, newMigrationRecord } from './migration-record.js';
+import type { Converger } from './convergence/converger.js';
+import { attemptId, type MigrateJob, type MigrationRecord, newMigrationRecord } from './migration-record.js';
+import { PROCESS_LINES } from './incoming.js';
+import type { MigrationLog } from './migration-log.js';
 import { type DestinationAnswer, type Facts, type SourceMigration, type Step, nextStep } from './next-step.js';
 import { DestinationPeer } from './peer.js';
 import {
@@ -39,6 +44,10 @@ export class OutgoingMigrations {
     private readonly store: JsonStore<MigrationRecord>,
     private readonly vms: VmTable,
     private readonly transfers: VmTransfers,
+    private readonly converger: Converger,
+    /** When the controller last answered, in ms. */
+    private readonly heardAtMs: () => number,
+    private readonly migrationLog: MigrationLog,
     private readonly log: Log,
   ) {}
 
@@ -61,12 +70,17 @@ export class OutgoingMigrations {
   }
 
   reports(): MigrationReport[] {
-    return this.store.all().map(({ report }) => report);
+    return this.store
+      .all()
+      .map(({ report }) => ({ ...report, facts: report.facts && { ...report.facts, decisions: [] } }));
   }
 
-  /** The controller has stored how it ended. */
-  forget(migrationId: string): void {
-    if (this.store.get(migrationId)?.phase === 'ended') this.store.remove(migrationId);
+  /** The controller has stored how it ended, as it was `told`. */
+  forget(migrationId: string, told: MigrationReport | undefined): void {
+    const record = this.store.get(migrationId);
+    if (record?.phase !== 'ended' || (told?.log.length === 0 && record.report.log.length > 0)) return;
+    this.store.remove(migrationId);
+    this.migrationLog.forget(migrationId);
   }
 
   /** Asks for its end; past the point of no return nothing comes of it. Throws VmRefusal if there is none. */
@@ -85,6 +99,15 @@ export class OutgoingMigrations {
       throw new VmRefusal('too_late', `migration ${migrationId} has no limits any more (${phase})`);
     this.update(migrationId, { order: { ...order, ...parameters } });
     if (phase === 'perform') await this.vms.processOf(vmId).setMigrationLimits(parameters);
+  }
+
+  /** Carries out what the controller has decided; a step that has been taken already, or comes too late, is passed over. */
+  async takeSteps(steps: readonly MigrationStep[]): Promise<void> {
+    for (const step of steps) {
+      const record = this.store.get(step.migrationId);
+      if (record?.phase !== 'perform' || step.number !== record.report.decisions.length + 1) continue;
+      await this.takeStep(step, 'controller');
+    }
   }
 
   /** The agent ends; what has been begun goes on in the VMs' processes, and here at the next start. */
@@ -121,7 +144,7 @@ export class OutgoingMigrations {
     const vm = this.vms.record(vmId);
     const isMine = this.transfers.mayLeave(vmId, order.sourceEpoch, migrationId);
     const isAlive = isMine && vm?.end === null;
-    const isAsked = isAlive && ['perform', 'abort'].includes(phase);
+    const isAsked = isAlive && ['perform', 'postcopy', 'abort'].includes(phase);
     const migration = isAsked ? await this.look(migrationId) : UNKNOWN;
     const disks = isAsked && phase === 'perform' ? await this.lookAtDisks(migrationId) : COPYING;
     const { answer } = this.running.get(migrationId)!;
@@ -130,17 +153,22 @@ export class OutgoingMigrations {
 
   /** Asks the source's process, and keeps its figures for the report. */
   private async look(migrationId: string): Promise<SourceMigration> {
-    const { vmId, report } = this.store.get(migrationId)!;
+    const record = this.store.get(migrationId)!;
+    const { vmId } = record;
     const process = this.vms.process(vmId);
     const running = this.running.get(migrationId)!;
     if (!process) return UNKNOWN; // it runs, but has not answered since this agent began
     process.onMigration(running.wakeup.ring);
     try {
       const figures = await process.queryMigration();
-      const migration = sourceMigration(figures, migrationId);
+      const migration = sourceMigration(figures, attemptId(record));
       if (migration.status === 'completed') running.letGoAtMs ??= performance.now();
-      if (figures && migration.status !== 'none')
-        this.store.remember(migrationId, { ...this.store.get(migrationId)!, report: withFigures(report, figures) });
+      if (!figures || migration.status === 'none') return migration;
+      const facts = await this.converger.look(record, process, figures);
+      const now = this.store.get(migrationId)!;
+      this.store.remember(migrationId, { ...now, report: { ...withFigures(now.report, figures), facts } });
+      if (migration.status === 'postcopy' && now.paused) this.update(migrationId, { paused: null });
+      if (migration.status === 'active') await this.decideAlone(migrationId);
       return migration;
     } catch (error) {
       this.log.debug({ migrationId, vmId }, (error as Error).message);
@@ -162,6 +190,45 @@ export class OutgoingMigrations {
     } catch (error) {
       this.log.debug({ migrationId, vmId }, (error as Error).message);
       return COPYING;
+    }
+  }
+
+  /** The controller has been silent for too long: decides by the same rule. */
+  private async decideAlone(migrationId: string): Promise<void> {
+    const { order, report } = this.store.get(migrationId)!;
+    const nowMs = Date.now();
+    if (!report.facts || nowMs - this.heardAtMs() < order.decideAloneAfterSeconds * 1000) return;
+    const { action, step, reason, figures } = decide(report.facts, order.convergence, nowMs);
+    const number = report.decisions.length + 1;
+    if (step)
+      await this.takeStep({ ...step, migrationId, number, reason, figures, restart: action === 'restart' }, 'agent');
+  }
+
+  /** Writes a decision down, and applies it; what comes of it is told with the next report. */
+  private async takeStep(step: MigrationStep, by: 'controller' | 'agent'): Promise<void> {
+    const { migrationId, number, means, value, reason, figures, restart } = step;
+    const record = this.store.get(migrationId)!;
+    const { vmId, order, report } = record;
+    const pass = report.facts?.passes.at(-1)?.number ?? 0;
+    const decision = { number, at: new Date().toISOString(), by, means, value, reason, figures, pass, failure: null };
+    const decisions = [...report.decisions, { ...decision, restarted: restart }];
+    const note = (change: Partial<MigrationRecord>) => this.update(migrationId, change);
+    note({ report: { ...report, decisions }, isRestarting: restart });
+    this.log.info({ migrationId, vmId, by, means, value, restart }, reason);
+    if (restart) return this.running.get(migrationId)?.wakeup.ring();
+    try {
+      const process = this.vms.processOf(vmId);
+      await this.converger.apply(record, step, process, new DestinationPeer(order), ({ offlineVcpus }) =>
+        note({ outside: { offlineVcpus: [...offlineVcpus] } }),
+      );
+      const { order: now } = this.store.get(migrationId)!;
+      if (means === 'downtime_limit') note({ order: { ...now, downtimeLimitMs: value! } });
+    } catch (error) {
+      const { message } = error as Error;
+      this.log.warn({ migrationId, vmId, means, value }, `it could not be applied: ${message}`);
+      const { report: now } = this.store.get(migrationId)!;
+      const failed = now.decisions.map((each) => (each.number === number ? { ...each, failure: message } : each));
+      note({ report: { ...now, decisions: failed } });
     }
   }
 
@@ -189,12 +256,14 @@ export class OutgoingMigrations {
       case 'ask_discard':
         return this.ask(migrationId, peer.discard());
       case 'migrate':
-        return this.vms
-          .processOf(vmId)
-          .migrate({ ...order, uri: step.uri, mirroredDisks: copiedDisks(record).map(({ name }) => name) });
+        return this.migrate(record, step.uri);
       case 'cancel_migration':
         await this.vms.processOf(vmId).cancelMigration();
         return this.pause(migrationId, POLL_MS);
+      case 'begin_anew':
+        return this.beginAnew(record, peer);
+      case 'recover':
+        return this.recover(record, peer);
       case 'time_out':
         return this.update(migrationId, { cancel: 'timeout' });
       case 'abort': {
@@ -202,28 +271,67 @@ export class OutgoingMigrations {
         if (record.mirroring) await this.endMirrors(record);
         // The VM stays whatever becomes of the rest: the controller may know now.
         await this.transfers.stays(vmId, migrationId);
+        await this.undo(record, true);
         const failed = { ...record, error: step.error };
         return this.enter(migrationId, { phase: 'abort', error: step.error, report: stayedReport(failed) });
       }
       case 'quit_source':
+        await this.undo(record, false);
         return this.leave(record);
       case 'end_stays':
-        return this.enter(migrationId, { phase: 'ended' });
+        return this.end(migrationId, { error: record.error, report });
       case 'end_left':
         if (step.error) await this.transfers.lost(vmId, migrationId, step.error.message);
         else await this.leave(record);
-        return this.enter(migrationId, {
-          phase: 'ended',
-          error: step.error,
-          report: endReport(report, step.error),
-        });
+        return this.end(migrationId, { error: step.error, report: endReport(report, step.error) });
+    }
+  }
+
+  private async migrate(record: MigrationRecord, uri: string): Promise<void> {
+    const { migrationId, vmId, order } = record;
+    const process = this.vms.processOf(vmId);
+    const { means } = order.convergence;
+    const mirroredDisks = copiedDisks(record).map(({ name }) => name);
+    const all = means.length > 0 ? await this.converger.meansAtHand(process) : [];
+    // A disk is the destination's at the switchover: it cannot follow, and is not copied once more.
+    const atHand = all.filter((each) => mirroredDisks.length === 0 || (each.inFlight && each.means !== 'post_copy'));
+    this.update(migrationId, { atHand });
+    const id = attemptId(record);
+    await process.migrate({ ...order, migrationId: id, uri, means: meansWanted(record), mirroredDisks });
+  }
+
+  /** With means that the process could not change in flight. The destination's process is started anew, too. */
+  private async beginAnew(record: MigrationRecord, peer: DestinationPeer): Promise<void> {
+    const { migrationId, attempt } = record;
+    await this.ask(migrationId, peer.discard());
+    if (this.running.get(migrationId)!.answer.kind === 'unreachable') return;
+    this.running.get(migrationId)!.answer = { kind: 'not_asked' };
+    this.converger.restarted(migrationId);
+    this.enter(migrationId, { phase: 'prepare', attempt: attempt + 1, isRestarting: false, uri: null });
+  }
+
+  private async recover({ migrationId, vmId, paused }: MigrationRecord, peer: DestinationPeer): Promise<void> {
+    this.update(migrationId, { paused: { sinceMs: Date.now(), attempts: (paused?.attempts ?? 0) + 1 } });
+    const answer = await peer.recover();
+    if (answer.kind !== 'prepared')
+      throw new Error(`the destination cannot go on: ${'message' in answer ? answer.message : answer.kind}`);
+    await this.vms.processOf(vmId).resumeMigration(answer.uri);
+    await this.pause(migrationId, POLL_MS);
+  }
+
+  private async undo(record: MigrationRecord, stays: boolean): Promise<void> {
+    try {
+      await this.converger.undo(record, this.vms.process(record.vmId), stays);
+    } catch (error) {
+      const { migrationId, vmId } = record;
+      this.log.warn({ migrationId, vmId }, `not all is as it was before the migration: ${(error as Error).message}`);
     }
   }
 
   private async askToPrepare(record: MigrationRecord, peer: DestinationPeer): Promise<void> {
     const devices = await this.vms.processOf(record.vmId).devices();
     const disks = await showTokens(this.vms.disks, record);
-    return this.ask(record.migrationId, peer.prepare({ devices: [...devices], disks }));
+    return this.ask(record.migrationId, peer.prepare({ devices: [...devices], disks, means: meansWanted(record) }));
   }
 
   private async mirrorDisks({ migrationId, vmId, nbd, order }: MigrationRecord): Promise<void> {
@@ -261,7 +369,10 @@ export class OutgoingMigrations {
     return this.running.get(migrationId)!.wakeup.pause(ms);
   }
 
-  private phaseReport({ migrationId, phase, report }: MigrationRecord, next: 'prepare' | 'finish' | 'confirm') {
+  private phaseReport(
+    { migrationId, phase, report }: MigrationRecord,
+    next: 'prepare' | 'postcopy' | 'finish' | 'confirm',
+  ) {
     const { letGoAtMs } = this.running.get(migrationId)!;
     const isHandedOver = phase === 'finish' && next === 'confirm' && letGoAtMs !== null;
     return phaseReport(isHandedOver ? withHandover(report, performance.now() - letGoAtMs) : report, next);
@@ -269,8 +380,19 @@ export class OutgoingMigrations {
 
   private enter(migrationId: string, change: Partial<MigrationRecord> & Pick<MigrationRecord, 'phase'>): void {
     this.update(migrationId, change);
-    const { vmId, error, report } = this.store.get(migrationId)!;
-    if (change.phase === 'ended') this.log.info({ migrationId, vmId, status: report.status, error }, 'migration ended');
+  }
+
+  /** Ends it, with what both ends have to say of it. */
+  private async end(migrationId: string, { error, report }: Pick<MigrationRecord, 'error' | 'report'>): Promise<void> {
+    const { vmId, order } = this.store.get(migrationId)!;
+    this.log.info({ migrationId, vmId, status: report.status, error }, 'migration ended');
+    const process = this.vms.record(vmId)?.process;
+    const own = this.migrationLog.of(migrationId, process ? lastLines(process.log, PROCESS_LINES) : []);
+    const log = [
+      ...own.map((line) => ({ ...line, side: 'source' as const })),
+      ...(await new DestinationPeer(order).log()),
+    ];
+    this.update(migrationId, { phase: 'ended', error, report: { ...report, log } });
   }
 
   private update(migrationId: string, change: Partial<MigrationRecord>): void {
@@ -285,4 +407,10 @@ export class OutgoingMigrations {
 }
 
 const COPYING: DiskState = { status: 'running' };
+/** What both ends have to be ready for. */
+const meansWanted = ({ order, report }: MigrationRecord): MeansWanted => ({
+  allowed: order.convergence.means.map(({ means }) => means),
+  begunWith: report.decisions.filter(({ restarted }) => restarted).map(({ means, value }) => ({ means, value })),
+});
+
 const UNKNOWN: SourceMigration = { status: 'unknown' };

@@ -25,6 +25,8 @@ const STATUSES: Record<OutgoingFigures['status'], MigrationReport['status'] | nu
   setup: 'preparing',
   active: 'precopy',
   device: 'switchover',
+  postcopy: 'postcopy',
+  postcopy_paused: 'postcopy_paused',
   completed: 'switchover',
   cancelling: null,
   cancelled: null,
@@ -70,8 +72,17 @@ export function stayedReport({ report, error, cancel }: MigrationRecord): Migrat
 }
 
 /** The report when a phase begins: from `finish` on the source never runs the VM again. */
-export const phaseReport = (report: MigrationReport, phase: 'prepare' | 'finish' | 'confirm'): MigrationReport =>
-  withStatus(report, phase === 'prepare' ? 'preparing' : 'switchover');
+export const phaseReport = (
+  report: MigrationReport,
+  phase: 'prepare' | 'postcopy' | 'finish' | 'confirm',
+): MigrationReport => withStatus(report, PHASE_STATUSES[phase]);
+
+const PHASE_STATUSES = {
+  prepare: 'preparing',
+  postcopy: 'postcopy',
+  finish: 'switchover',
+  confirm: 'switchover',
+} as const;
 
 /**
  * The report of a VM that went on at the destination only when the agents had told it to, which took that long at most.

@@ -43,6 +43,8 @@ export const VmRecord = z.object({
       nbd: PreparedIncoming.shape.nbd,
       /** Disks whose files were made for it, and are of no use unless it arrives. */
       madeDisks: z.array(z.string()).default([]),
+      /** vCPUs that the guest does without until it is here. */
+      offlineVcpus: z.array(z.int()).default([]),
     })
     .nullable(),
   /** The migration that takes it away; until that is decided, the end of the process is not told as the VM's end. */

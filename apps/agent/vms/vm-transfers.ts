@@ -2,6 +2,7 @@
 import type { Disk, PreparedIncoming, PrepareIncoming } from '#contracts';
 import type { VmProcess } from '#hypervisor';
 import type { Log } from '../log.js';
+import { setOnline } from '../migration/convergence/vcpus.js';
 import { VmRefusal } from './vm-refusal.js';
 import type { VmTable } from './vm-table.js';
 
@@ -73,12 +74,15 @@ export class VmTransfers {
       if (isKnown && known.incoming?.uri && this.vms.process(vmId)) {
         return { uri: known.incoming.uri, nbd: known.incoming.nbd };
       }
+      const isBegunAnew =
+        known?.phase === 'gone' && known.incoming?.migrationId === migrationId && known.epoch === epoch;
       if (isKnown) {
         await this.vms.end(vmId, 'it is started anew', { atOnce: true }); // the agent died before it waited
         await this.removeMadeDisks(vmId);
-      } else this.check(arrival);
+      } else if (!isBegunAnew) this.check(arrival);
       const unseen = plan.unseenDisks();
-      const incoming = { migrationId, uri: null, nbd: null, madeDisks: unseen.map(({ name }) => name) };
+      const madeDisks = unseen.map(({ name }) => name);
+      const incoming = { migrationId, uri: null, nbd: null, madeDisks, offlineVcpus: [] };
       await this.removeLeftovers(vmId, unseen);
       await plan.makeRoom(unseen);
       this.vms.create(vmId, epoch, spec, { phase: 'incoming', incoming, devices: [...devices] });
@@ -131,6 +135,20 @@ export class VmTransfers {
     if (await this.noteArrival(vmId)) return;
     const figures = await this.vms.process(vmId)?.queryIncoming();
     if (figures?.status === 'failed') await this.discard(vmId, migrationId, figures.message);
+  }
+
+  /** Gives guests that have arrived the vCPUs back that they did without. Never throws; asks again until they take them. */
+  async restoreVcpus(): Promise<void> {
+    for (const { vmId, phase, incoming } of this.vms.records()) {
+      const agent = this.vms.process(vmId)?.guestAgent;
+      if (phase !== 'running' || !incoming || incoming.offlineVcpus.length === 0 || !agent) continue;
+      try {
+        await setOnline(agent, incoming.offlineVcpus, true);
+        this.vms.update(vmId, { incoming: { ...incoming, offlineVcpus: [] } });
+      } catch (error) {
+        this.log.debug({ vmId }, `the guest has not taken its vCPUs back yet: ${(error as Error).message}`);
+      }
+    }
   }
 
   /** Writes it down if the guest of an incoming VM has begun to run here; true if it runs here. */

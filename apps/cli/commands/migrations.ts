@@ -4,6 +4,7 @@ import { limit, oneOf } from '../arguments.js';
 import { NotFound } from '../failure.js';
 import { findHost, findVm, first, UUID } from '../lookup.js';
 import { change, show } from '../output.js';
+import { meansText } from '../means.js';
 import { ago, mib, ms, record, table } from '../table.js';
 
 const rowOf = (m: MigrationView) => [
@@ -49,8 +50,21 @@ function detailText(m: MigrationDetail): string {
     ms(i.expectedDowntimeMs),
   ]);
   const heading = ['PASS', 'PAGES', 'ZERO', 'SENT', 'TIME', 'MIB/S', 'DIRTY MIB/S', 'REMAINING', 'EXPECTED DOWNTIME'];
+  const decisions = m.decisions.map((d) => [
+    d.at,
+    d.by,
+    meansText(d),
+    d.restarted ? 'begun anew' : (d.failure ?? 'applied'),
+    d.reason,
+  ]);
   const timeline = m.timeline.map((t) => [t.at, t.status, t.message]);
-  return [head, table(heading, passes), table(['AT', 'STATUS', 'WHAT'], timeline)].join('\n\n');
+  const parts = [
+    head,
+    table(heading, passes),
+    ...(decisions.length > 0 ? [table(['AT', 'BY', 'MEANS', 'OUTCOME', 'WHY'], decisions)] : []),
+    table(['AT', 'STATUS', 'WHAT'], timeline),
+  ];
+  return parts.join('\n\n');
 }
 
 /** Migrations have no names. */
@@ -85,6 +99,16 @@ export function migrationCommands(program: Command): void {
       show(command, async (client) => {
         const value = await client.migrations.get(migrationId(id));
         return { value, text: detailText(value) };
+      }),
+    );
+  migrations
+    .command('log <id>')
+    .description('what controller, agents and VMMs had to say of it')
+    .action((id: string, _options, command: Command) =>
+      show(command, async (client) => {
+        const value = await client.migrations.log(migrationId(id));
+        const rows = value.lines.map((l) => [l.at, l.side, l.from, l.level, l.message]);
+        return { value, text: table(['AT', 'SIDE', 'FROM', 'LEVEL', 'MESSAGE'], rows) };
       }),
     );
   migrations

@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
-import type { MigrationPolicyView, SchedulingPolicy } from '#contracts';
-import { wholeNumber } from '../arguments.js';
+import { Convergence, type MigrationPolicyView, type SchedulingPolicy } from '#contracts';
+import { oneOf, wholeNumber } from '../arguments.js';
 import { UsageError } from '../failure.js';
 import { all, findCluster, findMigrationPolicy } from '../lookup.js';
+import { changedConvergence, convergenceText } from '../means.js';
 import { change, show } from '../output.js';
 import { parametersOf, policyOf, POLICY_NAMES } from '../policy.js';
 import { record, table } from '../table.js';
@@ -10,12 +11,14 @@ import { record, table } from '../table.js';
 const policyText = (policy: SchedulingPolicy) =>
   record({ policy: policy.name, ...('parameters' in policy ? policy.parameters : {}) });
 
-const MIGRATION_HEADING = ['NAME', 'DOWNTIME LIMIT MS', 'MIB/S', 'TIMEOUT S', 'DESCRIPTION'];
+const MIGRATION_HEADING = ['NAME', 'DOWNTIME LIMIT MS', 'MIB/S', 'TIMEOUT S', 'DEADLINE S', 'MEANS', 'DESCRIPTION'];
 const migrationRow = (p: MigrationPolicyView) => [
   p.name,
   p.downtimeLimitMs,
   p.bandwidthMiBps ?? 'unlimited',
   p.timeoutSeconds,
+  p.convergence.deadlineSeconds,
+  convergenceText(p.convergence),
   p.description,
 ];
 
@@ -23,6 +26,9 @@ interface MigrationPolicyOptions {
   readonly downtimeLimit?: number;
   readonly bandwidth?: number | 'unlimited';
   readonly timeout?: number;
+  readonly deadline?: number;
+  readonly mode?: Convergence['mode'];
+  readonly means?: string;
 }
 
 const bandwidth = (text: string) => (text === 'unlimited' ? text : wholeNumber(text));
@@ -86,15 +92,23 @@ export function policyCommands(program: Command): void {
     .option('--downtime-limit <ms>', 'longest pause of the guest at the switchover', wholeNumber)
     .option('--bandwidth <MiB/s>', "limit of one migration, or 'unlimited'", bandwidth)
     .option('--timeout <seconds>', 'a migration that takes longer is cancelled', wholeNumber)
+    .option('--deadline <seconds>', 'how long it should take at most', wholeNumber)
+    .addOption(
+      oneOf('--mode <mode>', 'means in the order given, or the mildest that will do', Convergence.shape.mode.unwrap()),
+    )
+    .option('--means <list>', 'allowed means, such as downtime_limit,throttle:maximumPercent=80,post_copy')
     .action((policy: string, options: MigrationPolicyOptions, command: Command) =>
       change(command, async (client) => {
         if (Object.keys(options).length === 0)
-          throw new UsageError('nothing to set; give --downtime-limit, --bandwidth or --timeout');
-        const { id } = await findMigrationPolicy(client, policy);
+          throw new UsageError(
+            'nothing to set; give --downtime-limit, --bandwidth, --timeout, --deadline, --mode or --means',
+          );
+        const { id, convergence } = await findMigrationPolicy(client, policy);
         const value = await client.migrationPolicies.update(id, {
           downtimeLimitMs: options.downtimeLimit,
           bandwidthMiBps: options.bandwidth === 'unlimited' ? null : options.bandwidth,
           timeoutSeconds: options.timeout,
+          convergence: changedConvergence(convergence, options),
         });
         return { value, text: table(MIGRATION_HEADING, [migrationRow(value)]) };
       }),

@@ -1,11 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { Heartbeat, HeartbeatAnswer, MigrationReport } from '#contracts';
+import type { Heartbeat, HeartbeatAnswer, MigrationReport, MigrationStep } from '#contracts';
+import { decide } from '#convergence';
 import { Database, type Host, type Repositories } from '#database';
 import { allows, hasEnded, MIGRATION_TRANSITIONS } from '#lifecycle';
 import { overUtilizedSince, smooth, smoothingWeight } from '#planner';
 import { type Log, LOG } from '../log.js';
 import { Metrics } from '../metrics/metrics.js';
-import { cancelMigration, completeMigration, failMigration } from '../migrations/lifecycle.js';
+import { cancelMigration, completeMigration, failMigration, tellDecisions } from '../migrations/lifecycle.js';
 import { Orders } from '../orders.js';
 import { judgeCopy } from '../reconciler/decide.js';
 import { migrationFacts, Reconciler, type Settled, vmFacts } from '../reconciler/reconciler.js';
@@ -24,7 +25,7 @@ export class HeartbeatService {
   ) {}
 
   async accept(hostId: string, beat: Heartbeat, now: Date): Promise<HeartbeatAnswer> {
-    const { answer, decided } = await this.db.transaction(async (tx) => {
+    const { answer, decided, steps } = await this.db.transaction(async (tx) => {
       const host = await tx.hosts.lock(hostId);
       const weight = smoothingWeight(host.lastHeartbeatAt, now);
       await this.saveHost(tx, host, beat, weight, now);
@@ -37,13 +38,14 @@ export class HeartbeatService {
       const forgetMigrations: string[] = [];
       for (const report of beat.migrations)
         if (await this.saveMigration(tx, hostId, report, now)) forgetMigrations.push(report.migrationId);
+      const toTake = await stepsFor(tx, beat);
       const settled = await this.reconciler.settle(tx, await tx.vms.byIds(vmIds), now);
       const copies = judge(hostId, beat, settled);
       const stale = vmIds.filter(
         (id) => settled.vms.get(id)?.hostId !== hostId && !beat.vms.some(({ vmId }) => vmId === id),
       );
       await tx.reports.forget(hostId, stale);
-      return { answer: { ...copies, forgetMigrations }, decided: settled };
+      return { answer: { ...copies, forgetMigrations }, decided: settled, steps: toTake };
     });
     for (const copy of answer.destroyVms)
       this.log.warn({ hostId, ...copy }, 'this copy owns nothing; its host is told to end it');
@@ -51,7 +53,7 @@ export class HeartbeatService {
     for (const { migrationId, status, totalMs, downtimeMs } of beat.migrations)
       if (status === 'completed' && answer.forgetMigrations.includes(migrationId))
         this.metrics.migrationCompleted(totalMs, downtimeMs);
-    return { ...answer, peers: await this.peers.of(hostId) };
+    return { ...answer, peers: await this.peers.of(hostId), steps };
   }
 
   private async saveHost(tx: Repositories, host: Host, beat: Heartbeat, weight: number, now: Date): Promise<void> {
@@ -89,9 +91,11 @@ export class HeartbeatService {
       this.log.warn({ hostId, migrationId }, 'a host reports a migration that is not its own; it is told to forget it');
       return true;
     }
-    const { progress, downtimeMs, totalMs, downtimeBreakdown } = report;
-    const figures = { progress, downtimeMs, totalMs, downtimeBreakdown, reportedAt: now };
+    const { progress, downtimeMs, totalMs, downtimeBreakdown, decisions, log } = report;
+    const told = log.length > 0 ? { log } : {};
+    const figures = { progress, downtimeMs, totalMs, downtimeBreakdown, decisions, reportedAt: now, ...told };
     await tx.migrations.saveIterations(migrationId, iterations);
+    await tellDecisions(tx, migration, decisions, now);
     if (hasEnded(migration.status)) {
       if (migration.status === status) await tx.migrations.update(migrationId, figures);
       else
@@ -121,6 +125,19 @@ export class HeartbeatService {
       this.log.info({ migrationId, vmId: migration.vmId, status, totalMs, downtimeMs }, 'migration');
     return hasEnded(status);
   }
+}
+
+/** What to do about the migrations that this host tells of, by the figures that it told. */
+async function stepsFor(tx: Repositories, { sentAt, migrations }: Heartbeat): Promise<MigrationStep[]> {
+  const steps: MigrationStep[] = [];
+  for (const { migrationId, status, facts, decisions } of migrations) {
+    if (status !== 'precopy' || !facts) continue;
+    const { convergence } = await tx.migrations.get(migrationId);
+    const { action, step, reason, figures } = decide({ ...facts, decisions }, convergence, Date.parse(sentAt));
+    const number = decisions.length + 1;
+    if (step) steps.push({ ...step, migrationId, number, reason, figures, restart: action === 'restart' });
+  }
+  return steps;
 }
 
 /** What the agent may forget of its copies, and which of them it must end. */

@@ -1,8 +1,9 @@
 /** Beginning and end of a migration, as rows; each within the caller's transaction. */
-import type { MigrationError, MigrationReport, MigrationTrigger } from '#contracts';
+import type { MigrationDecision, MigrationError, MigrationReport, MigrationTrigger } from '#contracts';
 import type { Host, Migration, Repositories, Vm } from '#database';
 import { allows, VM_TRANSITIONS } from '#lifecycle';
 import { cooldownMs, remember } from '#planner';
+import { VERSION } from '../version.js';
 
 interface Beginning {
   readonly vm: Vm;
@@ -11,6 +12,8 @@ interface Beginning {
   readonly trigger: MigrationTrigger;
   readonly reason: string;
   readonly planId: string | null;
+  /** By which it is carried out; that of the VM or its cluster if left out. */
+  readonly policyId?: string | undefined;
 }
 
 /** Plans and queues the migration; the caller sends the order. Throws IllegalTransition unless the VM is up. */
@@ -19,8 +22,9 @@ export async function beginMigration(tx: Repositories, beginning: Beginning, now
   const { lastEpoch } = await tx.vms.lock(beginning.vm.id);
   const epoch = lastEpoch + 1;
   const vm = await tx.vms.changeStatus(beginning.vm.id, 'migrating', { lastEpoch: epoch, statusReason: reason }, now);
-  const policyId = vm.migrationPolicyId ?? (await tx.clusters.get(vm.clusterId)).migrationPolicyId;
-  const { downtimeLimitMs, bandwidthMiBps, timeoutSeconds } = await tx.migrationPolicies.get(policyId);
+  const policyId =
+    beginning.policyId ?? vm.migrationPolicyId ?? (await tx.clusters.get(vm.clusterId)).migrationPolicyId;
+  const { downtimeLimitMs, bandwidthMiBps, timeoutSeconds, convergence } = await tx.migrationPolicies.get(policyId);
   const planned = await tx.migrations.create(
     {
       clusterId: vm.clusterId,
@@ -38,6 +42,8 @@ export async function beginMigration(tx: Repositories, beginning: Beginning, now
       downtimeLimitMs,
       bandwidthMiBps,
       timeoutSeconds,
+      convergence,
+      versions: { controller: VERSION, sourceAgent: source.agentVersion, destinationAgent: destination.agentVersion },
     },
     now,
   );
@@ -53,7 +59,7 @@ export async function beginMigration(tx: Repositories, beginning: Beginning, now
   return migration;
 }
 
-type Figures = Pick<MigrationReport, 'progress' | 'downtimeMs' | 'totalMs' | 'downtimeBreakdown'>;
+type Figures = Pick<MigrationReport, 'progress' | 'decisions' | 'downtimeMs' | 'totalMs' | 'downtimeBreakdown'>;
 const milliseconds = (value: number) => `${Math.round(value)} ms`;
 
 /** The destination's copy owns the VM from now on. */
@@ -125,6 +131,19 @@ export async function cancelMigration(
   const text = `the migration of ${migration.vmName} to ${migration.destinationHostName} was cancelled`;
   await tx.events.add('warning', 'migration.cancelled', text, subjectOf(migration), now);
   await coolDown(tx, migration, now);
+}
+
+/** An event for each means that was applied since the source told last. */
+export async function tellDecisions(
+  tx: Repositories,
+  migration: Migration,
+  decisions: readonly MigrationDecision[],
+  now: Date,
+): Promise<void> {
+  for (const { reason, by } of decisions.slice(migration.decisions.length)) {
+    const text = `${migration.vmName}: ${reason}${by === 'agent' ? ' (decided by its host)' : ''}`;
+    await tx.events.add('info', 'migration.step', text, subjectOf(migration), now);
+  }
 }
 
 /** A policy does not try again at once what has just not worked. */

@@ -1,4 +1,4 @@
-import type { MigrationView } from '#contracts';
+import type { MigrationHop, MigrationView } from '#contracts';
 import type { Migration } from '#database';
 
 export const migrationView = (migration: Migration): MigrationView => ({
@@ -22,4 +22,11 @@ export const migrationView = (migration: Migration): MigrationView => ({
   createdAt: migration.createdAt.toISOString(),
   startedAt: migration.startedAt?.toISOString() ?? null,
   endedAt: migration.endedAt?.toISOString() ?? null,
+});
+
+/** A VM's move, with what was done about it and by whom. */
+export const migrationHop = (migration: Migration): MigrationHop => ({
+  ...migrationView(migration),
+  means: migration.decisions.map(({ means, value, by, at, failure }) => ({ means, value, by, at, failure })),
+  versions: migration.versions,
 });

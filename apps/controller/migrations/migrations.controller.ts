@@ -1,6 +1,15 @@
 import { Body, Controller, Get, Param, Patch, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
-import { Id, MigrationDetail, MigrationParameters, MigrationQuery, MigrationView, type Page, pageOf } from '#contracts';
+import {
+  Id,
+  MigrationDetail,
+  MigrationLogView,
+  MigrationParameters,
+  MigrationQuery,
+  MigrationView,
+  type Page,
+  pageOf,
+} from '#contracts';
 import { Database } from '#database';
 import { Returns } from '../http/returns.js';
 import { migrationView } from './migration.view.js';
@@ -27,6 +36,13 @@ export class MigrationsController {
   @Returns(MigrationDetail)
   get(@Param('id', { schema: Id }) id: string): Promise<MigrationDetail> {
     return this.migrations.detail(id);
+  }
+
+  /** What controller, agents and VMMs had to say of it; those of both hosts when it has ended. */
+  @Get(':id/log')
+  @Returns(MigrationLogView)
+  log(@Param('id', { schema: Id }) id: string): Promise<MigrationLogView> {
+    return this.migrations.log(id);
   }
 
   /** Until the switchover; the VM runs on at its source. */

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { z } from 'zod';
-import type { MigrationDetail, MigrationParameters } from '#contracts';
+import type { MigrationDetail, MigrationLogView, MigrationParameters } from '#contracts';
 import { Database, type Migration, NotFound } from '#database';
 import { hasEnded, IllegalTransition } from '#lifecycle';
 import { AgentClient } from '../agents/agent-client.js';
@@ -24,8 +24,30 @@ export class MigrationsService {
       ...migrationView(migration),
       iterations: await this.db.migrations.iterations(id),
       downtimeBreakdown: migration.downtimeBreakdown,
+      convergence: migration.convergence,
+      decisions: migration.decisions,
+      versions: migration.versions,
       timeline: timeline.map(({ at, status, message }) => ({ at: at.toISOString(), status, message })),
     };
+  }
+
+  /** What everybody who took part had to say, in order; lines that do not say when follow those of their side. */
+  async log(id: string): Promise<MigrationLogView> {
+    const timeline = await this.db.migrations.timeline(id);
+    const events = await this.db.events.ofMigration(id);
+    const own = [
+      ...timeline.map(({ at, status, message }) => ({ at, level: 'info', message: `${status}: ${message}` })),
+      ...events.map(({ at, severity, message }) => ({ at, level: severity, message })),
+    ].map(({ at, ...line }) => ({
+      ...line,
+      at: at.toISOString(),
+      side: 'controller' as const,
+      from: 'controller' as const,
+    }));
+    const both = await this.db.migrations.log(id);
+    const timed = [...own, ...both].filter(({ at }) => at !== null);
+    const inOrder = timed.toSorted((a, b) => Date.parse(a.at!) - Date.parse(b.at!));
+    return { lines: [...inOrder, ...both.filter(({ at }) => at === null)] };
   }
 
   /** Nothing has begun: it ends here. Else its source is asked, and reports the end. */

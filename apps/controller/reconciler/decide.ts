@@ -105,6 +105,9 @@ function decideNewOwner(owner: CopyFacts, { vm, host, migration }: Situation, no
     const reason = `${name} runs it in epoch ${owner.epoch}, the row was at ${vm.epoch}`;
     return { action: 'follow', hostId: owner.hostId, epoch: owner.epoch, reason };
   }
+  // In post-copy the source still has pages that the guest needs, and tells the end itself.
+  const isPostcopy = migration.status === 'postcopy' || migration.status === 'postcopy_paused';
+  if (isPostcopy && answers(host(migration.sourceHostId))) return null;
   if (owner.status !== 'up' && owner.status !== 'paused') return null;
   if (now - owner.since < PATIENCE.completionMs) return null;
   const reason = `${name} runs it; ${host(migration.sourceHostId).name} has not told how the migration ended`;

@@ -139,6 +139,8 @@ const subjectOf = (vm: Vm, hostId: string | null) => ({ vmId: vm.id, clusterId: 
 const PHASES: Partial<Record<MigrationStatus, MigrationError['phase']>> = {
   preparing: 'prepare',
   precopy: 'perform',
+  postcopy: 'finish',
+  postcopy_paused: 'finish',
   switchover: 'finish',
 };
 

@@ -20,6 +20,7 @@ export const vmView = (vm: Vm): VmView => ({
   guest: vm.guest,
   exitCode: vm.exitCode,
   migrationPolicyId: vm.migrationPolicyId,
+  migrationPrediction: vm.migrationPrediction,
   migrationCount: vm.migrationCount,
   diskHostId: vm.disks.some(({ kind }) => kind === 'local') ? vm.diskHostId : null,
   cooldownUntil: vm.cooldownUntil?.toISOString() ?? null,

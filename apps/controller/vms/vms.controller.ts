@@ -8,9 +8,12 @@ import {
   CreateVm,
   Id,
   MigrateVm,
+  MigrationHop,
+  MigrationPrediction,
   MigrationView,
   type Page,
   pageOf,
+  PageQuery,
   PlacementView,
   StartVm,
   StopVm,
@@ -22,7 +25,8 @@ import { Database } from '#database';
 import { AgentClient } from '../agents/agent-client.js';
 import { Refused } from '../http/problems.js';
 import { Returns, ReturnsNothing } from '../http/returns.js';
-import { migrationView } from '../migrations/migration.view.js';
+import { migrationHop, migrationView } from '../migrations/migration.view.js';
+import { PredictionService } from '../migrations/prediction.service.js';
 import { vmView } from './vm.view.js';
 import { VmsService } from './vms.service.js';
 
@@ -33,6 +37,7 @@ export class VmsController {
   constructor(
     private readonly db: Database,
     private readonly vms: VmsService,
+    private readonly predictions: PredictionService,
     private readonly agents: AgentClient,
   ) {}
 
@@ -109,6 +114,24 @@ export class VmsController {
     @Body({ schema: MigrateVm }) body: MigrateVm,
   ): Promise<MigrationView> {
     return migrationView(await this.vms.migrate(id, body, new Date()));
+  }
+
+  /** All its moves, the latest first, whatever has become of the hosts. */
+  @Get(':id/migrations')
+  @Returns(pageOf(MigrationHop))
+  async migrations(
+    @Param('id', { schema: Id }) id: string,
+    @Query({ schema: PageQuery }) query: PageQuery,
+  ): Promise<Page<MigrationHop>> {
+    const { items, nextCursor } = await this.db.migrations.page({ ...query, vmId: id });
+    return { items: items.map(migrationHop), nextCursor };
+  }
+
+  /** What a move would take, measured now: a second of what the guest writes. */
+  @Get(':id/migration-prediction')
+  @Returns(MigrationPrediction)
+  prediction(@Param('id', { schema: Id }) id: string): Promise<MigrationPrediction> {
+    return this.predictions.predict(id, new Date());
   }
 
   /** What the guest wrote, from the host that it runs on. */

@@ -50,6 +50,15 @@ export class VmsService {
     return vm;
   }
 
+  /** Who may move it, its labels, and its policy for migrations that begin afterwards. */
+  update(id: string, values: UpdateVm): Promise<Vm> {
+    return this.db.transaction(async (tx) => {
+      const vm = await tx.vms.lock(id);
+      if (values.migrationPolicyId) await tx.migrationPolicies.get(values.migrationPolicyId);
+      return tx.vms.update(vm, values);
+    });
+  }
+
   async start(id: string, hostId: string | null, now: Date): Promise<Vm> {
     const vm = await this.db.transaction(async (tx) => {
       const { clusterId } = await tx.vms.get(id);
@@ -86,7 +95,11 @@ export class VmsService {
     return vm;
   }
 
-  async migrate(id: string, { destinationHostId, reason }: MigrateVm, now: Date): Promise<Migration> {
+  async migrate(
+    id: string,
+    { destinationHostId, reason, migrationPolicyId }: MigrateVm,
+    now: Date,
+  ): Promise<Migration> {
     const { migration, order } = await this.db.transaction(async (tx) => {
       const { clusterId } = await tx.vms.get(id);
       await tx.clusters.lockDecisions(clusterId);
@@ -104,18 +117,13 @@ export class VmsService {
       const why = reason ?? 'ordered by the administrator';
       const begun = await beginMigration(
         tx,
-        { vm, source, destination, trigger: 'manual', reason: why, planId: null },
+        { vm, source, destination, trigger: 'manual', reason: why, planId: null, policyId: migrationPolicyId },
         now,
       );
       return { migration: begun, order: await this.orders.migrateOrder(tx, begun, vm) };
     });
     await this.orders.send([order]);
     return migration;
-  }
-
-  /** Who may move it, and its labels. */
-  update(id: string, values: UpdateVm): Promise<Vm> {
-    return this.db.transaction(async (tx) => tx.vms.update(await tx.vms.lock(id), values));
   }
 
   /** Why it is where it is: what every host is to it under the cluster's policy. */

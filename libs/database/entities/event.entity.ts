@@ -33,6 +33,7 @@ export class Event {
   @Column({ ...UUID, nullable: true })
   vmId!: string | null;
 
+  @Index()
   @Column({ ...UUID, nullable: true })
   migrationId!: string | null;
 

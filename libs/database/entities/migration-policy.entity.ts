@@ -1,5 +1,6 @@
 import { Check, Column, Entity, PrimaryGeneratedColumn } from 'typeorm';
-import { CREATED, EMPTY_TEXT, REAL, TEXT } from './columns.js';
+import type { Convergence } from '#contracts';
+import { CREATED, EMPTY_TEXT, JSON_VALUE, REAL, TEXT } from './columns.js';
 
 @Entity('migration_policy')
 @Check('migration_policy_downtime_limit_ms_check', 'downtime_limit_ms > 0')
@@ -24,6 +25,9 @@ export class MigrationPolicy {
 
   @Column()
   timeoutSeconds!: number;
+
+  @Column(JSON_VALUE)
+  convergence!: Convergence;
 
   @Column(CREATED)
   createdAt!: Date;

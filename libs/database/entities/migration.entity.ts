@@ -1,10 +1,14 @@
 import { Check, Column, Entity, ForeignKey, Generated, Index, PrimaryColumn, PrimaryGeneratedColumn } from 'typeorm';
 import type {
+  Convergence,
   DowntimeBreakdown,
+  MigrationDecision,
   MigrationError,
+  MigrationLogLine,
   MigrationProgress,
   MigrationStatus,
   MigrationTrigger,
+  MigrationVersions,
 } from '#contracts';
 import { CREATED, JSON_VALUE, MIGRATION_STATUS, MIGRATION_TRIGGER, REAL, TEXT, TIME, UUID } from './columns.js';
 
@@ -84,6 +88,21 @@ export class Migration {
 
   @Column()
   timeoutSeconds!: number;
+
+  /** As its policy said when it began. */
+  @Column(JSON_VALUE)
+  convergence!: Convergence;
+
+  /** What was done about it, as its source told last. */
+  @Column({ ...JSON_VALUE, default: [] })
+  decisions!: MigrationDecision[];
+
+  @Column({ ...JSON_VALUE, nullable: true })
+  versions!: MigrationVersions | null;
+
+  /** Of source and destination, told with the end; long, and read for one migration alone. */
+  @Column({ ...JSON_VALUE, default: [], select: false })
+  log?: MigrationLogLine[];
 
   @Column({ ...JSON_VALUE, nullable: true })
   progress!: MigrationProgress | null;

@@ -1,5 +1,14 @@
 import { Check, Column, Entity, ForeignKey, Index, PrimaryGeneratedColumn } from 'typeorm';
-import type { Architecture, Disk, GuestReport, HypervisorName, Nic, VmPlacement, VmStatus } from '#contracts';
+import type {
+  Architecture,
+  Disk,
+  GuestReport,
+  HypervisorName,
+  MigrationPrediction,
+  Nic,
+  VmPlacement,
+  VmStatus,
+} from '#contracts';
 import type { LoadHistory, PastMove } from '#planner';
 import { Cluster } from './cluster.entity.js';
 import {
@@ -134,6 +143,10 @@ export class Vm {
   @ForeignKey(() => MigrationPolicy)
   @Column({ ...UUID, nullable: true })
   migrationPolicyId!: string | null;
+
+  /** What a move would take, as was found when somebody last asked. */
+  @Column({ ...JSON_VALUE, nullable: true })
+  migrationPrediction!: MigrationPrediction | null;
 
   @Column({ type: 'integer', default: 0 })
   migrationCount!: number;

@@ -25,6 +25,11 @@ export class EventRepository {
     return page(query, paging, { by: 'id', direction: 'DESC' });
   }
 
+  /** All of one migration, oldest first. */
+  ofMigration(migrationId: string): Promise<Event[]> {
+    return this.rows.find({ where: { migrationId }, order: { id: 'ASC' } });
+  }
+
   byIds(ids: readonly string[]): Promise<Event[]> {
     return this.rows.find({ where: { id: In(ids) }, order: { id: 'ASC' } });
   }

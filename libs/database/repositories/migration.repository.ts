@@ -1,9 +1,12 @@
 import { Brackets, type EntityManager, In, Not } from 'typeorm';
-import type { Iteration, MigrationQuery, MigrationStatus, Page } from '#contracts';
+import type { Iteration, MigrationLogLine, MigrationQuery, MigrationStatus, Page } from '#contracts';
 import { hasEnded, MIGRATION_TRANSITIONS, transition } from '#lifecycle';
 import { Migration, MigrationIteration, MigrationTimeline } from '../entities/migration.entity.js';
 import { page } from '../paging.js';
 import { BaseRepository } from './base.js';
+
+/** A shorter first pass says little of the link. */
+const ENOUGH_BYTES = 4 * 2 ** 20;
 
 const ENDED: MigrationStatus[] = ['completed', 'failed', 'cancelled'];
 
@@ -24,11 +27,15 @@ export type NewMigration = Pick<
   | 'downtimeLimitMs'
   | 'bandwidthMiBps'
   | 'timeoutSeconds'
+  | 'convergence'
+  | 'versions'
 >;
 export type MigrationChange = Partial<
   Pick<
     Migration,
     | 'progress'
+    | 'decisions'
+    | 'log'
     | 'downtimeMs'
     | 'totalMs'
     | 'downtimeBreakdown'
@@ -72,6 +79,22 @@ export class MigrationRepository extends BaseRepository<Migration> {
 
   timeline(migrationId: string): Promise<MigrationTimeline[]> {
     return this.manager.getRepository(MigrationTimeline).find({ where: { migrationId }, order: { id: 'ASC' } });
+  }
+
+  /** What both ends had to say of it; nothing before its end. */
+  async log(id: string): Promise<MigrationLogLine[]> {
+    const row = await this.rows.findOne({ where: { id }, select: { id: true, log: true } });
+    return this.orNotFound(row, id).log ?? [];
+  }
+
+  /** MiB/s of the first passes of the latest migrations from a host, of those that measured more than latency; null: none. */
+  async bandwidthFrom(sourceHostId: string): Promise<number | null> {
+    const rows: { bandwidth_mibps: number }[] = await this.manager.query(
+      `SELECT i.bandwidth_mibps FROM migration m JOIN migration_iteration i ON i.migration_id = m.id AND i.iteration = 1
+        WHERE m.source_host_id = $1 AND i.bytes > $2 ORDER BY m.seq DESC LIMIT 5`,
+      [sourceHostId, ENOUGH_BYTES],
+    );
+    return rows.length === 0 ? null : rows.reduce((sum, row) => sum + row.bandwidth_mibps, 0) / rows.length;
   }
 
   /** Creates it as planned. A VM that is being migrated already violates a constraint. */

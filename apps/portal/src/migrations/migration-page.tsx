@@ -15,6 +15,7 @@ import { Fact, Facts, PageFrame, Panel } from '../parts/page.js';
 import { MigrationStatusLabel } from '../parts/status.js';
 import { When } from '../parts/when.js';
 import { Chart, type Line } from './chart.js';
+import { Decisions } from './decisions.js';
 import { DowntimeBar } from './downtime-bar.js';
 import { ParametersDialog } from './parameters-dialog.js';
 import { MigrationProgressBar, ProgressFigures } from './progress.js';
@@ -40,7 +41,8 @@ export function MigrationPage() {
 }
 
 /** After the switchover nothing can be cancelled: the destination may run. */
-const canBeCancelled = ({ status }: MigrationView) => isActive({ status }) && status !== 'switchover';
+const canBeCancelled = ({ status }: MigrationView) =>
+  isActive({ status }) && !['switchover', 'postcopy', 'postcopy_paused'].includes(status);
 
 function KnownMigration({ migration }: { migration: MigrationDetail }) {
   const { client } = useSession();
@@ -113,6 +115,9 @@ function KnownMigration({ migration }: { migration: MigrationDetail }) {
           <Timeline timeline={migration.timeline} />
         </Panel>
       </div>
+      <Panel title="Against a guest that writes too fast">
+        <Decisions decisions={migration.decisions} />
+      </Panel>
       <Charts iterations={migration.iterations} totalBytes={migration.progress?.totalBytes ?? null} />
       <Panel title="Downtime" className="panel-downtime">
         {migration.downtimeBreakdown && migration.downtimeMs !== null ? (

@@ -34,6 +34,8 @@ const MIGRATION: Record<MigrationStatus, Look> = {
   preparing: { tone: 'busy', icon: icons.MigrationIcon, word: 'Preparing' },
   precopy: { tone: 'busy', icon: icons.MigrationIcon, word: 'Pre-copy' },
   switchover: { tone: 'busy', icon: icons.MigrationIcon, word: 'Switchover' },
+  postcopy: { tone: 'busy', icon: icons.MigrationIcon, word: 'Post-copy' },
+  postcopy_paused: { tone: 'bad', icon: icons.WarningIcon, word: 'Post-copy, connection lost' },
   completed: { tone: 'ok', icon: icons.OkIcon, word: 'Completed' },
   failed: { tone: 'bad', icon: icons.ErrorIcon, word: 'Failed' },
   cancelled: { tone: 'warn', icon: icons.CancelledIcon, word: 'Cancelled' },

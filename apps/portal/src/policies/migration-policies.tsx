@@ -11,6 +11,7 @@ import { LoadingPage, Nothing, ProblemAlert } from '../parts/feedback.js';
 import { duration, rate } from '../parts/figures.js';
 import { AddIcon } from '../parts/icons.js';
 import { Panel } from '../parts/page.js';
+import { MEANS_WORDS } from './means-words.js';
 import { MigrationPolicyDialog } from './migration-policy-dialog.js';
 import { MIGRATION_POLICIES, useMigrationPolicies } from './use-migration-policies.js';
 
@@ -52,6 +53,19 @@ export function MigrationPolicies() {
       render: ({ timeoutSeconds }) => duration(timeoutSeconds * 1000),
       sortBy: ({ timeoutSeconds }) => timeoutSeconds,
       align: 'right',
+    },
+    {
+      title: 'Deadline',
+      render: ({ convergence }) => duration(convergence.deadlineSeconds * 1000),
+      sortBy: ({ convergence }) => convergence.deadlineSeconds,
+      align: 'right',
+      priority: 'medium',
+    },
+    {
+      title: 'Means',
+      render: ({ convergence: { means } }) =>
+        means.map((each) => MEANS_WORDS[each.means].name).join(', ') || <span className="subtle">none</span>,
+      priority: 'medium',
     },
     {
       title: 'Used by',

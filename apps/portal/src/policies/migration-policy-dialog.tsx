@@ -3,6 +3,7 @@ import { NumberField, TextField } from '../forms/fields.js';
 import { FormDialog } from '../forms/form-dialog.js';
 import { useForm } from '../forms/form.js';
 import { useSession } from '../live/session.js';
+import { ConvergenceFields } from './convergence-fields.js';
 
 interface MigrationPolicyDialogProps {
   /** The one to edit; without it a new one is made. */
@@ -13,11 +14,11 @@ interface MigrationPolicyDialogProps {
 
 export function MigrationPolicyDialog({ policy, onSaved, onClose }: MigrationPolicyDialogProps) {
   const { client } = useSession();
-  const { name, description, downtimeLimitMs, bandwidthMiBps, timeoutSeconds } =
+  const { name, description, downtimeLimitMs, bandwidthMiBps, timeoutSeconds, convergence } =
     policy ?? CreateMigrationPolicy.parse({ name: 'new' });
   const form = useForm({
     schema: CreateMigrationPolicy,
-    initial: { name: policy ? name : '', description, downtimeLimitMs, bandwidthMiBps, timeoutSeconds },
+    initial: { name: policy ? name : '', description, downtimeLimitMs, bandwidthMiBps, timeoutSeconds, convergence },
   });
   const save = async () => {
     const done = await form.submit((body) =>
@@ -63,6 +64,7 @@ export function MigrationPolicyDialog({ policy, onSaved, onClose }: MigrationPol
         step={1}
         help="A migration that takes longer is cancelled; the VM runs on at the source."
       />
+      <ConvergenceFields form={form} />
     </FormDialog>
   );
 }

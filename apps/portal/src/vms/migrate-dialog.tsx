@@ -5,16 +5,22 @@ import { FormDialog } from '../forms/form-dialog.js';
 import { useForm } from '../forms/form.js';
 import { useInventory } from '../live/inventory.js';
 import { useSession } from '../live/session.js';
+import { useMigrationPolicies } from '../policies/use-migration-policies.js';
 import { hostOptions } from './host-options.js';
 
 export function MigrateDialog({ vm, onClose }: { vm: VmView; onClose: () => void }) {
   const { client } = useSession();
   const { hosts } = useInventory();
   const navigate = useNavigate();
-  const form = useForm({ schema: MigrateVm, initial: { destinationHostId: null, reason: '' } });
+  const form = useForm({
+    schema: MigrateVm,
+    initial: { destinationHostId: null, reason: '', migrationPolicyId: undefined },
+  });
+  const { data: policies = [] } = useMigrationPolicies();
   const migrate = () =>
-    form.submit(async ({ destinationHostId, reason }) => {
-      const migration = await client.vms.migrate(vm.id, { destinationHostId, reason: reason || undefined });
+    form.submit(async ({ destinationHostId, reason, migrationPolicyId }) => {
+      const body = { destinationHostId, reason: reason || undefined, migrationPolicyId };
+      const migration = await client.vms.migrate(vm.id, body);
       await navigate(`/migrations/${migration.id}`);
     });
   return (
@@ -32,6 +38,13 @@ export function MigrateDialog({ vm, onClose }: { vm: VmView; onClose: () => void
         label="Destination"
         none="Let the scheduler choose"
         options={hostOptions(hosts, { clusterId: vm.clusterId, memoryMiB: vm.memoryMiB, notOn: vm.hostId })}
+      />
+      <SelectField
+        form={{ ...form, set: (name, value) => form.set(name, value ?? undefined) }}
+        name="migrationPolicyId"
+        label="Migration policy"
+        none="That of the VM or its cluster"
+        options={policies.map(({ id, name }) => ({ value: id, label: name }))}
       />
       <TextField form={form} name="reason" label="Reason" help="Kept with the migration; may be left empty." />
     </FormDialog>

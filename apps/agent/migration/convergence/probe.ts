@@ -1,0 +1,25 @@
+/** What is measured of a VM before anybody migrates it. */
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { MigrationProbe } from '#contracts';
+import type { VmProcess } from '#hypervisor';
+import { parseProcessStat, residentMiB } from '../../host/proc.js';
+import { Converger } from './converger.js';
+
+/** How often, and how far apart, what the guest writes is read: pages that it writes again in each count each time. */
+const READINGS = 4;
+const APART_MS = 250;
+
+export async function probeMigration(process: VmProcess): Promise<MigrationProbe> {
+  const atHand = await new Converger().meansAtHand(process);
+  await process.dirtyRateMiBps(); // from now on
+  const rates: number[] = [];
+  for (let reading = 0; reading < READINGS; reading++) {
+    await sleep(APART_MS);
+    const rate = await process.dirtyRateMiBps();
+    if (rate !== null) rates.push(rate);
+  }
+  const dirtyRateMiBps = rates.length === 0 ? null : rates.reduce((sum, rate) => sum + rate, 0) / rates.length;
+  const stat = parseProcessStat(await readFile(`/proc/${process.handle.pid}/stat`, 'utf8'));
+  return { dirtyRateMiBps, usedMiB: residentMiB(stat), atHand };
+}
