@@ -4,13 +4,13 @@ import { QmpError } from '#qmp';
 /** Part of the stream: always on. */
 const ALWAYS = ['events', 'return-path', 'postcopy-preempt', 'postcopy-blocktime'] as const;
 /** What is agreed upon when a migration begins: may be switched between migrations; off at first. */
-const BEFORE = ['postcopy-ram'] as const;
+const BEFORE = ['postcopy-ram', 'multifd'] as const;
 /** May be switched at any time, also while a migration runs; off at first. */
-const IN_FLIGHT = ['auto-converge', 'xbzrle'] as const;
+const IN_FLIGHT = ['auto-converge', 'xbzrle', 'compress'] as const;
 /** Not here. */
 const NEVER = [
-  ...['rdma-pin-all', 'zero-blocks', 'compress', 'x-colo', 'release-ram', 'block'],
-  ...['pause-before-switchover', 'multifd', 'dirty-bitmaps', 'late-block-activate'],
+  ...['rdma-pin-all', 'zero-blocks', 'x-colo', 'release-ram', 'block'],
+  ...['pause-before-switchover', 'dirty-bitmaps', 'late-block-activate'],
   ...['x-ignore-shared', 'validate-uuid', 'background-snapshot', 'zero-copy-send'],
   ...['switchover-ack'],
 ];

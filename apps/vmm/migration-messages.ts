@@ -18,6 +18,8 @@ export interface OutgoingRole {
   readonly parameters: PrecopyParameters;
   /** Whether post-copy may be started. */
   readonly postcopy: boolean;
+  /** Connections for pages alone. */
+  readonly channels: number;
 }
 
 export interface IncomingRole {

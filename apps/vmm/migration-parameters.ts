@@ -1,6 +1,13 @@
 /** Migration parameters under QEMU's names (qapi/migration.json, MigrationParameters), and what the engine makes of them. */
-import { DEFAULT_PARAMETERS, type PrecopyParameters } from '#migration';
-import { boolean, integer, optional, QmpError, type Check } from '#qmp';
+import { availableParallelism } from 'node:os';
+import {
+  COMPRESSION_METHODS,
+  DEFAULT_PARAMETERS,
+  MAX_PAGE_LANES,
+  type CompressionMethod,
+  type PrecopyParameters,
+} from '#migration';
+import { boolean, integer, oneOf, optional, QmpError, type Check } from '#qmp';
 import { layout } from '#vmm';
 import type { Capabilities } from './migration-capabilities.js';
 
@@ -21,7 +28,14 @@ const PARAMETERS = {
   'cpu-throttle-increment': parameter(percentage(1, 99), 10),
   'cpu-throttle-tailslow': parameter(boolean, false),
   'max-cpu-throttle': parameter(percentage(1, 99), 99),
+  'multifd-channels': parameter(integer(1, MAX_PAGE_LANES), 2),
+  'multifd-compression': parameter(oneOf('none', ...COMPRESSION_METHODS), 'none' as 'none' | CompressionMethod),
+  'multifd-zlib-level': parameter(integer(0, 9), 1),
+  'multifd-zstd-level': parameter(integer(0, 20), 1),
   'xbzrle-cache-size': parameter(cacheSize, 64 * MIB),
+  'compress-level': parameter(integer(0, 9), 1),
+  'compress-threads': parameter(integer(1, 255), Math.min(8, availableParallelism())),
+  'x-drover-compress-method': parameter(oneOf(...COMPRESSION_METHODS), 'zstd' as CompressionMethod),
   'x-drover-throttle-writers': parameter(boolean, false),
   'x-drover-cpu-throttle': parameter(percentage(0, 99), 0),
   'x-drover-park-harts': parameter(integer(0), 0),
@@ -61,6 +75,13 @@ export const withoutOrders = (values: ParameterValues): ParameterValues => ({
   ...Object.fromEntries(FOR_ONE_MIGRATION.map((name) => [name, INITIAL_PARAMETERS[name]])),
 });
 
+/** Throws a QmpError if one that a migration has begun with is to be another. */
+export function checkUnchanged(before: ParameterValues, after: ParameterValues): void {
+  if (before['multifd-channels'] !== after['multifd-channels']) {
+    throw new QmpError("'multifd-channels' cannot be changed while a migration is under way");
+  }
+}
+
 /** Throws a QmpError if the values cannot all be wanted together, of a VM with so many harts. */
 export function checkParameters(values: ParameterValues, isMigrating: boolean, harts: number): void {
   const { 'cpu-throttle-initial': initial, 'max-cpu-throttle': max, 'x-drover-park-harts': parked } = values;
@@ -90,5 +111,17 @@ export const engineParameters = (values: ParameterValues, capabilities: Capabili
     writersOnly: values['x-drover-throttle-writers'],
     parkedHarts: values['x-drover-park-harts'],
   },
+  compression: compressionOf(values, capabilities),
   xbzrleCacheBytes: capabilities.xbzrle ? values['xbzrle-cache-size'] : null,
 });
+
+/** What multifd asks for comes first, as its connections do. */
+function compressionOf(values: ParameterValues, capabilities: Capabilities): PrecopyParameters['compression'] {
+  const threads = values['compress-threads'];
+  const method = capabilities.multifd ? values['multifd-compression'] : 'none';
+  if (method !== 'none') {
+    return { method, threads, level: values[method === 'zlib' ? 'multifd-zlib-level' : 'multifd-zstd-level'] };
+  }
+  if (!capabilities.compress) return null;
+  return { method: values['x-drover-compress-method'], threads, level: values['compress-level'] };
+}

@@ -1,5 +1,5 @@
 /** Answers of query-migrate in QEMU's shape (qapi/migration.json, MigrationInfo); what QEMU lacks is under x-drover. */
-import type { IncomingFigures, IncomingStatus, MigrationFigures, XbzrleFigures } from '#migration';
+import type { CompressionFigures, IncomingFigures, IncomingStatus, MigrationFigures, XbzrleFigures } from '#migration';
 import { blockingOf, missLatencies, type GuestMemory } from '#vmm';
 import type { MigrationAddress } from './migration-address.js';
 
@@ -21,6 +21,7 @@ export function describeOutgoing(figures: MigrationFigures): Record<string, unkn
     ...(last?.expectedDowntimeMs != null && { 'expected-downtime': Math.ceil(last.expectedDowntimeMs) }),
     ...(figures.throttle.percentage > 0 && { 'cpu-throttle-percentage': figures.throttle.percentage }),
     ...(figures.xbzrle && { 'xbzrle-cache': describeXbzrle(figures.xbzrle) }),
+    ...(figures.compression && { compression: describeCompression(figures.compression) }),
     ram: {
       total: figures.ramBytes,
       transferred: transferredBytes,
@@ -33,6 +34,7 @@ export function describeOutgoing(figures: MigrationFigures): Record<string, unkn
       'page-size': pageBytes,
       'dirty-sync-count': figures.dirtySyncs,
       'postcopy-requests': figures.postcopyRequests,
+      'multifd-bytes': figures.multifdBytes,
       'pages-per-second': Math.round(pagesPerMs * 1000),
     },
     ...(error && figures.status !== 'completed' && { 'error-desc': error.message }),
@@ -48,6 +50,14 @@ const describeXbzrle = (xbzrle: XbzrleFigures) => ({
   'cache-miss-rate': xbzrle.cacheMissRate,
   'encoding-rate': xbzrle.encodingRate,
   overflow: xbzrle.overflow,
+});
+
+const describeCompression = (compression: CompressionFigures) => ({
+  pages: compression.pages,
+  busy: compression.busy,
+  'busy-rate': compression.busyRate,
+  'compressed-size': compression.compressedBytes,
+  'compression-rate': compression.compressionRate,
 });
 
 const INCOMING_STATUS: Readonly<Record<IncomingStatus, string>> = {

@@ -4,6 +4,7 @@ import { boolean, list, object, string, type QmpServer } from '#qmp';
 import { INITIAL_CAPABILITIES, listCapabilities, switchCapabilities } from './migration-capabilities.js';
 import {
   checkParameters,
+  checkUnchanged,
   engineParameters,
   INITIAL_PARAMETERS,
   PARAMETER_CHECKS,
@@ -28,6 +29,7 @@ export class MigrationSettings {
     qmp.register('migrate-set-parameters', PARAMETER_CHECKS, (given) => {
       const values = Object.assign({}, this.valuesNow(), given);
       checkParameters(values, ports.isMigrating(), ports.harts);
+      if (ports.isMigrating()) checkUnchanged(this.values, values);
       this.values = values;
       ports.onChange(this.parameters);
     });
@@ -42,6 +44,11 @@ export class MigrationSettings {
 
   get postcopy(): boolean {
     return this.capabilities['postcopy-ram'];
+  }
+
+  /** Connections for pages alone; 0 without multifd. */
+  get channels(): number {
+    return this.capabilities.multifd ? this.values['multifd-channels'] : 0;
   }
 
   get parameters(): PrecopyParameters {

@@ -1,8 +1,9 @@
 /** The thread of one migration, or of one wait for a migration: the engine on sockets of its own. */
 import type { Server, Socket } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
-import { bindCodec, IncomingMigration, MigrationError, PrecopySource } from '#migration';
+import { bindCodec, IncomingMigration, loadCompressors, MigrationError, PrecopySource } from '#migration';
 import { GuestMemory } from '#vmm';
+import { CompressionPool } from './compression-pool.js';
 import { connectTo, listenAt, type MigrationAddress } from './migration-address.js';
 import { MONOTONIC } from './monotonic.js';
 import { socketChannel } from './migration-channel.js';
@@ -24,6 +25,8 @@ const TELL_EVERY_MS = 100;
 const { memory: wasmMemory, codecModule, boardVersion, role } = workerData as MigrationTask;
 const memory = new GuestMemory(wasmMemory);
 const codec = bindCodec(codecModule, wasmMemory);
+/** Before anybody is heard: pages may come compressed as soon as somebody has connected. */
+const compressors = role.kind === 'incoming' ? await loadCompressors() : null;
 // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's port has no origin
 const tell = (message: FromThread) => parentPort!.postMessage(message);
 let onOrder: (order: Exclude<ToThread, { kind: 'answer' }>) => void = () => undefined;
@@ -50,12 +53,13 @@ function ask<C extends MachineCall>(
   return new Promise((resolve, reject) => calls.set(id, { resolve, reject }));
 }
 
-async function send({ address, migrationId, epoch, parameters, postcopy }: OutgoingRole): Promise<void> {
+async function send({ address, migrationId, epoch, parameters, postcopy, channels }: OutgoingRole): Promise<void> {
   const source = new PrecopySource({
     migrationId,
     epoch,
     parameters,
     postcopy,
+    channels,
     machine: {
       memory,
       boardVersion,
@@ -67,6 +71,7 @@ async function send({ address, migrationId, epoch, parameters, postcopy }: Outgo
     clock: MONOTONIC,
     connect: async (signal) => socketChannel(await connectTo(address, signal)),
     onChange: (figures) => tell({ kind: 'outgoing', figures }),
+    newCompressorPool: () => new CompressionPool(wasmMemory),
   });
   onOrder = (order) => {
     if (order.kind === 'cancel') source.cancel();
@@ -96,6 +101,7 @@ async function receive({ address, epoch, recoverMs }: IncomingRole): Promise<voi
     clock: MONOTONIC,
     epoch,
     onChange: (figures) => tell({ kind: 'incoming', figures }),
+    compressors: compressors!,
   });
   migration.setRecoverTime(recoverMs);
   const door = new Door(migration);

@@ -100,8 +100,8 @@ export class Migration {
         `x-drover-epoch ${epoch}: this VM has epoch ${vm.epoch} here, its next owner needs a greater one`,
       );
     }
-    const { parameters, postcopy } = this.settings;
-    const task = this.task({ kind: 'outgoing', address, migrationId, epoch, parameters, postcopy });
+    const { parameters, postcopy, channels } = this.settings;
+    const task = this.task({ kind: 'outgoing', address, migrationId, epoch, parameters, postcopy, channels });
     const log = (message: string) => this.options.log(`migration: ${message}`);
     this.outgoing = new OutgoingMigration(qmp, vm, task, log, mirrors);
   }

@@ -6,7 +6,7 @@ import { FrameReader } from './frame-reader.js';
 import { FrameWriter } from './frame-writer.js';
 import type { Channel, Clock } from './ports.js';
 import type { Message, MessageType, Messages } from './protocol.js';
-import { RAM_FRAME, decodeMessage } from './protocol.js';
+import { COMPRESSED_FRAME, RAM_FRAME, decodeMessage } from './protocol.js';
 import type { Lane } from './scratch.js';
 
 /** How long a last word to the other side may take to leave. */
@@ -21,7 +21,7 @@ export interface ConnectionOptions {
   /** Name of the other side in messages. */
   readonly peer: 'source' | 'destination';
   /** Takes a batch of pages; throws MigrationError if none may come. */
-  readonly onBatch: (payload: number, bytes: number) => void;
+  readonly onBatch: (payload: number, bytes: number, isCompressed: boolean) => void;
 }
 
 /**
@@ -39,7 +39,7 @@ export class Connection {
   constructor(private readonly options: ConnectionOptions) {
     const { channel, memory, codec, lane, peer, onBatch } = options;
     this.reader = new FrameReader(memory, codec, lane, (type, payload, bytes) => {
-      if (type === RAM_FRAME) onBatch(payload, bytes);
+      if (type === RAM_FRAME || type === COMPRESSED_FRAME) onBatch(payload, bytes, type === COMPRESSED_FRAME);
       else this.receive(decodeMessage(type, memory.bytes.slice(payload, payload + bytes)));
     });
     this.writer = new FrameWriter(memory, codec, channel, lane);

@@ -1,4 +1,5 @@
 /** What a migration tells about itself, at the source. All bytes are payload on the connection unless named otherwise. */
+import type { CompressionFigures } from './compression.js';
 import type { ErrorCode } from './errors.js';
 import type { PostcopyStatus } from './postcopy-source.js';
 import type { ThrottleFigures } from './throttle.js';
@@ -59,8 +60,11 @@ export interface MigrationFigures {
   readonly iterations: readonly Iteration[];
   /** Why it stopped the guest or went on, last time. */
   readonly reason: string;
+  /** Of transferredBytes, what went on connections for pages alone. */
+  readonly multifdBytes: number;
   readonly throttle: ThrottleFigures;
   readonly xbzrle: XbzrleFigures | null;
+  readonly compression: CompressionFigures | null;
   readonly downtimeMs: number | null;
   readonly downtimeBreakdown: DowntimeBreakdown | null;
   /** For `completed`: whether the destination said that it runs. False means: only it knows. */

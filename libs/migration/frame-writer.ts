@@ -46,6 +46,11 @@ export class FrameWriter {
     return this.free.length > 0;
   }
 
+  /** Whether a slot is free. */
+  get hasRoom(): boolean {
+    return this.free.length > 0;
+  }
+
   /** Address for the payload of the next batch; waits until a slot is free, rejects when the signal aborts. */
   async slot(signal: AbortSignal): Promise<number> {
     while (this.free.length === 0) await this.slotFreed(signal);
@@ -58,11 +63,17 @@ export class FrameWriter {
     while (this.free.length < this.lane.slots.length) await this.slotFreed(signal);
   }
 
-  /** Sends the batch that was packed where `slot` said. */
-  sendBatch(payloadBytes: number): void {
+  /** Keeps the slot that `slot` named for a batch that is not ready yet; `sendBatch` takes it back. */
+  hold(): number {
     const slot = this.free.pop();
-    if (slot === undefined) throw new Error('sendBatch without a slot');
-    void this.write(this.seal(slot, RAM_FRAME, payloadBytes), () => {
+    if (slot === undefined) throw new Error('a batch without a slot');
+    return slot + FRAME_HEADER_BYTES;
+  }
+
+  /** Sends the batch that was packed where `slot` said, or that `hold` has kept. */
+  sendBatch(payloadBytes: number, type = RAM_FRAME, held = this.hold()): void {
+    const slot = held - FRAME_HEADER_BYTES;
+    void this.write(this.seal(slot, type, payloadBytes), () => {
       this.free.push(slot);
       for (const wake of this.waiting.splice(0)) wake();
     });

@@ -2,16 +2,19 @@
 import { bitmapWords, countMissing, dropPages, layout, readMissing } from '#vmm';
 import type { Codec } from './codec.js';
 import { Connection } from './connection.js';
+import { decompressBatch } from './compression.js';
+import type { Compressors } from './compressors.js';
 import { MigrationError, asMigrationError } from './errors.js';
 import { nothingYet, type IncomingFigures } from './incoming-figures.js';
 import type { Lanes } from './lanes.js';
 import { checkOpeningMessage, type OpeningMessage } from './opening-message.js';
 import { DEFAULT_PARAMETERS } from './parameters.js';
 import type { Channel, Clock, DestinationMachine } from './ports.js';
+import { PageReceivers } from './multifd.js';
 import { PostcopyDestination } from './postcopy-destination.js';
 import type { Message, Messages } from './protocol.js';
 import { checkMachine, describeMachine } from './protocol.js';
-import { MAIN_LANE } from './scratch.js';
+import { MAIN_LANE, PLAIN } from './scratch.js';
 import { SmallLanes } from './small-lanes.js';
 
 /** How long a caller may take to say who it is. */
@@ -28,6 +31,8 @@ export interface IncomingOptions {
   /** Called at every change of status and after every pass. */
   readonly onChange: (figures: IncomingFigures) => void;
   readonly postcopyPatienceMs?: number;
+  /** For batches that come compressed; without these none may. */
+  readonly compressors?: Compressors;
 }
 
 /** What a caller turned out to be: no migration at all, one that ended, or one more connection of the one under way. */
@@ -46,6 +51,7 @@ export class IncomingMigration {
   /** Takes the second connection, while one is due. */
   private onJoin: ((urgent: Connection) => void) | null = null;
   private urgent: Connection | null = null;
+  private pageReceivers: PageReceivers | null = null;
   private postcopy: PostcopyDestination | null = null;
 
   constructor(private readonly options: IncomingOptions) {
@@ -66,7 +72,10 @@ export class IncomingMigration {
   async receive(channel: Channel): Promise<IncomingOutcome> {
     const { machine, codec, clock } = this.options;
     const lane = await this.smallLanes.take();
-    const onBatch = (payload: number, bytes: number) => this.takeBatch(payload, bytes);
+    const onBatch = (payload: number, bytes: number, isCompressed: boolean) => {
+      if (isCompressed) this.takeBatch(PLAIN, this.decompress(payload, bytes));
+      else this.takeBatch(payload, bytes);
+    };
     const connection = new Connection({ channel, memory: machine.memory, codec, clock, lane, peer: 'source', onBatch });
     const first = await this.firstMessage(connection); // from here on without waiting: nobody comes in between
     const opening = first instanceof MigrationError ? first : this.refuseOr(first);
@@ -77,6 +86,12 @@ export class IncomingMigration {
       await connection.close();
       this.smallLanes.giveBack(lane);
       return outcome;
+    }
+    if (opening.type === 'JOIN' && opening.body.channel > 0) {
+      this.pageReceivers!.join(opening.body.channel, connection);
+      this.smallLanes.giveBack(lane);
+      connection.send('READY', {});
+      return { kind: 'joined' };
     }
     if (opening.type === 'JOIN') {
       connection.signal.addEventListener('abort', () => this.smallLanes.giveBack(lane), { once: true });
@@ -137,13 +152,17 @@ export class IncomingMigration {
     try {
       checkOpeningMessage(message, {
         ...this.current,
-        joins: this.onJoin !== null,
+        mayJoin: (channel) => this.mayJoin(channel),
         inPostcopy: this.postcopy !== null,
       });
       return message;
     } catch (error) {
       return asMigrationError(error, 'malformed');
     }
+  }
+
+  private mayJoin(channel: number): boolean {
+    return channel === 0 ? this.onJoin !== null : this.pageReceivers?.mayJoin(channel) === true;
   }
 
   private async serve(connection: Connection, hello: Messages['HELLO']): Promise<IncomingOutcome> {
@@ -162,7 +181,7 @@ export class IncomingMigration {
       }
       return this.fail(error);
     } finally {
-      await Promise.all([connection.close(), this.urgent?.close()]);
+      await Promise.all([connection.close(), this.urgent?.close(), this.pageReceivers?.close()]);
     }
   }
 
@@ -180,10 +199,13 @@ export class IncomingMigration {
       throw new MigrationError('stale_epoch', text);
     }
     this.change({ status: 'active', migrationId, isConnected: true, iteration: 1 });
+    const pageReceivers = new PageReceivers(connection, hello.channels);
+    this.pageReceivers = pageReceivers;
     if (hello.postcopy) this.onJoin = (urgent) => (this.urgent = urgent);
     connection.send('READY', {});
     this.takesPages = true;
-    const { running, state, missing } = await this.takePasses(connection);
+    const { running, state, missing } = await this.takePasses(connection, pageReceivers);
+    await pageReceivers.close();
     this.takesPages = missing !== null; // they may come right behind COMMIT
     const endedAtMs = clock.now();
     if (missing) this.preparePostcopy(missing);
@@ -244,11 +266,12 @@ export class IncomingMigration {
   }
 
   /** All passes up to END; in post-copy with the pages that are missing. */
-  private async takePasses(connection: Connection): Promise<Taken> {
+  private async takePasses(connection: Connection, pageReceivers: PageReceivers): Promise<Taken> {
     let pass = { pages: 0, zeroPages: 0 };
     let bitmap: Uint8Array | null = null;
     for (;;) {
       const message = await connection.next();
+      if (message.type !== 'DISCARD') await pageReceivers.synced(this.current.iteration);
       const { iteration, pages, zeroPages } = this.current;
       if (message.type === 'ITERATION') {
         const sent = { pages: pages - pass.pages, zeroPages: zeroPages - pass.zeroPages };
@@ -286,6 +309,12 @@ export class IncomingMigration {
       await finished;
       return error;
     }
+  }
+
+  private decompress(payload: number, bytes: number): number {
+    const { compressors, machine } = this.options;
+    if (!compressors) throw new MigrationError('malformed', 'compressed pages came, which are not taken here');
+    return decompressBatch(machine.memory, compressors, payload, bytes, PLAIN);
   }
 
   private takeBatch(payload: number, bytes: number): void {

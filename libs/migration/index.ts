@@ -1,6 +1,10 @@
 /** Moving a running VM: source and destination of pre-copy and post-copy, over ports. */
 export { bindCodec } from './codec.js';
 export type { Codec } from './codec.js';
+export { compressInPlace } from './compression.js';
+export type { CompressionFigures, CompressionJob, CompressorPool } from './compression.js';
+export { COMPRESSION_METHODS, loadCompressors } from './compressors.js';
+export type { CompressionMethod } from './compressors.js';
 export { MigrationError } from './errors.js';
 export type { DowntimeBreakdown, Iteration, MigrationFigures, MigrationStatus } from './figures.js';
 export { IncomingMigration } from './incoming.js';
@@ -11,6 +15,7 @@ export { BandwidthLimiter } from './limiter.js';
 export type { Channel, Clock, DestinationMachine, SourceMachine } from './ports.js';
 export { DEFAULT_PARAMETERS } from './parameters.js';
 export type { PrecopyParameters } from './parameters.js';
+export { MAX_PAGE_LANES } from './scratch.js';
 export { PrecopySource } from './precopy.js';
 export type { MachineDescription } from './protocol.js';
 export type { XbzrleFigures } from './xbzrle.js';

@@ -7,8 +7,8 @@ export type OpeningMessage = Extract<Message, { type: 'HELLO' | 'JOIN' | 'RECOVE
 
 /** What the destination waits for. */
 export interface Expectation extends Pick<IncomingFigures, 'status' | 'migrationId' | 'epoch' | 'isConnected'> {
-  /** A second connection is due. */
-  readonly joins: boolean;
+  /** Whether that connection beside the main one is due. */
+  mayJoin(channel: number): boolean;
   /** The guest runs here, or may soon, with pages still to come. */
   readonly inPostcopy: boolean;
 }
@@ -16,13 +16,13 @@ export interface Expectation extends Pick<IncomingFigures, 'status' | 'migration
 /** Throws MigrationError, `malformed` or `config`, if it may not. */
 export function checkOpeningMessage(message: Message, here: Expectation): asserts message is OpeningMessage {
   const { type, body } = message;
-  const { status, migrationId, epoch, isConnected, joins, inPostcopy } = here;
+  const { status, migrationId, epoch, isConnected, mayJoin, inPostcopy } = here;
   switch (type) {
     case 'HELLO':
       if (status === 'waiting') return;
       throw new MigrationError('config', `no migration is waited for here: it is ${status}`);
     case 'JOIN':
-      if (joins && body.migrationId === migrationId) return;
+      if (mayJoin(body.channel) && body.migrationId === migrationId) return;
       throw new MigrationError('config', `no connection is due for migration ${body.migrationId}: it is ${status}`);
     case 'RECOVER': {
       const isAlone = status === 'postcopy_paused' || (status === 'loaded' && !isConnected);

@@ -1,3 +1,4 @@
+import type { CompressionParameters } from './compression.js';
 import type { ThrottleParameters } from './throttle.js';
 
 /** May change while the migration runs. */
@@ -12,6 +13,8 @@ export interface PrecopyParameters {
   readonly throttle: ThrottleParameters;
   /** XBZRLE's cache, a power of two; null: no XBZRLE. */
   readonly xbzrleCacheBytes: number | null;
+  /** null: pages go as they are. */
+  readonly compression: CompressionParameters | null;
 }
 
 /** No limit to the bandwidth, QEMU's default downtime limit, and nothing that helps guests which do not converge. */
@@ -22,4 +25,5 @@ export const DEFAULT_PARAMETERS: PrecopyParameters = {
   recoverMs: 600_000,
   throttle: { autoConverge: null, percentage: 0, writersOnly: false, parkedHarts: 0 },
   xbzrleCacheBytes: null,
+  compression: null,
 };

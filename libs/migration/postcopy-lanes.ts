@@ -31,7 +31,7 @@ export async function connectLane({ connect, memory, codec, clock }: LaneOptions
 export async function joinUrgent(options: LaneOptions): Promise<Connection> {
   const urgent = await connectLane(options, URGENT_LANE);
   try {
-    urgent.send('JOIN', { migrationId: options.migrationId });
+    urgent.send('JOIN', { migrationId: options.migrationId, channel: 0 });
     await urgent.expect('READY', options.patienceMs);
     return urgent;
   } catch (error) {

@@ -1,6 +1,7 @@
 /** The source of a migration by pre-copy: protocol.ts shows the stream, precopy-rule.ts decides when to stop the guest. */
 import { until } from './abort.js';
 import type { Codec } from './codec.js';
+import type { CompressorPool } from './compression.js';
 import { Connection } from './connection.js';
 import { MigrationError, asMigrationError } from './errors.js';
 import type { DowntimeBreakdown, MigrationFigures } from './figures.js';
@@ -9,6 +10,8 @@ import type { PrecopyParameters } from './parameters.js';
 import { DEFAULT_PARAMETERS } from './parameters.js';
 import { PendingPages } from './pending-pages.js';
 import type { Channel, Clock, SourceMachine } from './ports.js';
+import { PageConnections } from './multifd.js';
+import { PageSender } from './page-sender.js';
 import { Progress } from './progress.js';
 import { PostcopySource } from './postcopy-source.js';
 import type { PostcopyStatus } from './postcopy-source.js';
@@ -16,7 +19,6 @@ import { connectLane, joinUrgent, recoverLanes, type LaneOptions } from './postc
 import { describeMachine } from './protocol.js';
 import { MAIN_LANE } from './scratch.js';
 import { GuestThrottle } from './throttle.js';
-import { Xbzrle } from './xbzrle.js';
 
 /** How long the destination may keep silent. */
 export interface Patience {
@@ -25,8 +27,6 @@ export interface Patience {
   readonly stoppedMs: number;
 }
 const PATIENCE: Patience = { runningMs: 60_000, stoppedMs: 10_000 };
-/** Batches after which others get their turn, even if the connection takes everything at once. */
-const BATCHES_PER_BREATH = 8;
 
 export interface PrecopyOptions {
   readonly migrationId: string;
@@ -41,8 +41,12 @@ export interface PrecopyOptions {
   readonly connect: (signal: AbortSignal) => Promise<Channel>;
   /** Whether post-copy may be started: a second connection is opened for it. */
   readonly postcopy?: boolean;
+  /** Connections for pages alone; without any they go on the one for messages. */
+  readonly channels?: number;
   /** Called at every change of status and after every pass. */
   readonly onChange: (figures: MigrationFigures) => void;
+  /** For parameters that ask for compression. */
+  readonly newCompressorPool?: () => CompressorPool;
 }
 
 export class PrecopySource {
@@ -50,10 +54,11 @@ export class PrecopySource {
   private readonly pending: PendingPages;
   private readonly progress: Progress;
   private readonly throttle: GuestThrottle;
-  private readonly xbzrle: Xbzrle;
+  private readonly sender: PageSender;
   private readonly connecting = new AbortController();
   private connection: Connection | null = null;
   private urgent: Connection | null = null;
+  private pages: PageConnections | null = null;
   private wantsPostcopy = false;
   private postcopy: PostcopySource | null = null;
   private parameters: PrecopyParameters;
@@ -70,12 +75,20 @@ export class PrecopySource {
     this.pending = new PendingPages(machine.memory, codec);
     this.progress = new Progress(() => clock.now(), { migrationId, epoch, ramBytes: machine.memory.ramBytes });
     this.throttle = new GuestThrottle(machine.memory, clock, parameters.throttle);
-    this.xbzrle = new Xbzrle(machine.memory, codec);
-    this.xbzrle.setCacheBytes(parameters.xbzrleCacheBytes);
+    const { limiter, pending } = this;
+    const { memory } = machine;
+    const { newCompressorPool } = options;
+    this.sender = new PageSender({ memory, codec, clock, limiter, pending, newCompressorPool }, parameters);
   }
 
   get figures(): MigrationFigures {
-    return { ...this.progress.figures, throttle: this.throttle.figures, xbzrle: this.xbzrle.figures };
+    const { progress, throttle, sender } = this;
+    return {
+      ...progress.figures,
+      ...sender.figures,
+      multifdBytes: this.pages?.bytes ?? 0,
+      throttle: throttle.figures,
+    };
   }
 
   /** Changes those that are given. */
@@ -83,7 +96,7 @@ export class PrecopySource {
     this.parameters = { ...this.parameters, ...changes };
     this.limiter.setRate(this.postcopy ? this.parameters.maxPostcopyBandwidth : this.parameters.maxBandwidth);
     this.throttle.set(this.parameters.throttle);
-    this.xbzrle.setCacheBytes(this.parameters.xbzrleCacheBytes);
+    this.sender.set(this.parameters);
   }
 
   /**
@@ -138,7 +151,7 @@ export class PrecopySource {
   }
 
   private async open(): Promise<Connection> {
-    const { migrationId, epoch, machine, connect, postcopy = false, onChange } = this.options;
+    const { migrationId, epoch, machine, connect, postcopy = false, channels = 0, onChange } = this.options;
     onChange(this.figures);
     const { signal } = this.connecting;
     const lane = this.laneOptions(() => until(signal, connect(signal)));
@@ -149,8 +162,10 @@ export class PrecopySource {
       epoch,
       machine: describeMachine(machine.memory, machine.boardVersion),
       postcopy,
+      channels,
     });
     await connection.expect('READY', this.patience.runningMs);
+    this.pages = await PageConnections.open(lane, connection, channels);
     if (postcopy) this.urgent = await joinUrgent(lane);
     this.progress.setUp();
     return connection;
@@ -173,14 +188,15 @@ export class PrecopySource {
     let syncedAtMs = clock.now();
     for (let iteration = 1; ; iteration++) {
       const startedAtMs = clock.now();
-      const bytesBefore = connection.writer.bytes;
-      const sent = await this.sendPending(connection, iteration, this.patience.runningMs);
+      const bytesBefore = this.sentBytes;
+      const sent = await this.sendPending(iteration, this.patience.runningMs);
       if (this.pending.count > 0) return iteration; // post-copy was asked for meanwhile
+      this.pages!.sync(iteration);
       connection.send('ITERATION', { iteration, ...sent });
-      await connection.drained(this.patience.runningMs);
+      await this.pages!.drained(this.patience.runningMs);
       await connection.expect('RECEIVED', this.patience.runningMs);
       const durationMs = clock.now() - startedAtMs;
-      const bytes = connection.writer.bytes - bytesBefore;
+      const bytes = this.sentBytes - bytesBefore;
 
       this.pending.addDirty();
       const sinceSyncMs = clock.now() - syncedAtMs;
@@ -188,7 +204,7 @@ export class PrecopySource {
       const pass = { iteration, ...sent, bytes, durationMs, dirtyPages: this.pending.count, sinceSyncMs };
       const { action } = this.progress.passed(pass, this.parameters.downtimeLimitMs);
       connection.signal.throwIfAborted();
-      this.xbzrle.passed(this.figures.pages);
+      this.sender.passed(this.figures.pages);
       this.throttle.passed({ writtenBytes: this.figures.remainingBytes, sentBytes: bytes });
       onChange(this.figures);
       if (action === 'stop' || this.wantsPostcopy) return iteration + 1;
@@ -208,19 +224,22 @@ export class PrecopySource {
     this.pending.addDirty();
     const finalSyncMs = lapMs();
     if (postcopy) connection.send('DISCARD', this.pending.read());
-    else await this.sendPending(connection, iteration, this.patience.stoppedMs);
+    else await this.sendPending(iteration, this.patience.stoppedMs);
+    this.pages!.sync(iteration);
+    this.pages!.end();
     const finalPagesMs = lapMs();
     connection.send('STATE', await machine.saveState());
     const { pages, zeroPages } = this.figures;
     connection.send('END', { running, pages, zeroPages, missingPages: this.pending.count });
     const deviceStateMs = lapMs();
-    await connection.drained(this.patience.stoppedMs);
+    await this.pages!.drained(this.patience.stoppedMs);
     const { loadMs: destinationLoadMs } = await connection.expect('LOADED', this.patience.stoppedMs);
     const loadMs = lapMs();
 
     connection.send('COMMIT', {}); // throws if cancelled or lost by now; past this line the guest never runs here again
     this.isCommitted = true;
     this.throttle.release();
+    await this.sender.end();
     return { laps: { stopMs, finalSyncMs, finalPagesMs, deviceStateMs, loadMs }, lapMs, destinationLoadMs, postcopy };
   }
 
@@ -268,24 +287,19 @@ export class PrecopySource {
   }
 
   /** Sends every pending page; returns how many there were. */
-  private async sendPending(connection: Connection, iteration: number, patienceMs: number) {
-    const { pending, progress } = this;
-    const sent = { pages: 0, zeroPages: 0 };
-    for (let batches = 1; ; batches++) {
-      if (!this.isStopped) await this.limiter.ready(connection.signal);
-      if (!this.isStopped && this.wantsPostcopy) return sent;
-      const slot = await connection.slot(patienceMs);
-      const pages = pending.takeBatch();
-      if (pages === 0) return sent;
-      const { bytes: packed, zeroPages } = pending.pack(pages, iteration, slot);
-      const bytes = iteration > 1 ? this.xbzrle.encode(slot, packed) : packed;
-      connection.writer.sendBatch(bytes);
-      this.limiter.spend(bytes);
-      sent.pages += pages;
-      sent.zeroPages += zeroPages;
-      progress.sent(pages, zeroPages, connection.writer.bytes, pending.count);
-      if (batches % BATCHES_PER_BREATH === 0) await this.options.clock.breathe();
-    }
+  private sendPending(iteration: number, patienceMs: number) {
+    const { progress, pending, isStopped } = this;
+    return this.sender.send(this.pages!, {
+      iteration,
+      patienceMs,
+      isLimited: !isStopped,
+      isEnough: () => !isStopped && this.wantsPostcopy,
+      onSent: (pages, zeroPages) => progress.sent(pages, zeroPages, this.sentBytes, pending.count),
+    });
+  }
+
+  private get sentBytes(): number {
+    return this.connection!.writer.bytes + this.pages!.bytes;
   }
 
   /** The guest goes on here. */
@@ -295,13 +309,14 @@ export class PrecopySource {
     this.urgent?.fail(error);
     this.throttle.release();
     if (this.isStopped) await this.options.machine.resume();
-    await this.close();
+    await this.sender.end();
+    await this.close(error);
     this.progress.failed(error);
     this.enter(this.progress.status === 'cancelling' ? 'cancelled' : 'failed');
   }
 
-  private async close(): Promise<void> {
-    await Promise.all([this.connection?.close(), this.urgent?.close()]);
+  private async close(reason: MigrationError | null = null): Promise<void> {
+    await Promise.all([this.connection?.close(), this.urgent?.close(), this.pages?.close(reason)]);
   }
 
   /** The next status, unless the migration has been cancelled or the connection lost. */

@@ -20,7 +20,7 @@
  *
  * With post-copy (HELLO.postcopy) the source opens a second connection, for what is urgent, once HELLO has been answered:
  *
- *       |  opening, JOIN {migrationId}            ...........>  |
+ *       |  opening, JOIN {migrationId, channel 0} ...........>  |
  *       |  <....................................opening, READY  |
  *
  * and may stop the guest at any moment, in the midst of a pass, with pages that are still to come:
@@ -40,17 +40,21 @@
  *
  *       |  opening, RECOVER {migrationId, epoch}  ----------->  |   also proves COMMIT, if that was lost
  *       |  <------- opening, MISSING {bitmap: what is missing}  |
- *       |  opening, JOIN {migrationId}            ...........>  |
+ *       |  opening, JOIN {migrationId, channel 0} ...........>  |
  *       |  <....................................opening, READY  |
  *       |  RAM RAM RAM ...  (of what is missing)  ----------->  |   as before
+ *
+ * With multifd (HELLO.channels) there are more connections, which join as channels 1, 2, ... and carry the pages; SYNC
+ * {iteration} ends each pass there, before ITERATION is answered and before the state is loaded.
  *
  *     opening:  "DROVER" | u16 version
  *     frame:    u64 checksum | u32 length | u32 type | payload of `length` bytes          (little-endian throughout)
  *
  * The checksum is XXH64 over length, type and payload; its seed is the number of the frame in its direction, from 0, so
  * that a frame that is lost, doubled or out of place is seen as well. The payload of RAM is a batch of pages (see
- * codec/codec.as.ts), that of STATE the machine's own snapshot, that of DISCARD and MISSING one bit for each page of RAM;
- * every other payload is a JSON object (see Messages). In post-copy batches of pages carry the number of the last pass.
+ * codec/codec.as.ts), that of COMPRESSED such a batch made smaller (compression.ts), that of STATE the machine's own
+ * snapshot, that of DISCARD and MISSING one bit for each page of RAM; every other payload is a JSON object (see
+ * Messages). In post-copy batches of pages carry the number of the last pass.
  */
 import { layout } from '#vmm';
 import type { GuestMemory } from '#vmm';
@@ -75,8 +79,8 @@ export interface MachineDescription {
 
 export interface Messages {
   /** `epoch`: what the VM's ownership will be at the destination. */
-  /** `postcopy`: a second connection follows, and pages may come after COMMIT. */
-  HELLO: { migrationId: string; epoch: number; machine: MachineDescription; postcopy: boolean };
+  /** `postcopy`: a second connection follows, and pages may come after COMMIT. `channels`: connections for pages. */
+  HELLO: { migrationId: string; epoch: number; machine: MachineDescription; postcopy: boolean; channels: number };
   READY: object;
   /** End of a pass over the dirty log, with what it sent. */
   ITERATION: { iteration: number; pages: number; zeroPages: number };
@@ -89,7 +93,10 @@ export interface Messages {
   COMMIT: object;
   RUNNING: { resumeMs: number };
   ERROR: { code: string; message: string };
-  JOIN: { migrationId: string };
+  /** `channel`: 0 for the one that is urgent, others for pages. */
+  JOIN: { migrationId: string; channel: number };
+  /** All pages of that pass have been sent on this connection. */
+  SYNC: { iteration: number };
   /** Pages that the destination has not as they are: bit n & 7 of byte n >> 3 is page n. */
   DISCARD: Uint8Array;
   REQUEST: { pages: number[] };
@@ -102,6 +109,8 @@ export type MessageType = keyof Messages;
 export type Message = { [T in MessageType]: { readonly type: T; readonly body: Messages[T] } }[MessageType];
 
 export const RAM_FRAME = 3;
+/** A batch of pages, compressed (compression.ts). */
+export const COMPRESSED_FRAME = 32;
 const FRAME_TYPES: Record<MessageType, number> = {
   HELLO: 1,
   READY: 2,
@@ -119,6 +128,7 @@ const FRAME_TYPES: Record<MessageType, number> = {
   COMPLETE: 15,
   RECOVER: 16,
   MISSING: 17,
+  SYNC: 18,
 };
 /** Whose payload is no JSON. */
 const BINARY = ['STATE', 'DISCARD', 'MISSING'] as const;
@@ -128,7 +138,7 @@ const MESSAGE_TYPES = new Map(Object.entries(FRAME_TYPES).map(([type, number]) =
 type Shape = { readonly [field: string]: 'string' | 'count' | 'counts' | 'number' | 'boolean' | Shape };
 const MACHINE: Shape = { ramBytes: 'count', harts: 'count', pageBytes: 'count', boardVersion: 'count' };
 const SHAPES: Record<Exclude<MessageType, Binary>, Shape> = {
-  HELLO: { migrationId: 'string', epoch: 'count', machine: MACHINE, postcopy: 'boolean' },
+  HELLO: { migrationId: 'string', epoch: 'count', machine: MACHINE, postcopy: 'boolean', channels: 'count' },
   READY: {},
   ITERATION: { iteration: 'count', pages: 'count', zeroPages: 'count' },
   RECEIVED: { iteration: 'count' },
@@ -137,7 +147,8 @@ const SHAPES: Record<Exclude<MessageType, Binary>, Shape> = {
   COMMIT: {},
   RUNNING: { resumeMs: 'number' },
   ERROR: { code: 'string', message: 'string' },
-  JOIN: { migrationId: 'string' },
+  JOIN: { migrationId: 'string', channel: 'count' },
+  SYNC: { iteration: 'count' },
   REQUEST: { pages: 'counts' },
   COMPLETE: {},
   RECOVER: { migrationId: 'string', epoch: 'count' },

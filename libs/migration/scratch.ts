@@ -6,6 +6,8 @@
  *     0x02_1000  CONTROL  room for one message that is being sealed, then copied out
  *     0x14_0000  RECEIVE  room for one frame that comes in
  *     0x26_0000  SLOTS    frames on their way out
+ *     0xb6_0000  PLAIN    a batch that came compressed
+ *     0xc8_0000  pages    room for one frame that comes in, for each connection of multifd
  *    0x18e_0000  urgent   room for frames of a page on their way out, in post-copy
  *    0x190_0000  small    room for one frame that comes in, for each connection that may not be a migration's
  */
@@ -21,6 +23,10 @@ const RECEIVE = ENGINE + 0x14_0000;
 const SLOTS = ENGINE + 0x26_0000;
 const SLOT_SIZE = 0x12_0000;
 const SLOT_COUNT = 8;
+export const PLAIN = ENGINE + 0xb6_0000;
+const PAGES = ENGINE + 0xc8_0000;
+/** The most connections of multifd; each needs a slot to send from, and room to receive. */
+export const MAX_PAGE_LANES = SLOT_COUNT;
 const URGENT_SLOTS = ENGINE + 0x18e_0000;
 const URGENT_SLOT_SIZE = 0x2000;
 const URGENT_SLOT_COUNT = 16;
@@ -43,6 +49,13 @@ export const MAIN_LANE: Lane = {
   receiveBytes: FRAME_HEADER_BYTES + MAX_PAYLOAD_BYTES,
   slots: places(SLOTS, SLOT_SIZE, SLOT_COUNT),
 };
+/** Of the connections of multifd, at both ends; they share the slots. */
+export const pageLanes = (count: number): readonly Lane[] =>
+  places(PAGES, SLOT_SIZE, count).map((receive, lane) => ({
+    receive,
+    receiveBytes: MAIN_LANE.receiveBytes,
+    slots: MAIN_LANE.slots.filter((_, slot) => slot % count === lane),
+  }));
 /** For connections of which is not known what they are: no frame may be longer than a few pages. */
 export const SMALL_LANES: readonly Lane[] = places(SMALL, SMALL_SIZE, SMALL_COUNT).map((receive) => ({
   receive,
@@ -55,8 +68,11 @@ export const URGENT_LANE: Lane = {
   slots: places(URGENT_SLOTS, URGENT_SLOT_SIZE, URGENT_SLOT_COUNT),
 };
 
-if (FRAME_HEADER_BYTES + MAX_PAYLOAD_BYTES > Math.min(SLOT_SIZE, RECEIVE - CONTROL, SLOTS - RECEIVE)) {
+if (
+  SLOTS + SLOT_COUNT * SLOT_SIZE > PLAIN ||
+  FRAME_HEADER_BYTES + MAX_PAYLOAD_BYTES > Math.min(SLOT_SIZE, RECEIVE - CONTROL, SLOTS - RECEIVE)
+) {
   throw new RangeError('a frame does not fit its slot');
 }
-if (SLOTS + SLOT_COUNT * SLOT_SIZE > URGENT_SLOTS || SMALL + SMALL_COUNT * SMALL_SIZE > ENGINE + ENGINE_SIZE)
+if (PAGES + MAX_PAGE_LANES * SLOT_SIZE > URGENT_SLOTS || SMALL + SMALL_COUNT * SMALL_SIZE > ENGINE + ENGINE_SIZE)
   throw new RangeError('the slots do not fit the scratch area');

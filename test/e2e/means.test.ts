@@ -41,7 +41,7 @@ async function expectArrival({ source, destination }: { source: Running; destina
 
 test('auto-converge, switched on in mid-flight', async () => {
   const both = await startEndless(WRITES_TOO_FAST);
-  await setParameters(both.source, { 'cpu-throttle-initial': 99 });
+  await setParameters(both.source, { 'cpu-throttle-initial': 99, 'downtime-limit': 300 });
   await setCapability(both.source, 'auto-converge', true);
   await migrationWhen(both.source, (answer) => answer['cpu-throttle-percentage'] === 99);
   await expectArrival(both);
@@ -86,4 +86,29 @@ test('XBZRLE, switched on in mid-flight, where little of each page changes', asy
   expect(cache!.pages).toBeGreaterThan(1000);
   expect(cache!['encoding-rate']).toBeGreaterThan(2);
   await expect(setParameters(both.source, { 'xbzrle-cache-size': 5000 })).rejects.toThrow('power of two');
+});
+
+test('compression, switched on in mid-flight, where pages compress', async () => {
+  const both = await startEndless('region=8 rate=24 compress=95');
+  await setParameters(both.source, { 'compress-threads': 2, 'x-drover-compress-method': 'lz4' });
+  await setCapability(both.source, 'compress', true);
+  await expectArrival(both);
+  const { compression } = await queryMigrate(both.source);
+  expect(compression!.pages).toBeGreaterThan(1000);
+  expect(compression!['compression-rate']).toBeGreaterThan(2);
+});
+
+test('several connections, with compression and XBZRLE; what they begin with stays', async () => {
+  const [source, destination] = await Promise.all([startPager('region=8 rate=24 compress=95'), startDestination()]);
+  await setCapability(source, 'multifd', true);
+  await setCapability(source, 'xbzrle', true);
+  await setParameters(source, { ...NARROW, 'multifd-channels': 4, 'multifd-compression': 'zstd' });
+  await source.qmp.execute('migrate', { uri: await uriOf(destination) });
+  await migrationWhen(source, ({ status }) => status === 'active');
+  await expect(setCapability(source, 'multifd', false)).rejects.toThrow('while a migration is under way');
+  await expect(setParameters(source, { 'multifd-channels': 3 })).rejects.toThrow('while a migration is under way');
+  await expectArrival({ source, destination });
+  const { ram } = await queryMigrate(source);
+  expect(ram['multifd-bytes']).toBeGreaterThan(ram.transferred / 2);
+  expect(ram['multifd-bytes']).toBeLessThan(ram.transferred);
 });

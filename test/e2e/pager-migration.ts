@@ -14,9 +14,10 @@ export interface QueryMigrate {
   readonly downtime?: number;
   readonly 'cpu-throttle-percentage'?: number;
   readonly 'xbzrle-cache'?: { readonly pages: number; readonly 'encoding-rate': number };
+  readonly compression?: { readonly pages: number; readonly 'compression-rate': number };
   readonly 'error-desc'?: string;
   readonly 'socket-address'?: readonly { readonly port: string }[];
-  readonly ram: { readonly transferred: number; readonly 'dirty-sync-count': number };
+  readonly ram: { readonly transferred: number; readonly 'multifd-bytes': number; readonly 'dirty-sync-count': number };
   readonly 'x-drover': { readonly confirmed: boolean | null; readonly iterations: readonly object[] };
   readonly 'x-drover-incoming': { readonly status: string };
 }

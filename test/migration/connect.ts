@@ -1,11 +1,38 @@
 /** Two ends of a migration in this process, for the engine's tests. */
 import { expect, vi } from 'vitest';
-import { IncomingMigration, PrecopySource } from '#migration';
-import type { MigrationFigures, PrecopyParameters } from '#migration';
-import { channelPair, codecOf, realClock, WritingMachine, type ReceivingMachine } from './support.js';
+import { compressInPlace, IncomingMigration, loadCompressors, PrecopySource } from '#migration';
+import type { CompressionJob, CompressorPool, MigrationFigures, PrecopyParameters } from '#migration';
+import type { GuestMemory } from '#vmm';
+import {
+  channelPair,
+  codecOf,
+  realClock,
+  WritingMachine,
+  type MemoryChannel,
+  type ReceivingMachine,
+} from './support.js';
 
 export const EVENTUALLY = { timeout: 20_000, interval: 5 };
 const machines: WritingMachine[] = [];
+const compressors = await loadCompressors();
+
+/** Compresses in this thread, one batch after the other, each a little later. */
+class InlinePool implements CompressorPool {
+  readonly isFree = true;
+  private last: Promise<unknown> = Promise.resolve();
+
+  constructor(private readonly memory: GuestMemory) {}
+
+  setThreads(): void {}
+
+  run(job: CompressionJob): Promise<number> {
+    const done = this.last.then(() => compressInPlace(this.memory, compressors[job.method], job));
+    this.last = done;
+    return done;
+  }
+
+  close(): void {}
+}
 
 export async function writingMachine(ramMiB: number, pages: number, burstPauseMs: number): Promise<WritingMachine> {
   const machine = await WritingMachine.start(ramMiB, pages, burstPauseMs);
@@ -19,8 +46,16 @@ export async function endMachines(): Promise<void> {
 }
 
 /** Both sides, ready to run. */
-export function connect(from: WritingMachine, to: ReceivingMachine, parameters: Partial<PrecopyParameters> = {}) {
+export function connect(
+  from: WritingMachine,
+  to: ReceivingMachine,
+  parameters: Partial<PrecopyParameters> = {},
+  channels = 0,
+) {
   const [near, far] = channelPair();
+  /** The source's ends of connections beside the first; the destination takes those in by itself. */
+  const others: MemoryChannel[] = [];
+  let isConnected = false;
   const seen: MigrationFigures[] = [];
   const source = new PrecopySource({
     migrationId: 'm-1',
@@ -29,8 +64,19 @@ export function connect(from: WritingMachine, to: ReceivingMachine, parameters: 
     machine: from,
     codec: codecOf(from.memory),
     clock: realClock,
-    connect: async () => near,
+    channels,
+    connect: async () => {
+      if (!isConnected) {
+        isConnected = true;
+        return near;
+      }
+      const [here, there] = channelPair();
+      others.push(here);
+      void destination.receive(there);
+      return here;
+    },
     onChange: (figures) => seen.push(figures),
+    newCompressorPool: () => new InlinePool(from.memory),
   });
   const destination = new IncomingMigration({
     machine: to,
@@ -38,8 +84,9 @@ export function connect(from: WritingMachine, to: ReceivingMachine, parameters: 
     clock: realClock,
     epoch: 7,
     onChange: () => undefined,
+    compressors,
   });
-  return { near, far, source, destination, seen };
+  return { near, far, others, source, destination, seen };
 }
 
 /** The guest still runs at the source: it goes on writing. */

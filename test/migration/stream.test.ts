@@ -175,10 +175,16 @@ test('an opening is refused at its first wrong byte', () => {
 
 test('messages survive the way; anything else is refused with its field', () => {
   const machine = { ramBytes: 1, harts: 1, pageBytes: 4096, boardVersion: 1 };
-  const { frameType, payload } = encodeMessage('HELLO', { migrationId: 'ä', epoch: 3, machine, postcopy: true });
+  const { frameType, payload } = encodeMessage('HELLO', {
+    migrationId: 'ä',
+    epoch: 3,
+    machine,
+    postcopy: true,
+    channels: 0,
+  });
   expect(decodeMessage(frameType, payload)).toEqual({
     type: 'HELLO',
-    body: { migrationId: 'ä', epoch: 3, machine, postcopy: true },
+    body: { migrationId: 'ä', epoch: 3, machine, postcopy: true, channels: 0 },
   });
   const decode = (text: string) => decodeMessage(frameType, new TextEncoder().encode(text));
   expect(() => decode('{"migrationId":"x","epoch":-1}')).toThrow('HELLO.epoch is not a count');

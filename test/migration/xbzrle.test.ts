@@ -191,9 +191,9 @@ describe('a migration', () => {
   afterEach(endMachines);
 
   test('arrives exactly, with XBZRLE on, resized, off and on again in mid-flight', async () => {
-    const from = await writingMachine(32, 4000, 0);
-    const to = new ReceivingMachine(32);
-    const { source, destination, far } = connect(from, to, { downtimeLimitMs: 0, xbzrleCacheBytes: 4 * MIB });
+    const from = await writingMachine(8, 1000, 0);
+    const to = new ReceivingMachine(8);
+    const { source, destination, far } = connect(from, to, { downtimeLimitMs: 0, xbzrleCacheBytes: MIB });
     const both = Promise.all([source.run(), destination.receive(far)]);
     const passes = async (more: number) => {
       const until = source.figures.iterations.at(-1)?.iteration ?? 0;
@@ -201,11 +201,11 @@ describe('a migration', () => {
       await vi.waitFor(passed, EVENTUALLY);
     };
     await passes(3);
-    source.setParameters({ xbzrleCacheBytes: 32 * MIB });
+    source.setParameters({ xbzrleCacheBytes: 8 * MIB });
     await passes(3);
     source.setParameters({ xbzrleCacheBytes: null });
     await passes(1);
-    source.setParameters({ xbzrleCacheBytes: 32 * MIB });
+    source.setParameters({ xbzrleCacheBytes: 8 * MIB });
     await passes(3);
     source.setParameters({ downtimeLimitMs: 5000 });
     const [figures] = await both;

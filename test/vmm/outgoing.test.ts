@@ -38,6 +38,7 @@ function stillborn(vm: Vm, qmp: QmpServer): OutgoingMigration {
     epoch: 2,
     parameters: DEFAULT_PARAMETERS,
     postcopy: false,
+    channels: 0,
   } as const;
   const codecModule = new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
   const task: MigrationTask = { memory: GuestMemory.create(2 ** 20, 1).memory, codecModule, boardVersion: 1, role };
