@@ -9,7 +9,7 @@ export function ClusterDialog({ onClose }: { onClose: () => void }) {
   const { client } = useSession();
   const form = useForm({
     schema: CreateCluster,
-    initial: { name: '', description: '', cooldownSeconds: 60, maxMigrationsPerHost: 2 },
+    initial: { name: '', description: '', cooldownSeconds: 60, maxMigrationsPerHost: 2, haReservation: 0 },
   });
   return (
     <FormDialog

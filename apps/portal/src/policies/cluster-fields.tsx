@@ -37,6 +37,14 @@ export function ClusterFields({ form, noPolicy }: { form: Form; noPolicy?: strin
           step={1}
           help="Counted on both ends, 1 to 16."
         />
+        <NumberField
+          form={form}
+          name="haReservation"
+          label="Hosts that may fail"
+          unit="at once"
+          step={1}
+          help="Memory is kept free for their VMs."
+        />
       </div>
     </>
   );

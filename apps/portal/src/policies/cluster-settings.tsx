@@ -16,10 +16,10 @@ export function ClusterSettings({ cluster }: { cluster: ClusterView }) {
   const { hosts, vms } = useInventory();
   const { say } = useToasts();
   const [deletes, setDeletes] = useState(false);
-  const { name, description, migrationPolicyId, cooldownSeconds, maxMigrationsPerHost } = cluster;
+  const { name, description, migrationPolicyId, cooldownSeconds, maxMigrationsPerHost, haReservation } = cluster;
   const form = useForm({
     schema: UpdateCluster,
-    initial: { name, description, migrationPolicyId, cooldownSeconds, maxMigrationsPerHost },
+    initial: { name, description, migrationPolicyId, cooldownSeconds, maxMigrationsPerHost, haReservation },
   });
   const save = () =>
     form.submit(async (body) => {

@@ -4,6 +4,7 @@ import { useSearchParams } from 'react-router';
 import { Nothing } from '../parts/feedback.js';
 import { AddIcon, PolicyIcon } from '../parts/icons.js';
 import { PageFrame } from '../parts/page.js';
+import { AffinityGroups } from './affinity-groups.js';
 import { ClusterDialog } from './cluster-dialog.js';
 import { ClusterPicker, useCluster } from './cluster-picker.js';
 import { ClusterSettings } from './cluster-settings.js';
@@ -48,6 +49,9 @@ export function PoliciesPage() {
               A scheduling policy belongs to a cluster.
             </Nothing>
           )}
+        </Tab>
+        <Tab eventKey="affinity" title={<TabTitleText>Affinity</TabTitleText>}>
+          {tab === 'affinity' && cluster && <AffinityGroups key={cluster.id} cluster={cluster} />}
         </Tab>
         <Tab eventKey="cluster" title={<TabTitleText>Cluster</TabTitleText>}>
           {cluster ? (

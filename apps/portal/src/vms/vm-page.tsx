@@ -17,6 +17,7 @@ import { Fact, Facts, PageFrame, Panel } from '../parts/page.js';
 import { VmStatusLabel } from '../parts/status.js';
 import { When } from '../parts/when.js';
 import { Console } from './console.js';
+import { PlacementPanel } from './placement-panel.js';
 import { VmActions } from './vm-actions.js';
 
 const PARENT = { to: '/vms', title: 'Virtual machines' };
@@ -169,6 +170,7 @@ function KnownVm({ vm }: { vm: VmView }) {
           )}
         </Panel>
       </div>
+      <PlacementPanel vm={vm} />
       <Panel title="Migrations across hosts" aside={<span className="subtle">{vm.migrationCount} in its life</span>}>
         <MigrationTable
           migrations={moves.items}
