@@ -10,11 +10,12 @@ import type { VmFacts } from './facts.js';
 import { costOfJoining, gainOf, imbalanceOf, reliefOfLeaving } from './imbalance.js';
 import { whyImmovable, whyResting } from './movable.js';
 import { type Room, explainBusy, explainObstacle, isBusy, obstacleTo } from './room.js';
-import { isPressed } from './score.js';
+import { isPressed, pressureOf } from './score.js';
 import { ROUNDING, loadOf, percent, points } from './words.js';
 
 /**
- * The best single move, again and again: away from over-utilized hosts as long as there are any, then away from
+ * The best single move, again and again: away from hosts that VMs wait for (pressure ranks before utilisation), then
+ * from over-utilized ones as long as there are any, then away from
  * any host until imbalance is at the threshold. A move that would gain less than MinimumGain is not made, not even to
  * relieve a host: it would only carry the problem elsewhere. Since every move lowers the imbalance by a least amount,
  * plans come to an end and no VM is sent back and forth while loads stay as they are.
@@ -26,7 +27,12 @@ export function balance(
   nowMs: number,
 ): Part {
   const { parameters } = policy;
-  const isOver = (host: HostState) => whyOverUtilized(host, parameters, nowMs) !== null;
+  const isWaitedFor = (host: HostState) => isPressed(host, policy);
+  const whyRelieved = (host: HostState) =>
+    isWaitedFor(host)
+      ? `VMs on ${host.name} wait for it ${percent(pressureOf(host))} of the time`
+      : whyOverUtilized(host, parameters, nowMs);
+  const isOver = (host: HostState) => whyRelieved(host) !== null;
   const isUneven = () => imbalanceOf(state) > parameters.ImbalanceThreshold + ROUNDING;
   if (!isUneven() && !state.hostsUp.some(isOver)) return { moves: [], refusals: [], deferred: 0 };
 
@@ -36,9 +42,9 @@ export function balance(
   const search = new BestMoves(state, eligible, room, worth, isDestination);
   const moves: Move[] = [];
   for (;;) {
-    const next = search.next(isOver) ?? (isUneven() ? search.next(() => true) : null);
+    const next = search.next(isWaitedFor) ?? search.next(isOver) ?? (isUneven() ? search.next(() => true) : null);
     if (!next) break;
-    moves.push(makeMove(state, next, whyOverUtilized(next.source, parameters, nowMs), worth));
+    moves.push(makeMove(state, next, whyRelieved(next.source), worth));
     search.moved(next);
   }
 
