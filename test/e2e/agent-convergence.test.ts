@@ -71,10 +71,9 @@ test('what the controller decides is carried out once, and what cannot be is tol
   );
   expect(reportOf(migrationId).decisions[0]!.failure).toMatch(/x-drover-cpu-throttle/);
   host.answer = { ...host.answer, steps: [step(2, 'suspend', null)] };
-  const { decisions, downtimeMs } = await completes(migrationId);
+  const { decisions } = await completes(migrationId);
   host.answer = { ...host.answer, steps: [] };
   expect(decisions.map(({ means }) => means)).toEqual(['throttle', 'suspend']);
-  expect(downtimeMs).toBeGreaterThan(50);
   await hosts.expectUp(hosts.b, vm.vmId, lastBeat(hosts.b, vm.vmId));
   await hosts.powerOff(hosts.b, vm, 2);
 });
