@@ -114,7 +114,9 @@ function choose(
   // What costs the guest nothing is worth a try while there is time for what is sure.
   const free = possible.find(
     (step) =>
-      isFree(step.means) && outlook.bytesPerMs / withStep(outlook, step, facts, applied).bytesPerMs <= WORTH_TRYING,
+      isFree(step.means) &&
+      !step.restart &&
+      outlook.bytesPerMs / withStep(outlook, step, facts, applied).bytesPerMs <= WORTH_TRYING,
   );
   if (free && (!meets || !isFree(meets.means))) return free;
   if (meets) return meets;

@@ -78,7 +78,7 @@ export async function listMeans(execute: Execute, isMigrating: boolean): Promise
     const state = capabilities.get(capability);
     if (state === undefined || found.some((each) => each.means === means)) continue;
     if (switchable && !switchable.has(means) && !state) continue;
-    found.push({ means, inFlight: isOwn || state || HARMLESS.includes(means) });
+    found.push({ means, inFlight: state || HARMLESS.includes(means) || (isOwn && means !== 'multifd') });
   }
   return found;
 }
