@@ -17,11 +17,13 @@ const MIB = 2 ** 20;
 /** Half of what it writes at least can never be sent in time. */
 const NARROW = { 'max-bandwidth': 16 * MIB, 'downtime-limit': 100 };
 const WRITES_TOO_FAST = 'region=8 rate=max';
+/** The same for a guest of which even the hundredth part writes some MiB/s. */
+const WIDER = { 'max-bandwidth': 48 * MIB, 'downtime-limit': 100 };
 
 /** A migration that does not converge: it has gone over the dirty log again and again. */
-async function startEndless(guest: string): Promise<{ source: Running; destination: Running }> {
+async function startEndless(guest: string, link = NARROW): Promise<{ source: Running; destination: Running }> {
   const [source, destination] = await Promise.all([startPager(guest), startDestination()]);
-  await setParameters(source, NARROW);
+  await setParameters(source, link);
   await source.qmp.execute('migrate', { uri: await uriOf(destination) });
   await migrationWhen(source, ({ ram }) => ram?.['dirty-sync-count'] > 1);
   return { source, destination };
@@ -40,8 +42,8 @@ async function expectArrival({ source, destination }: { source: Running; destina
 }
 
 test('auto-converge, switched on in mid-flight', async () => {
-  const both = await startEndless(WRITES_TOO_FAST);
-  await setParameters(both.source, { 'cpu-throttle-initial': 99, 'downtime-limit': 300 });
+  const both = await startEndless('region=24 rate=max', WIDER);
+  await setParameters(both.source, { 'cpu-throttle-initial': 99 });
   await setCapability(both.source, 'auto-converge', true);
   await migrationWhen(both.source, (answer) => answer['cpu-throttle-percentage'] === 99);
   await expectArrival(both);
