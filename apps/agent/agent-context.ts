@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Enrolled } from '#contracts';
 import { type Isolation, runtimeFolderFor } from '#hypervisor';
+import { HostCredentials } from './certificates/host-credentials.js';
 import { type AgentConfig, readEnrolmentToken } from './config.js';
 import { ControllerLink } from './heartbeat/controller-link.js';
 import { ProcessMeter } from './host/measure.js';
@@ -26,6 +27,7 @@ import { VmTransfers } from './vms/vm-transfers.js';
 
 export class AgentContext {
   readonly identity: Identity;
+  readonly credentials: HostCredentials;
   readonly controller: ControllerLink;
   readonly network: SwitchThread;
   readonly vms: VmTable;
@@ -50,6 +52,7 @@ export class AgentContext {
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     lockFolder(dir);
     this.identity = Identity.open(dir);
+    this.credentials = HostCredentials.open(dir);
     if (!this.identity.enrolled) readEnrolmentToken(config);
     const onDamage = (file: string, reason: string) =>
       log.error({ file, reason }, 'a record cannot be read and was set aside');
@@ -69,15 +72,23 @@ export class AgentContext {
       migrationStore,
       this.vms,
       this.transfers,
+      this.credentials,
       new Converger(),
       heardAtMs,
       migrationLog,
       log,
     );
-    this.incoming = new IncomingMigrations(this.identity, this.vms, this.transfers, migrationLog, () => ({
-      bind: migrationBind,
-      host: new URL(this.url).hostname,
-    }));
+    this.incoming = new IncomingMigrations(
+      this.identity,
+      this.vms,
+      this.transfers,
+      this.credentials,
+      migrationLog,
+      () => ({
+        bind: migrationBind,
+        host: new URL(this.url).hostname,
+      }),
+    );
   }
 
   /** What others call; known once the agent listens. */

@@ -2,6 +2,7 @@ import { type DynamicModule, Module, StandardSchemaValidationPipe } from '@nestj
 import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
 import { ScheduleModule } from '@nestjs/schedule';
 import { AgentContext } from './agent-context.js';
+import { RenewalService } from './certificates/renewal.service.js';
 import { HeartbeatService } from './heartbeat/heartbeat.service.js';
 import { BearerGuard } from './http/bearer.guard.js';
 import { IncomingController } from './http/incoming.controller.js';
@@ -17,6 +18,7 @@ import { OrderQueue } from './jobs/order-queue.js';
     HeartbeatService,
     ArrivalWatch,
     OrderQueue,
+    RenewalService,
     { provide: APP_GUARD, useClass: BearerGuard },
     { provide: APP_PIPE, useValue: new StandardSchemaValidationPipe({ exceptionFactory: invalidInput }) },
   ],

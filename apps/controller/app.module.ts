@@ -14,6 +14,7 @@ import { Peers } from './agents/peers.js';
 import { AdminGuard } from './auth/admin.guard.js';
 import { SecretBox } from './auth/secrets.js';
 import type { Backends } from './backends.js';
+import { CertificateAuthority } from './certificates/certificate-authority.js';
 import { ClustersController } from './clusters/clusters.controller.js';
 import type { Config } from './config.js';
 import { EventStream } from './events/event-stream.js';
@@ -61,6 +62,7 @@ const controllers = [
 const services = [
   AffinityService,
   AgentClient,
+  CertificateAuthority,
   EnrolmentService,
   EventStream,
   HeartbeatService,

@@ -1,6 +1,8 @@
 /** Where migrations connect and listen: QEMU's migration URIs, tcp:HOST:PORT and unix:PATH. */
 import { removeStaleSocket } from '#qmp';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { encrypt, lock, type ClientTls, type Door } from './migration-tls.js';
+import type { TlsCredentials } from './tls-credentials.js';
 
 export type MigrationAddress = { readonly path: string } | { readonly host: string; readonly port: number };
 
@@ -14,7 +16,16 @@ export function parseMigrationUri(uri: string): MigrationAddress {
 }
 
 /** Connects; closes and rejects with the signal's reason when that aborts. */
-export function connectTo(address: MigrationAddress, signal: AbortSignal): Promise<Socket> {
+export async function connectTo(
+  address: MigrationAddress,
+  signal: AbortSignal,
+  tls: ClientTls | null = null,
+): Promise<Socket> {
+  const socket = await connectPlainly(address, signal);
+  return tls ? encrypt(socket, tls.credentials, tls.hostname, signal) : socket;
+}
+
+function connectPlainly(address: MigrationAddress, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect(address);
     const giveUp = () => socket.destroy(signal.reason as Error);
@@ -26,6 +37,15 @@ export function connectTo(address: MigrationAddress, signal: AbortSignal): Promi
       resolve(socket);
     });
   });
+}
+
+/** Listens for migrations. Resolves with where: port 0 has become a real one. */
+export async function openDoor(
+  address: MigrationAddress,
+  tls: TlsCredentials | null,
+): Promise<{ door: Door; bound: MigrationAddress }> {
+  const { server, bound } = await listenAt(address);
+  return { door: tls ? lock(server, tls) : server, bound };
 }
 
 /** Listens. Resolves with where: port 0 has become a real one. */

@@ -1,6 +1,8 @@
 /** What passes between the main thread, which owns the machine, and the thread of a migration. */
 import type { IncomingFigures, IncomingOutcome, MigrationFigures, PrecopyParameters } from '#migration';
 import type { MigrationAddress } from './migration-address.js';
+import type { ClientTls } from './migration-tls.js';
+import type { TlsCredentials } from './tls-credentials.js';
 
 /** workerData of the thread: what it is for. */
 export interface MigrationTask {
@@ -18,6 +20,8 @@ export interface OutgoingRole {
   readonly parameters: PrecopyParameters;
   /** Whether post-copy may be started. */
   readonly postcopy: boolean;
+  /** Null: not encrypted. */
+  readonly tls: ClientTls | null;
   /** Connections for pages alone. */
   readonly channels: number;
 }
@@ -27,6 +31,8 @@ export interface IncomingRole {
   readonly address: MigrationAddress;
   readonly epoch: number;
   readonly recoverMs: number;
+  /** Null: not encrypted. */
+  readonly tls: TlsCredentials | null;
 }
 
 /** What the engine asks of the machine, with the answers. */

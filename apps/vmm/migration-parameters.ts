@@ -7,7 +7,7 @@ import {
   type CompressionMethod,
   type PrecopyParameters,
 } from '#migration';
-import { boolean, integer, oneOf, optional, QmpError, type Check } from '#qmp';
+import { boolean, integer, oneOf, optional, QmpError, string, type Check } from '#qmp';
 import { layout } from '#vmm';
 import type { Capabilities } from './migration-capabilities.js';
 
@@ -36,6 +36,10 @@ const PARAMETERS = {
   'compress-level': parameter(integer(0, 9), 1),
   'compress-threads': parameter(integer(1, 255), Math.min(8, availableParallelism())),
   'x-drover-compress-method': parameter(oneOf(...COMPRESSION_METHODS), 'zstd' as CompressionMethod),
+  /** Id of an object tls-creds-x509; empty: no TLS. */
+  'tls-creds': parameter(string, ''),
+  /** Whom the destination's certificate must name; empty: the host to which `migrate` connects. */
+  'tls-hostname': parameter(string, ''),
   'x-drover-throttle-writers': parameter(boolean, false),
   'x-drover-cpu-throttle': parameter(percentage(0, 99), 0),
   'x-drover-park-harts': parameter(integer(0), 0),

@@ -55,6 +55,12 @@ export class MigrationSettings {
     return engineParameters(this.valuesNow(), this.capabilities);
   }
 
+  /** With whose credentials the next migration is encrypted, and whom it must meet; null: it is not. */
+  get tls(): { readonly credentials: string; readonly hostname: string } | null {
+    const { 'tls-creds': credentials, 'tls-hostname': hostname } = this.values;
+    return credentials === '' ? null : { credentials, hostname };
+  }
+
   /** What was asked of a migration has ended with it. */
   private valuesNow() {
     if (!this.ports.isMigrating()) this.values = withoutOrders(this.values);

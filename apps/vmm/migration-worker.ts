@@ -1,10 +1,12 @@
 /** The thread of one migration, or of one wait for a migration: the engine on sockets of its own. */
-import type { Server, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
 import { bindCodec, IncomingMigration, loadCompressors, MigrationError, PrecopySource } from '#migration';
 import { GuestMemory } from '#vmm';
 import { CompressionPool } from './compression-pool.js';
-import { connectTo, listenAt, type MigrationAddress } from './migration-address.js';
+import { connectTo, openDoor, type MigrationAddress } from './migration-address.js';
+import type { Door } from './migration-tls.js';
+import type { TlsCredentials } from './tls-credentials.js';
 import { MONOTONIC } from './monotonic.js';
 import { socketChannel } from './migration-channel.js';
 import type {
@@ -53,7 +55,7 @@ function ask<C extends MachineCall>(
   return new Promise((resolve, reject) => calls.set(id, { resolve, reject }));
 }
 
-async function send({ address, migrationId, epoch, parameters, postcopy, channels }: OutgoingRole): Promise<void> {
+async function send({ address, migrationId, epoch, parameters, postcopy, channels, tls }: OutgoingRole): Promise<void> {
   const source = new PrecopySource({
     migrationId,
     epoch,
@@ -69,7 +71,7 @@ async function send({ address, migrationId, epoch, parameters, postcopy, channel
     },
     codec,
     clock: MONOTONIC,
-    connect: async (signal) => socketChannel(await connectTo(address, signal)),
+    connect: async (signal) => socketChannel(await connectTo(address, signal, tls)),
     onChange: (figures) => tell({ kind: 'outgoing', figures }),
     newCompressorPool: () => new CompressionPool(wasmMemory),
   });
@@ -79,7 +81,7 @@ async function send({ address, migrationId, epoch, parameters, postcopy, channel
     else if (order.kind === 'startPostcopy') attempt(() => source.startPostcopy());
     else if (order.kind === 'pause') attempt(() => source.pause());
     else if (order.kind === 'resume') {
-      const connect = async () => socketChannel(await connectTo(order.address, AbortSignal.timeout(CONNECT_MS)));
+      const connect = async () => socketChannel(await connectTo(order.address, AbortSignal.timeout(CONNECT_MS), tls));
       attempt(() => source.resume(connect));
     }
   };
@@ -88,7 +90,7 @@ async function send({ address, migrationId, epoch, parameters, postcopy, channel
   clearInterval(timer);
 }
 
-async function receive({ address, epoch, recoverMs }: IncomingRole): Promise<void> {
+async function receive({ address, epoch, recoverMs, tls }: IncomingRole): Promise<void> {
   const migration = new IncomingMigration({
     machine: {
       memory,
@@ -104,32 +106,35 @@ async function receive({ address, epoch, recoverMs }: IncomingRole): Promise<voi
     compressors: compressors!,
   });
   migration.setRecoverTime(recoverMs);
-  const door = new Door(migration);
+  const reception = new Reception(migration, tls);
   onOrder = (order) => {
     if (order.kind === 'finish') tell({ kind: 'finishing', refusal: finish(migration) });
     else if (order.kind === 'request') migration.request(order.pages);
     else if (order.kind === 'pause') attempt(() => migration.pause());
     else if (order.kind === 'giveUp') attempt(() => migration.giveUp());
     else if (order.kind === 'recoverTime') migration.setRecoverTime(order.ms);
-    else if (order.kind === 'recover') void door.moveTo(order.address);
+    else if (order.kind === 'recover') void reception.moveTo(order.address);
   };
-  await door.open(address);
+  await reception.open(address);
   const timer = setInterval(() => {
     if (migration.figures.status.startsWith('postcopy')) tell({ kind: 'incoming', figures: migration.figures });
   }, TELL_EVERY_MS);
-  tell({ kind: 'received', outcome: await door.arrival });
+  tell({ kind: 'received', outcome: await reception.arrival });
   clearInterval(timer);
-  door.shut();
+  reception.shut();
 }
 
 /** Where connections come in, and who has: any number at the same time, until one of them was the migration. */
-class Door {
+class Reception {
   readonly arrival: Promise<'running' | 'failed'>;
   private settle!: (outcome: 'running' | 'failed') => void;
-  private server: Server | null = null;
+  private door: Door | null = null;
   private readonly callers = new Set<Socket>();
 
-  constructor(private readonly migration: IncomingMigration) {
+  constructor(
+    private readonly migration: IncomingMigration,
+    private readonly tls: TlsCredentials | null,
+  ) {
     this.arrival = new Promise((resolve) => (this.settle = resolve));
   }
 
@@ -140,7 +145,7 @@ class Door {
 
   /** Listens there, and at the place of before no more. */
   async moveTo(address: MigrationAddress): Promise<void> {
-    this.server?.close();
+    this.door?.close();
     try {
       tell({ kind: 'recovering', bound: await this.listen(address) });
     } catch (error) {
@@ -149,14 +154,15 @@ class Door {
   }
 
   shut(): void {
-    this.server?.close();
+    this.door?.close();
     for (const caller of this.callers) caller.destroy();
   }
 
   private async listen(address: MigrationAddress): Promise<MigrationAddress> {
-    const { server, bound } = await listenAt(address);
-    this.server = server;
-    server.on('connection', (socket) => {
+    const { door, bound } = await openDoor(address, this.tls);
+    this.door = door;
+    door.on('refused', ({ message }) => tell({ kind: 'stranger', message }));
+    door.on('connection', (socket) => {
       this.callers.add(socket.once('close', () => this.callers.delete(socket)));
       void this.serve(socket);
     });

@@ -9,6 +9,7 @@ import type { MigrationTask } from './migration-messages.js';
 import { OutgoingMigration } from './migration-outgoing.js';
 import { describeIncoming } from './migration-query.js';
 import { MigrationSettings } from './migration-settings.js';
+import { TlsObjects, type TlsCredentials } from './tls-credentials.js';
 import type { Vm } from './vm.js';
 
 /** Grows with every change to devices after which an older or newer build cannot take over their state. */
@@ -22,6 +23,7 @@ export interface MigrationOptions {
 
 export class Migration {
   private readonly settings: MigrationSettings;
+  private readonly tlsObjects: TlsObjects;
   private outgoing: OutgoingMigration | null = null;
   private arrival: Arrival | null = null;
 
@@ -35,6 +37,7 @@ export class Migration {
       isMigrating: () => this.outgoing !== null && !this.outgoing.isOver,
       onChange: (parameters) => this.setParameters(parameters),
     });
+    this.tlsObjects = new TlsObjects(qmp);
     const uri = migrationUri;
     const epoch = optional(integer(1));
     const identity = { 'x-drover-migration-id': optional(string), 'x-drover-epoch': epoch };
@@ -72,7 +75,8 @@ export class Migration {
       throw new QmpError('it waits for a migration already');
     vm.epoch = knownEpoch ?? vm.epoch;
     const { recoverMs } = this.settings.parameters;
-    this.arrival = new Arrival(qmp, vm, this.task({ kind: 'incoming', address, epoch: vm.epoch, recoverMs }), {
+    const tls = this.credentials('server');
+    this.arrival = new Arrival(qmp, vm, this.task({ kind: 'incoming', address, epoch: vm.epoch, recoverMs, tls }), {
       onStranger: (message) => options.log(`-incoming: refused a connection: ${message}`),
       onRefused: (message) => options.log(`migration: ${message}`),
       onFailure: (message) => {
@@ -101,9 +105,18 @@ export class Migration {
       );
     }
     const { parameters, postcopy, channels } = this.settings;
-    const task = this.task({ kind: 'outgoing', address, migrationId, epoch, parameters, postcopy, channels });
+    const credentials = this.credentials('client');
+    const hostname = this.settings.tls?.hostname || ('host' in address ? address.host : '');
+    const tls = credentials && { credentials, hostname };
+    const task = this.task({ kind: 'outgoing', address, migrationId, epoch, parameters, postcopy, channels, tls });
     const log = (message: string) => this.options.log(`migration: ${message}`);
     this.outgoing = new OutgoingMigration(qmp, vm, task, log, mirrors);
+  }
+
+  /** Those that `tls-creds` names; null if it names none. */
+  private credentials(endpoint: TlsCredentials['endpoint']): TlsCredentials | null {
+    const { tls } = this.settings;
+    return tls && this.tlsObjects.find(tls.credentials, endpoint);
   }
 
   private startPostcopy(): void {

@@ -33,6 +33,14 @@ export const Enrolled = z.object({
 });
 export type Enrolled = z.infer<typeof Enrolled>;
 
+/** POST /agents/certificate, with the heartbeat token as bearer: PKCS #10 in PEM, for a key that stays on the host. */
+export const CertificateRequest = z.object({ certificateRequest: z.string().max(16_384) }).strict();
+export type CertificateRequest = z.infer<typeof CertificateRequest>;
+
+/** Both in PEM. The certificate names the host by its id. */
+export const HostCertificate = z.object({ certificate: z.string(), authority: z.string() });
+export type HostCertificate = z.infer<typeof HostCertificate>;
+
 /** State of one VM's process on a host, as the agent sees it. `incoming`: waits for, or receives, a migration. */
 export const VmReport = z.object({
   vmId: Id,
@@ -149,6 +157,8 @@ export const PrepareIncoming = z.object({
     )
     .default([]),
   means: MeansWanted.prefault({}),
+  /** Only a source that shows a certificate gets in. */
+  encrypted: z.boolean().default(false),
 });
 export type PrepareIncoming = z.infer<typeof PrepareIncoming>;
 export const PreparedIncoming = z.object({

@@ -11,6 +11,7 @@ import { MigrationRepository } from './repositories/migration.repository.js';
 import { PlanRepository } from './repositories/plan.repository.js';
 import { ReportRepository } from './repositories/report.repository.js';
 import { StorageDomainRepository } from './repositories/storage-domain.repository.js';
+import { SettingRepository } from './repositories/setting.repository.js';
 import { VmRepository } from './repositories/vm.repository.js';
 
 /** All repositories, in one transaction or in none. */
@@ -28,6 +29,7 @@ export class Repositories {
   readonly idempotencyKeys: IdempotencyRepository;
   readonly facts: FactsRepository;
   readonly affinity: AffinityRepository;
+  readonly settings: SettingRepository;
 
   constructor(manager: EntityManager) {
     this.clusters = new ClusterRepository(manager);
@@ -43,6 +45,7 @@ export class Repositories {
     this.idempotencyKeys = new IdempotencyRepository(manager);
     this.facts = new FactsRepository(manager);
     this.affinity = new AffinityRepository(manager);
+    this.settings = new SettingRepository(manager);
   }
 }
 

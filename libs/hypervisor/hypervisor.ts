@@ -2,6 +2,7 @@
 
 import type { GuestAgent } from './guest-agent.js';
 import type { MeansOfProcess, MeansToApply, MeansWanted } from './migration-means.js';
+import type { TlsCredentials } from './tls-credentials.js';
 
 /** Where the files of a VM's process are. */
 export interface VmPlace {
@@ -119,6 +120,8 @@ export interface MigrateOptions {
   /** Disks that are mirrored: without a whole copy of each, the VM stays. */
   readonly mirroredDisks?: readonly string[];
   readonly means?: MeansWanted;
+  /** Null: not encrypted. `peer`: the name in the destination's certificate. */
+  readonly tls: (TlsCredentials & { readonly peer: string }) | null;
 }
 
 export interface MigrationLimits {
@@ -225,9 +228,10 @@ export interface VmProcess {
   /** Null: this process has not been asked to migrate. */
   queryMigration(): Promise<OutgoingFigures | null>;
   /**
-   * Waits at a free port of `address` for a migration to `epoch`, and no earlier one; resolves with the port.
+   * Waits at a free port of `address` for a migration to `epoch`, and no earlier one; resolves with the port. With `tls`
+   * only a source whose certificate is of the same authority gets in.
    */
-  listen(address: string, epoch: number, means?: MeansWanted): Promise<number>;
+  listen(address: string, epoch: number, tls: TlsCredentials | null, means?: MeansWanted): Promise<number>;
   queryIncoming(): Promise<IncomingFigures>;
   /** Starts a guest that is loaded and whose source will never run again; does nothing if it runs already. */
   finishIncoming(): Promise<void>;

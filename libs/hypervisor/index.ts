@@ -7,6 +7,7 @@ export type {
   DiskExport,
   Hypervisor,
   IncomingFigures,
+  MigrateOptions,
   MigrationLimits,
   MirrorFigures,
   NbdAddress,
@@ -25,4 +26,5 @@ export { QEMU_ARCHITECTURES } from './qemu-machines.js';
 export { findQemus, type QemuProgram } from './qemu-programs.js';
 export type { MeansOfProcess, MeansToApply } from './migration-means.js';
 export { VcpuLimit } from './vcpu-limit.js';
+export type { TlsCredentials } from './tls-credentials.js';
 export { VmmDriver } from './vmm-driver.js';

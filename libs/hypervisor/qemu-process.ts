@@ -13,6 +13,7 @@ import type { MeansWanted } from './migration-means.js';
 import type { QemuArchitecture } from './qemu-machines.js';
 import { writeTimers } from './qemu-timers.js';
 import { type Exit, QmpVmProcess } from './qmp-process.js';
+import type { TlsCredentials } from './tls-credentials.js';
 
 /** A QEMU that leaves, and one that waits: disks are the source's until the guest goes on at the destination. */
 const SOURCE_CAPABILITIES = ['events', 'return-path'];
@@ -65,9 +66,10 @@ export class QemuProcess extends QmpVmProcess {
 
   async endMirrors(): Promise<void> {}
 
-  async migrate({ uri, migrationId, downtimeLimitMs, bandwidthMiBps, means }: MigrateOptions): Promise<void> {
+  async migrate({ uri, migrationId, downtimeLimitMs, bandwidthMiBps, tls, means }: MigrateOptions): Promise<void> {
     await this.enable(SOURCE_CAPABILITIES);
     await this.prepareMeans(means);
+    await this.encrypt('client', tls, tls?.peer);
     await this.setMigrationLimits({ downtimeLimitMs, bandwidthMiBps });
     await this.mark(migrationId);
     this.passes = new PassLog();
@@ -87,9 +89,10 @@ export class QemuProcess extends QmpVmProcess {
     return figures && { ...figures, migrationId, iterations: this.passes.note(answer, performance.now()) };
   }
 
-  async listen(address: string, _epoch: number, means?: MeansWanted): Promise<number> {
+  async listen(address: string, _epoch: number, tls: TlsCredentials | null, means?: MeansWanted): Promise<number> {
     await this.enable(DESTINATION_CAPABILITIES);
     await this.prepareMeans(means);
+    await this.encrypt('server', tls);
     await this.execute('migrate-incoming', { uri: `tcp:${address}:0` });
     return this.listeningPort();
   }

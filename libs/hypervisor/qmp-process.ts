@@ -1,4 +1,5 @@
 /** A VM's process that speaks QMP: what QEMU and Drover's own VMM have in common. */
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QmpClient, QmpCommandError, type QmpEvent } from '#qmp';
 import {
@@ -29,6 +30,7 @@ import {
 } from './migration-means.js';
 import { isAlive } from './process-table.js';
 import { type QueryMigrate, listeningPort, migrationParameters, outgoingFigures } from './query-migrate.js';
+import { type Endpoint, setMigrationCredentials, type TlsCredentials } from './tls-credentials.js';
 
 /** How a process ended; what nobody could see is null. */
 export interface Exit {
@@ -87,7 +89,7 @@ export abstract class QmpVmProcess implements VmProcess {
   abstract endMirrors(): Promise<void>;
   abstract dirtyRateMiBps(): Promise<number | null>;
   abstract migrate(options: MigrateOptions): Promise<void>;
-  abstract listen(address: string, epoch: number, means?: MeansWanted): Promise<number>;
+  abstract listen(address: string, epoch: number, tls: TlsCredentials | null, means?: MeansWanted): Promise<number>;
   abstract queryIncoming(): Promise<IncomingFigures>;
   abstract finishIncoming(): Promise<void>;
 
@@ -171,6 +173,11 @@ export abstract class QmpVmProcess implements VmProcess {
   /** Before it migrates or is migrated to. */
   protected prepareMeans(wanted: MeansWanted | undefined): Promise<void> {
     return wanted ? prepareMeans(this.command, wanted) : Promise.resolve();
+  }
+
+  /** Has the next migration encrypted, as this end of it; null: not. `peer`: the name in the destination's certificate. */
+  protected encrypt(endpoint: Endpoint, credentials: TlsCredentials | null, peer?: string): Promise<void> {
+    return setMigrationCredentials(this.qmp, dirname(this.handle.qmpSocket), endpoint, credentials, peer);
   }
 
   protected queryMigrate(): Promise<QueryMigrate> {

@@ -11,6 +11,7 @@ import { endMirrors, exportDisks, jobId, mirrorDisks, queryMirrors, setMirrorSpe
 import { incomingFigures } from './query-migrate.js';
 import type { MeansWanted } from './migration-means.js';
 import { QmpVmProcess } from './qmp-process.js';
+import type { TlsCredentials } from './tls-credentials.js';
 
 const MIB = 2 ** 20;
 const PAGE_BYTES = 4096;
@@ -27,9 +28,10 @@ export class VmmProcess extends QmpVmProcess {
     return (((now.pages - before.pages) * PAGE_BYTES) / MIB / (now.atMs - before.atMs)) * 1000;
   }
 
-  async migrate({ uri, migrationId, epoch, mirroredDisks = [], means, ...limits }: MigrateOptions): Promise<void> {
+  async migrate({ uri, migrationId, epoch, tls, mirroredDisks = [], means, ...limits }: MigrateOptions): Promise<void> {
     await this.prepareMeans(means);
     await this.setMigrationLimits(limits);
+    await this.encrypt('client', tls, tls?.peer);
     const identity = { 'x-drover-migration-id': migrationId, 'x-drover-epoch': epoch };
     await this.execute('migrate', { uri, ...identity, 'x-drover-block-jobs': mirroredDisks.map(jobId) });
   }
@@ -55,8 +57,9 @@ export class VmmProcess extends QmpVmProcess {
     return endMirrors(this.command);
   }
 
-  async listen(address: string, epoch: number, means?: MeansWanted): Promise<number> {
+  async listen(address: string, epoch: number, tls: TlsCredentials | null, means?: MeansWanted): Promise<number> {
     await this.prepareMeans(means);
+    await this.encrypt('server', tls);
     await this.execute('migrate-incoming', { uri: `tcp:${address}:0`, 'x-drover-epoch': epoch - 1 });
     return this.listeningPort();
   }

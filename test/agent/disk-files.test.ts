@@ -74,7 +74,7 @@ test.each([
 
 describe('an arrival', () => {
   const arrival = (disks: Disk[], allocatedMiB = 1): PrepareIncoming => ({
-    ...{ migrationId: randomUUID(), vmId: VM_ID, epoch: 2 },
+    ...{ migrationId: randomUUID(), vmId: VM_ID, epoch: 2, encrypted: false },
     spec: { name: 'db-1', vcpus: 1, memoryMiB: 32, image: 'disk', append: '', nics: [], disks },
     devices: [],
     means: { allowed: [], begunWith: [] },
@@ -119,6 +119,7 @@ test('a copy that is not found once it was begun has failed', () => {
     bandwidthMiBps: null,
     timeoutSeconds: 60,
     convergence,
+    encrypted: false,
     decideAloneAfterSeconds: 5,
   };
   const ids = { migrationId: randomUUID(), vmId: VM_ID, sourceEpoch: 1, epoch: 2 };

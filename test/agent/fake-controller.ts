@@ -3,12 +3,22 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { DataSource } from 'typeorm';
-import { Enrol, type Enrolled, Heartbeat, type HeartbeatAnswer, type HostJob, type VmReport } from '#contracts';
+import {
+  CertificateRequest,
+  Enrol,
+  type Enrolled,
+  Heartbeat,
+  type HeartbeatAnswer,
+  type HostJob,
+  type VmReport,
+} from '#contracts';
 import { AgentRoles } from '#database';
 import { HostQueues, QUEUE_SCHEMA, queueName } from '#queue';
+import { type Authority, certifyHost, createAuthority } from '../../apps/controller/certificates/x509.js';
 
 const ENROL = '/api/v1/agents/enrol';
 const HEARTBEAT = '/api/v1/agents/heartbeat';
+const CERTIFICATE = '/api/v1/agents/certificate';
 
 export class FakeHost {
   readonly hostId = randomUUID();
@@ -42,6 +52,7 @@ export class FakeController {
     private readonly queues: HostQueues,
     private readonly db: DataSource,
     private readonly roles: AgentRoles,
+    private readonly authority: Authority,
   ) {}
 
   static async start(databaseUrl: string): Promise<FakeController> {
@@ -49,7 +60,7 @@ export class FakeController {
     const db = await new DataSource({ type: 'postgres', url: databaseUrl }).initialize();
     const roles = new AgentRoles(db, QUEUE_SCHEMA);
     await roles.protect();
-    const controller = new FakeController(databaseUrl, queues, db, roles);
+    const controller = new FakeController(databaseUrl, queues, db, roles, await createAuthority(new Date()));
     await controller.listen();
     return controller;
   }
@@ -106,6 +117,11 @@ export class FakeController {
       return [200, await this.enrol(host)];
     }
     const host = hosts.find(({ heartbeatToken }) => heartbeatToken === bearer);
+    if (request.url === CERTIFICATE && host) {
+      const { certificateRequest } = CertificateRequest.parse(body);
+      const certificate = await certifyHost(this.authority, certificateRequest, host.hostId, new Date());
+      return [201, { certificate, authority: this.authority.certificate }];
+    }
     if (request.url !== HEARTBEAT || !host) return UNAUTHORIZED;
     host.heartbeats.push(Heartbeat.parse(body));
     return [200, host.answer];

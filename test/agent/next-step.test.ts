@@ -33,6 +33,7 @@ const order: MigrateJob = {
   timeoutSeconds: 600,
   convergence: { mode: 'predictive', means: [], deadlineSeconds: 120 },
   decideAloneAfterSeconds: 10,
+  encrypted: true,
 };
 
 const inPhase = (phase: MigrationPhase, change: Partial<MigrationRecord> = {}): MigrationRecord => ({

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import type { Hypervisor, OutgoingFigures, VmProcess } from '#hypervisor';
+import { HostCredentials } from '../../apps/agent/certificates/host-credentials.js';
 import { createLog } from '../../apps/agent/log.js';
 import { Converger } from '../../apps/agent/migration/convergence/converger.js';
 import { MigrationLog } from '../../apps/agent/migration/migration-log.js';
@@ -39,7 +40,16 @@ function host() {
   );
   const transfers = new VmTransfers(vms, 1024, log);
   const store = JsonStore.open(join(dir, 'migrations'), MigrationRecord, onDamage);
-  const outgoing = new OutgoingMigrations(store, vms, transfers, new Converger(), Date.now, new MigrationLog(), log);
+  const outgoing = new OutgoingMigrations(
+    store,
+    vms,
+    transfers,
+    HostCredentials.open(dir),
+    new Converger(),
+    Date.now,
+    new MigrationLog(),
+    log,
+  );
   return { vms, transfers, store, outgoing, orders: new VmOrders(vms, transfers, log), kill };
 }
 
@@ -48,7 +58,7 @@ test('a cancelled migration waits until the process says how far it is', async (
   onTestFinished(() => outgoing.close());
   vms.create(VM_ID, 4, spec, { phase: 'running', leaving: MIGRATION_ID, process: handle });
   const destination = { hostId: VM_ID, hostName: 'host-2', agentUrl: 'http://127.0.0.1:1', ticket: 'x' };
-  const limits = { downtimeLimitMs: 300, bandwidthMiBps: null, timeoutSeconds: 600 };
+  const limits = { downtimeLimitMs: 300, bandwidthMiBps: null, timeoutSeconds: 600, encrypted: false };
   const convergence = { mode: 'predictive', means: [], deadlineSeconds: 120 } as const;
   const ids = { migrationId: MIGRATION_ID, vmId: VM_ID, sourceEpoch: 4, epoch: 5 };
   const record = newMigrationRecord(

@@ -326,10 +326,13 @@ for (const backend of ['PostgreSQL', 'Redis'] as const)
       expect((await api.call('DELETE', `/hosts/${id}`)).status).toBe(409);
       await api.post(`/vms/${vm.id}/stop`);
       await api.until(`/vms/${vm.id}`, { status: 'down' });
-      expect((await api.call('DELETE', `/hosts/${id}`)).status).toBe(204);
       const { heartbeatToken } = delta.enrolled;
       const headers = { authorization: `Bearer ${heartbeatToken}` };
+      const nonsense = await api.call('POST', '/agents/certificate', { certificateRequest: 'x' }, headers);
+      expect(nonsense).toMatchObject({ status: 400, body: { errors: [{ field: 'certificateRequest' }] } });
+      expect((await api.call('DELETE', `/hosts/${id}`)).status).toBe(204);
       expect((await api.call('POST', '/agents/heartbeat', delta.heartbeat(), headers)).status).toBe(401);
+      expect((await api.call('POST', '/agents/certificate', { certificateRequest: 'x' }, headers)).status).toBe(401);
       await delta.stopListening();
       await expect(delta.listen()).rejects.toThrow(/password|WRONGPASS/);
       await delta.stop();

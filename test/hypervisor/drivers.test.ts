@@ -7,6 +7,7 @@ import {
   findQemus,
   type Hypervisor,
   Isolation,
+  type MigrateOptions,
   QemuDriver,
   readConsole,
   readConsoleTail,
@@ -18,6 +19,8 @@ import {
   type VmProcess,
   writeConsole,
 } from '#hypervisor';
+import { createAuthority } from '../../apps/controller/certificates/x509.js';
+import { credentialsOf } from '../certificates.js';
 import { isInstalled } from '../programs.js';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -78,7 +81,13 @@ async function lastBeat({ handle }: VmProcess): Promise<number> {
 const expectBeat = (process: VmProcess, beyond: number) =>
   eventually(async () => expect(await lastBeat(process)).toBeGreaterThan(beyond));
 
-const order = (migrationId: string) => ({ migrationId, epoch: 2, downtimeLimitMs: 300, bandwidthMiBps: null });
+const order = (migrationId: string) => ({
+  migrationId,
+  epoch: 2,
+  downtimeLimitMs: 300,
+  bandwidthMiBps: null,
+  tls: null,
+});
 
 describe.each(drivers)('driver %s', (_name, driver, loadError) => {
   test('starts a process that waits, outlives its connection, and tells how it ended', async () => {
@@ -137,6 +146,32 @@ describe.each(drivers)('driver %s', (_name, driver, loadError) => {
     expect([offset, text]).toEqual([0, expect.stringContaining('pager seq=1 ')]);
   });
 
+  test('moves a guest encrypted, to the host that was meant and to no other', async () => {
+    const [authority, another] = await Promise.all([createAuthority(new Date()), createAuthority(new Date())]);
+    const [here, there, stranger] = await Promise.all([
+      credentialsOf(authority, 'host-a'),
+      credentialsOf(authority, 'host-b'),
+      credentialsOf(another, 'host-b'),
+    ]);
+    const source = await start(driver, specOf('pager', 'region=8 rate=1'));
+    await source.cont();
+    await expectBeat(source, 0);
+    const attempt = async (migrationId: string, tls: MigrateOptions['tls'], status: string) => {
+      const destination = await start(driver, { ...specOf(), incoming: true });
+      const uri = `tcp:127.0.0.1:${await destination.listen('127.0.0.1', 2, there)}`;
+      await source.migrate({ ...order(migrationId), uri, tls }).catch(() => undefined);
+      await eventually(async () => expect(await source.queryMigration()).toMatchObject({ migrationId, status }));
+      return destination;
+    };
+    await attempt('plain', null, 'failed');
+    await attempt('another-authority', { ...stranger, peer: 'host-b' }, 'failed');
+    await attempt('another-host', { ...here, peer: 'host-c' }, 'failed');
+    expect((await source.runState()).isRunning).toBe(true);
+    const destination = await attempt('meant', { ...here, peer: 'host-b' }, 'completed');
+    await destination.finishIncoming();
+    await expectBeat(destination, 0);
+  });
+
   test('moves a guest after a failed and a cancelled attempt: it goes on where it was, at one place at a time', async () => {
     const source = await start(driver, specOf('pager', 'region=32 rate=1'));
     await source.cont();
@@ -150,7 +185,7 @@ describe.each(drivers)('driver %s', (_name, driver, loadError) => {
     expect((await source.queryMigration())!.error!.message).toMatch(/refused/i);
 
     const vain = await start(driver, { ...specOf(), incoming: true });
-    const vainUri = `tcp:127.0.0.1:${await vain.listen('127.0.0.1', 2)}`;
+    const vainUri = `tcp:127.0.0.1:${await vain.listen('127.0.0.1', 2, null)}`;
     await source.migrate({ ...order('slow'), uri: vainUri, bandwidthMiBps: 1 });
     await expectMigration('slow', 'active');
     await source.setMigrationLimits({ bandwidthMiBps: 2, downtimeLimitMs: 50 });
@@ -160,7 +195,7 @@ describe.each(drivers)('driver %s', (_name, driver, loadError) => {
     expect((await source.runState()).isRunning).toBe(true);
 
     const destination = await start(driver, { ...specOf(), incoming: true });
-    const uri = `tcp:127.0.0.1:${await destination.listen('127.0.0.1', 3)}`;
+    const uri = `tcp:127.0.0.1:${await destination.listen('127.0.0.1', 3, null)}`;
     await source.migrate({ ...order('swift'), epoch: 3, uri });
     await expectMigration('swift', 'completed');
     const { isConfirmed, transferredBytes, downtimeMs, iterations } = (await source.queryMigration())!;

@@ -38,6 +38,7 @@ function stillborn(vm: Vm, qmp: QmpServer): OutgoingMigration {
     epoch: 2,
     parameters: DEFAULT_PARAMETERS,
     postcopy: false,
+    tls: null,
     channels: 0,
   } as const;
   const codecModule = new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));

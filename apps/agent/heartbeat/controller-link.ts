@@ -1,5 +1,5 @@
-/** This agent's calls to the controller: enrol once, then a heartbeat each second. */
-import { Enrolled, type Enrol, type Heartbeat, HeartbeatAnswer, Problem } from '#contracts';
+/** This agent's calls to the controller: enrol once, then a heartbeat each second, and at times a certificate. */
+import { Enrolled, type Enrol, type Heartbeat, HeartbeatAnswer, HostCertificate, Problem } from '#contracts';
 
 const TIMEOUT_MS = 10_000;
 
@@ -30,6 +30,11 @@ export class ControllerLink {
     const answer = HeartbeatAnswer.parse(await this.post('/api/v1/agents/heartbeat', token, heartbeat));
     this.answeredAtMs = Date.now();
     return answer;
+  }
+
+  /** Throws as `enrol` does. */
+  async certify(token: string, certificateRequest: string): Promise<HostCertificate> {
+    return HostCertificate.parse(await this.post('/api/v1/agents/certificate', token, { certificateRequest }));
   }
 
   private async post(path: string, token: string, body: object): Promise<unknown> {

@@ -1,6 +1,7 @@
 /** VMs that other hosts' agents bring here. Each shows a ticket that is good for one migration of one VM alone. */
 import type { IncomingState, MigrationLogLine, PreparedIncoming, PrepareIncoming } from '#contracts';
 import { lastLines } from '#hypervisor';
+import type { HostCredentials } from '../certificates/host-credentials.js';
 import type { Identity } from '../state/identity.js';
 import type { VmRecord } from '../vms/vm-record.js';
 import { VmRefusal } from '../vms/vm-refusal.js';
@@ -25,6 +26,7 @@ export class IncomingMigrations {
     private readonly identity: Identity,
     private readonly vms: VmTable,
     private readonly transfers: VmTransfers,
+    private readonly credentials: HostCredentials,
     private readonly log: MigrationLog,
     private readonly addresses: () => Addresses,
   ) {}
@@ -35,11 +37,12 @@ export class IncomingMigrations {
     const addresses = this.addresses();
     const { bind, host } = addresses;
     const { disks } = this.vms;
+    const tls = arrival.encrypted ? this.credentials.need() : null;
     return this.transfers.expect(arrival, {
       unseenDisks: () => unseenDisks(disks, arrival),
       makeRoom: (unseen) => makeRoom(disks, arrival, unseen),
       listen: async (process, unseen) => ({
-        uri: `tcp:${host}:${await process.listen(bind, arrival.epoch, arrival.means)}`,
+        uri: `tcp:${host}:${await process.listen(bind, arrival.epoch, tls, arrival.means)}`,
         nbd: await exportDisks(process, addresses, unseen),
       }),
     });

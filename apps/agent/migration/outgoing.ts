@@ -2,6 +2,7 @@
 import type { MeansWanted, MigrationParameters, MigrationReport, MigrationStep } from '#contracts';
 import { decide } from '#convergence';
 import { lastLines } from '#hypervisor';
+import type { HostCredentials } from '../certificates/host-credentials.js';
 import type { Log } from '../log.js';
 import type { JsonStore } from '../state/json-store.js';
 import { VmRefusal } from '../vms/vm-refusal.js';
@@ -44,6 +45,7 @@ export class OutgoingMigrations {
     private readonly store: JsonStore<MigrationRecord>,
     private readonly vms: VmTable,
     private readonly transfers: VmTransfers,
+    private readonly credentials: HostCredentials,
     private readonly converger: Converger,
     /** When the controller last answered, in ms. */
     private readonly heardAtMs: () => number,
@@ -297,7 +299,8 @@ export class OutgoingMigrations {
     const atHand = all.filter((each) => mirroredDisks.length === 0 || (each.inFlight && each.means !== 'post_copy'));
     this.update(migrationId, { atHand });
     const id = attemptId(record);
-    await process.migrate({ ...order, migrationId: id, uri, means: meansWanted(record), mirroredDisks });
+    const tls = this.tlsFor(order);
+    await process.migrate({ ...order, migrationId: id, uri, means: meansWanted(record), mirroredDisks, tls });
   }
 
   /** With means that the process could not change in flight. The destination's process is started anew, too. */
@@ -356,6 +359,10 @@ export class OutgoingMigrations {
     const { vmId, migrationId, order } = record;
     await this.transfers.left(vmId, migrationId, order.epoch);
     await this.vms.disks.remove(vmId, copiedDisks(record));
+  }
+
+  private tlsFor({ encrypted, destination }: MigrateJob) {
+    return encrypted ? { ...this.credentials.need(), peer: destination.hostId } : null;
   }
 
   private async ask(migrationId: string, asked: Promise<DestinationAnswer>): Promise<void> {
