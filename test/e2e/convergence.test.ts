@@ -69,7 +69,7 @@ test('what a move would take is measured before anybody orders it, and kept with
   expect(narrow).toMatchObject({
     bandwidthMiBps: 1,
     bandwidthFrom: 'limit',
-    means: [{ means: 'suspend', value: null }],
+    means: [{ means: 'post_copy', value: null }],
   });
   expect(narrow.totalMs).toBeGreaterThan(busy.totalMs ?? 0);
   expect(narrow.reason).toMatch(/would not end/);
