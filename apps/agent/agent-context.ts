@@ -116,7 +116,8 @@ export class AgentContext {
   async enrol(): Promise<Enrolled> {
     const { cpuCores, memoryMiB } = this.config;
     const { agentToken } = this.identity;
-    const enrol = { agentUrl: this.url, agentVersion: this.version, agentToken, cpuCores, memoryMiB };
+    const drivers = [...this.hypervisors.told];
+    const enrol = { agentUrl: this.url, agentVersion: this.version, agentToken, cpuCores, memoryMiB, drivers };
     const enrolled = await this.controller.enrol(readEnrolmentToken(this.config), enrol);
     this.identity.enrol(enrolled);
     this.log.info({ hostId: enrolled.hostId, hostName: enrolled.hostName }, 'enrolled');

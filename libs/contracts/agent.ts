@@ -14,6 +14,8 @@ export const Enrol = z.object({
   agentToken: z.string().min(32).max(200),
   cpuCores: z.number().positive(),
   memoryMiB: z.int().positive(),
+  /** What VMs can run on here: known from the start, so that none is refused a place until the first heartbeat. */
+  drivers: z.array(HostDriver).max(20).default([]),
 });
 export type Enrol = z.infer<typeof Enrol>;
 

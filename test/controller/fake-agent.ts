@@ -86,7 +86,8 @@ export class FakeAgent {
   }
 
   async enrol(enrolmentToken: string): Promise<void> {
-    const body = { agentUrl: this.url, agentVersion: '0.0.0', agentToken: this.token, ...this.size };
+    const { url: agentUrl, token: agentToken, drivers } = this;
+    const body = { agentUrl, agentVersion: '0.0.0', agentToken, drivers, ...this.size };
     const response = await this.post('/agents/enrol', enrolmentToken, body);
     if (response.status !== 201) throw new Error(`enrolment: ${response.status} ${await response.text()}`);
     this.enrolled = (await response.json()) as Enrolled;

@@ -30,8 +30,8 @@ export class EnrolmentService {
         enrolledAt: now,
       });
       const { status, statusBeforeLoss, statusReason, maintenanceReason } = await tx.hosts.lock(credential.hostId);
-      const { agentUrl, agentVersion, cpuCores, memoryMiB } = agent;
-      const values = { agentUrl, agentVersion, cpuCores, memoryMiB, lastHeartbeatAt: now };
+      const { agentUrl, agentVersion, cpuCores, memoryMiB, drivers } = agent;
+      const values = { agentUrl, agentVersion, cpuCores, memoryMiB, drivers, lastHeartbeatAt: now };
       const isLost = status === 'non_responsive';
       const to = status === 'installing' ? 'up' : isLost ? (statusBeforeLoss ?? 'up') : status;
       const reason = isLost ? maintenanceReason : statusReason;
