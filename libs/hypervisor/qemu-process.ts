@@ -9,15 +9,19 @@ import { QmpCommandError, type QmpClient } from '#qmp';
 import type { IncomingFigures, MigrateOptions, MirrorFigures, OutgoingFigures, VmHandle } from './hypervisor.js';
 import { PassLog } from './qemu-passes.js';
 import { outgoingFigures, qemuIncomingFigures } from './query-migrate.js';
-import type { MeansWanted } from './migration-means.js';
+import type { MeansOfProcess, MeansWanted } from './migration-means.js';
 import type { QemuArchitecture } from './qemu-machines.js';
 import { writeTimers } from './qemu-timers.js';
 import { type Exit, QmpVmProcess } from './qmp-process.js';
+import { mayUseUserfault } from './userfault.js';
 import type { TlsCredentials } from './tls-credentials.js';
 
 /** A QEMU that leaves, and one that waits: disks are the source's until the guest goes on at the destination. */
 const SOURCE_CAPABILITIES = ['events', 'return-path'];
 const DESTINATION_CAPABILITIES = ['events', 'late-block-activate'];
+
+/** What a migration is prepared with when it begins. */
+const MEANS_CAPABILITIES = ['multifd', 'compress', 'xbzrle', 'auto-converge', 'postcopy-ram'];
 
 /** Where QEMU keeps the id of the migration that it was asked for last: an object that does nothing and has a name. */
 const MARK = { id: 'drover-migration', type: 'authz-simple', property: 'identity' } as const;
@@ -67,7 +71,7 @@ export class QemuProcess extends QmpVmProcess {
   async endMirrors(): Promise<void> {}
 
   async migrate({ uri, migrationId, downtimeLimitMs, bandwidthMiBps, tls, means }: MigrateOptions): Promise<void> {
-    await this.enable(SOURCE_CAPABILITIES);
+    await this.switchCapabilities(SOURCE_CAPABILITIES, true);
     await this.prepareMeans(means);
     await this.encrypt('client', tls, tls?.peer);
     await this.setMigrationLimits({ downtimeLimitMs, bandwidthMiBps });
@@ -90,7 +94,7 @@ export class QemuProcess extends QmpVmProcess {
   }
 
   async listen(address: string, _epoch: number, tls: TlsCredentials | null, means?: MeansWanted): Promise<number> {
-    await this.enable(DESTINATION_CAPABILITIES);
+    await this.switchCapabilities(DESTINATION_CAPABILITIES, true);
     await this.prepareMeans(means);
     await this.encrypt('server', tls);
     await this.execute('migrate-incoming', { uri: `tcp:${address}:0` });
@@ -109,6 +113,31 @@ export class QemuProcess extends QmpVmProcess {
   /** Looks at the figures while they are those of the pass's beginning. */
   protected override notePass(): void {
     this.queryMigration().catch(() => undefined); // they are looked at again
+  }
+
+  /** Beside what QEMU lists: what its host allows. */
+  override async means(isMigrating: boolean): Promise<MeansOfProcess[]> {
+    const listed = await super.means(isMigrating);
+    return listed.filter(({ means }) => means !== 'post_copy' || mayUseUserfault(this.handle.pid));
+  }
+
+  /** Capabilities stay on from one migration to the next, and both ends must have the same ones. */
+  protected override async prepareMeans(wanted: MeansWanted = { allowed: [], begunWith: [] }): Promise<void> {
+    await this.switchCapabilities(MEANS_CAPABILITIES, false);
+    const isPossible = (means: string) => means !== 'post_copy' || mayUseUserfault(this.handle.pid);
+    const compression = wanted.begunWith.find(({ means }) => means === 'compression');
+    await super.prepareMeans({
+      allowed: wanted.allowed.filter(isPossible),
+      begunWith: wanted.begunWith.filter((begun) => begun !== compression),
+    });
+    if (compression) await this.compress(compression.value);
+  }
+
+  /** By the threads of several connections: QEMU's older compression gets in the way of post-copy. */
+  private async compress(threads: number | null): Promise<void> {
+    const parameters = { 'multifd-compression': 'zstd', 'multifd-channels': Math.max(2, threads ?? 2) };
+    await this.execute('migrate-set-parameters', parameters);
+    await this.switchCapabilities(['multifd'], true);
   }
 
   private async goOn(): Promise<void> {
@@ -135,8 +164,8 @@ export class QemuProcess extends QmpVmProcess {
     await this.execute('human-monitor-command', { 'command-line': line });
   }
 
-  private async enable(capabilities: readonly string[]): Promise<void> {
-    const wanted = capabilities.map((capability) => ({ capability, state: true }));
+  private async switchCapabilities(capabilities: readonly string[], state: boolean): Promise<void> {
+    const wanted = capabilities.map((capability) => ({ capability, state }));
     await this.execute('migrate-set-capabilities', { capabilities: wanted });
   }
 

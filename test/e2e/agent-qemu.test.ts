@@ -9,6 +9,9 @@ import { eventually, lastBeat, pager, type StartJob, TwoHosts } from '../agent/t
 import { isInstalled } from '../programs.js';
 import { answeredIn } from './echo.js';
 
+/** What may be needed is agreed upon by both ends before the migration begins. */
+const POLICY = { means: [{ means: 'throttle' as const }, { means: 'post_copy' as const }] };
+
 const onQemu = (job: StartJob): StartJob => ({
   ...job,
   spec: { ...job.spec, hypervisor: 'qemu', architecture: 'riscv64' },
@@ -70,7 +73,7 @@ describe.runIf(isInstalled('qemu-system-riscv64', "QEMU's guests on two hosts"))
     await expectAnswers(a, moving);
 
     const migrationId = randomUUID();
-    await hosts.controller.order(a.host, a.migrateTo(b, moving, migrationId));
+    await hosts.controller.order(a.host, a.migrateTo(b, moving, migrationId, { convergence: POLICY }));
     const { downtimeMs, progress } = await ends(a, migrationId, 'completed');
     expect(downtimeMs).toBeGreaterThanOrEqual(0);
     expect(progress!.transferredBytes).toBeGreaterThan(0);
