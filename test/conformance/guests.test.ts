@@ -60,9 +60,11 @@ function run(machine: typeof drover, { guest, append, harts = 1, ramMiB = 64, un
   const child = spawn(machine.command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   let text = '';
   const lines = () => text.split(/\r?\n/).filter((line) => line !== '');
+  const completeLines = () => text.split(/\r?\n/).slice(0, -1);
   child.stdout.on('data', (chunk: Buffer) => {
     text += chunk.toString();
-    if (until && lines().filter((line) => until.pattern.test(line)).length >= until.times) child.kill('SIGKILL');
+    if (until && completeLines().filter((line) => until.pattern.test(line)).length >= until.times)
+      child.kill('SIGKILL');
   });
   return new Promise<{ lines: string[]; status: number | null }>((done, failed) => {
     child.once('error', failed);
@@ -83,6 +85,8 @@ async function expectChecks(machine: typeof drover, works = Object.keys(CHECKS))
 
 describe.each([drover, qemu])('$name', (machine) => {
   const skip = !machine.available;
+  // On a busy host, QEMU 7.2 with four harts ends at times before the guest has printed anything.
+  const retry = machine === qemu ? 2 : 0;
 
   test('hello prints its line and ends with the status it was given', { skip }, async () => {
     const { lines, status } = await run(machine, { guest: 'hello', append: 'exit=7', harts: 2 });
@@ -91,7 +95,7 @@ describe.each([drover, qemu])('$name', (machine) => {
     expect(await run(machine, { guest: 'hello', append: '' })).toMatchObject({ status: 0 });
   });
 
-  test('pager counts on four harts, at the rate it was given, and finds nothing wrong', { skip }, async () => {
+  test('pager counts on four harts, at the rate it was given, and finds nothing wrong', { skip, retry }, async () => {
     const { lines } = await run(machine, {
       guest: 'pager',
       append: 'region=16 rate=4 harts=4',
@@ -99,11 +103,14 @@ describe.each([drover, qemu])('$name', (machine) => {
       until: { pattern: HEARTBEAT, times: 4 },
     });
     expect(lines.join('\n')).toContain('pager region=16 rate=4 change=25 compress=50 cpu=0 harts=4 pages=4096');
+    expect(lines.join('\n')).not.toContain('ERROR');
     const beats = lines.flatMap((line) => [HEARTBEAT.exec(line)]).filter((beat) => beat !== null);
-    expect(beats.slice(0, 4).map((beat) => Number(beat[1]))).toEqual([1, 2, 3, 4]);
+    expect(
+      beats.slice(0, 4).map((beat) => Number(beat[1])),
+      lines.join('\n'),
+    ).toEqual([1, 2, 3, 4]);
     const [first, last] = [beats[0]!, beats[3]!].map((beat) => ({ ms: Number(beat[2]), mib: Number(beat[3]) }));
     expect(last!.mib - first!.mib).toBeGreaterThanOrEqual(Math.floor((4 * (last!.ms - first!.ms)) / 1000) - 2);
-    expect(lines.join('\n')).not.toContain('ERROR');
   });
 
   test.each(['lost', 'stale', 'torn', 'wrong'])(

@@ -1,6 +1,6 @@
 /** Migrations of guests that write faster than they are sent, between two real agents whose controller says nothing. */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { z } from 'zod';
 import type { Convergence, MigrationReport } from '#contracts';
 import { eventually, lastBeat, pager, type StartJob, TwoHosts } from '../agent/two-hosts.js';
@@ -14,7 +14,9 @@ afterAll(() => hosts?.stop());
 
 const BUSY = 'region=8 rate=max';
 /** MiB/s: far less than that guest writes. */
-const NARROW = { bandwidthMiBps: 16, timeoutSeconds: 30 };
+vi.setConfig({ testTimeout: 180_000 });
+
+const NARROW = { bandwidthMiBps: 16, timeoutSeconds: 90 };
 
 const reportOf = (migrationId: string): MigrationReport => {
   const report = hosts.a.host.last.migrations.find((each) => each.migrationId === migrationId);
@@ -32,7 +34,7 @@ const completes = (migrationId: string) =>
     const report = reportOf(migrationId);
     expect(report, JSON.stringify(report)).toMatchObject({ status: 'completed', error: null });
     return report;
-  });
+  }, 90_000);
 
 test('a throttle is chosen by what it takes; the guest is as fast as ever afterwards', async () => {
   const vm = await hosts.startPager(hosts.a, pager(BUSY));
@@ -42,7 +44,7 @@ test('a throttle is chosen by what it takes; the guest is as fast as ever afterw
   // The controller answers heartbeats, so it would decide: nothing is done without it.
   expect(reportOf(migrationId).decisions).toEqual([]);
   await hosts.controller.goAway();
-  await eventually(() => expect(hosts.a.log).toMatch(/"status":"completed".*migration ended/));
+  await eventually(() => expect(hosts.a.log).toMatch(/"status":"completed".*migration ended/), 90_000);
   expect(hosts.a.log).toMatch(/"by":"agent","means":"throttle"/);
   await hosts.controller.listen();
   const { decisions } = await completes(migrationId);

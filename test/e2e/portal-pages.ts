@@ -104,7 +104,7 @@ export class Portal {
 
   /** On the policies' page. */
   async choosePolicy(name: 'none' | 'evenly_distributed'): Promise<void> {
-    await this.page.getByRole('radio', { name }).check();
+    await this.page.getByRole('radio', { name, exact: true }).check();
   }
 
   async applyPolicy(): Promise<void> {
