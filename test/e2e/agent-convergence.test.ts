@@ -12,10 +12,10 @@ beforeAll(async () => {
 });
 afterAll(() => hosts?.stop());
 
-const BUSY = 'region=8 rate=max';
-/** MiB/s: far less than that guest writes. */
 vi.setConfig({ testTimeout: 180_000 });
 
+const BUSY = 'region=8 rate=max';
+/** MiB/s: far less than that guest writes. */
 const NARROW = { bandwidthMiBps: 16, timeoutSeconds: 90 };
 
 const reportOf = (migrationId: string): MigrationReport => {

@@ -42,7 +42,7 @@ describe.skipIf(!hasChromium)('the portal of a running datacenter', () => {
     await portal.page.getByText('1 in its life').waitFor();
   });
 
-  test('the dashboard shows how a policy spreads VMs, with its reasons', async () => {
+  test('the dashboard shows how a policy spreads VMs, with its reasons', { timeout: 240_000 }, async () => {
     for (const name of ['a', 'b', 'c', 'd']) await small.createPager(name, 'host-1');
     await portal.visit('/policies');
     await portal.choosePolicy('evenly_distributed');
@@ -52,7 +52,7 @@ describe.skipIf(!hasChromium)('the portal of a running datacenter', () => {
     await portal.visit('/');
     await eventually(async () => {
       for (const host of await small.hosts()) expect(host.vmCount, host.name).toBeGreaterThanOrEqual(2);
-    }, 60_000);
+    }, 180_000);
     for (const vm of await small.vms()) {
       const host = (await small.hosts()).find(({ id }) => id === vm.hostId)!;
       await portal.waitForVmOn(vm.name, host.name);
