@@ -5,7 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, join, relative } from 'node:path';
 import { root, setUp } from './set-up.mjs';
 
 /** Programs that only some tests need: without them those tests are skipped. */
@@ -95,7 +95,14 @@ const { status } = spawnSync(
     env: { ...process.env, ...(soak ? { DROVER_SOAK: '1' } : {}) },
   },
 );
-const { numPassedTests, numFailedTests, numPendingTests, success } = JSON.parse(readFileSync(report, 'utf8'));
+const { numPassedTests, numFailedTests, numPendingTests, success, testResults } = JSON.parse(
+  readFileSync(report, 'utf8'),
+);
 rmSync(folder, { recursive: true });
+for (const { name, status: result, message, assertionResults } of testResults) {
+  if (result === 'failed' && message) console.log(`failed: ${relative(root, name)}: ${message.split('\n')[0]}`);
+  for (const { fullName, status: outcome } of assertionResults)
+    if (outcome === 'failed') console.log(`failed: ${relative(root, name)}: ${fullName}`);
+}
 console.log(`${numPassedTests} passed, ${numFailedTests} failed, ${numPendingTests} skipped`);
 process.exit(status === 0 && success ? 0 : 1);

@@ -51,7 +51,9 @@ export class VmmProcess {
   async waitForPrinted(text: string): Promise<void> {
     await vi.waitFor(() => {
       if (!this.printed().includes(text))
-        throw new Error(`${JSON.stringify(text)} not in ${this.printed()}${this.stderr}`);
+        throw new Error(
+          `${JSON.stringify(text)} not in what was printed, which ends: ${this.printed().slice(-1_000)}${this.stderr}`,
+        );
     }, PATIENCE);
   }
 

@@ -67,8 +67,13 @@ export class VmRepository extends BaseRepository<Vm> {
       [hostId, reported],
     );
     const ids = concerned.map(({ id }) => id);
-    await this.manager.query('SELECT 1 FROM vm WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE', [ids]);
+    await this.lockIds(ids);
     return ids;
+  }
+
+  /** As lockAll(), without reading the rows. */
+  private async lockIds(ids: readonly string[]): Promise<void> {
+    await this.manager.query('SELECT 1 FROM vm WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE', [ids]);
   }
 
   /** Ids of VMs that no heartbeat speaks of, because their host does not answer, and that are not known to be so yet. */
@@ -112,12 +117,13 @@ export class VmRepository extends BaseRepository<Vm> {
       .getMany() as Promise<(Vm & { cpuSmoothedCores: number })[]>;
   }
 
-  /** Stores histories of VMs that have not been started anew meanwhile. */
+  /** Stores histories of VMs that have not been started anew meanwhile. Order of locks: see lock(). */
   async saveHistories(
     histories: readonly { readonly id: string; readonly epoch: number; readonly history: LoadHistory }[],
     now: Date,
   ): Promise<void> {
     if (histories.length === 0) return;
+    await this.lockIds(histories.map(({ id }) => id));
     await this.manager.query(
       `UPDATE vm SET load_history = h.history, load_observed_at = $2
          FROM jsonb_to_recordset($1::jsonb) AS h(id uuid, epoch int, history jsonb)
