@@ -9,7 +9,7 @@ import { mib, record } from '../table.js';
 
 /** Where the demo's hosts look for images, each in a folder of its name. */
 const DEFAULT_FOLDERS = { riscv64: '.drover/images/linux', x86_64: '.drover/images/linux-x86_64' } as const;
-const OWN_FILES = new URL('../../../../guests/linux', import.meta.url); // seen from dist/apps/cli/commands
+const OWN_FILES = new URL('../../../guests/linux', import.meta.url); // seen from dist/apps/cli, where the CLI is one file
 const REMEDY = 'On any system, a -kernel and an -initrd of your own can be given to drover-vmm.';
 
 interface FetchCommandOptions {
