@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { seconds } from './arguments.js';
 import { affinityCommands } from './commands/affinity.js';
 import { clusterCommands } from './commands/clusters.js';
+import { energyCommand } from './commands/energy.js';
 import { eventCommands } from './commands/events.js';
 import { ganetiCommand } from './commands/ganeti.js';
 import { guestCommands } from './commands/guest.js';
@@ -37,6 +38,7 @@ export function buildProgram(): Command {
     migrationCommands,
     policyCommands,
     affinityCommands,
+    energyCommand,
     eventCommands,
   ];
   for (const add of [...groups, guestCommands, whatIfCommand, simulateCommand, ganetiCommand]) add(program);

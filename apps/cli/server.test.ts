@@ -216,3 +216,27 @@ test('address and token: from .drover, from the environment, from options', asyn
   expect(await start(['hosts', '--token-file', 'nowhere'], {}).code).toBe(2);
   expect(await start(['hosts', '--url', 'http://127.0.0.1:2'], {}).code).toBe(5);
 });
+
+test('power: a password comes from a file, wrong usage is found before the controller is asked', async () => {
+  const file = join(cwd, 'bmc-password');
+  writeFileSync(file, 'secret word\n');
+  const set = ['hosts', 'power', 'set', 'host-1'];
+  const { code, stdout } = await drover(
+    ...[...set, 'fence_ipmilan', '--address', 'bmc-1', '--user', 'drover'],
+    ...['--password-file', file, '--option', 'lanplus=1', 'cipher=17'],
+  );
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^management +fence_ipmilan at bmc-1 as drover$/m);
+  expect(stdout).not.toContain('secret');
+  expect(posted()).toEqual([
+    {
+      ...{ type: 'fence_agent', agent: 'fence_ipmilan', address: 'bmc-1', port: null, username: 'drover' },
+      ...{ options: { lanplus: '1', cipher: '17' }, password: 'secret word' },
+    },
+  ]);
+  expect((await drover('hosts', 'power', 'status', 'host-1')).stdout.trim()).toBe('off');
+  expect((await drover(...set, 'magic')).code).toBe(2);
+  expect((await drover(...set, 'wake-on-lan', '--mac', '1')).stderr).toContain('52:54:00:12:34:56');
+  expect((await drover('hosts', 'power', 'test', 'host-1', '--reason', 'new BMC')).code).toBe(0);
+  expect(posted().at(-1)).toEqual({ reason: 'new BMC', force: false });
+});

@@ -7,11 +7,14 @@ import {
   CreateVm,
   DeactivateHost,
   EventView,
+  HostPowerView,
   HostView,
   MigrateVm,
   MigrationDetail,
   MigrationPolicyView,
+  OrderPower,
   PlanView,
+  SetPowerManagement,
   StorageDomainView,
   UpdateCluster,
   UpdateMigrationPolicy,
@@ -72,6 +75,12 @@ export const hosts = [1, 2].map((n) =>
     createdAt: at,
   }),
 );
+const power = HostPowerView.parse({
+  ...{ hostId: id(11), hasPassword: true, wakeUp: 'proven', provenAt: at, bootSeconds: 94, isParked: false },
+  management: { type: 'fence_agent', agent: 'fence_ipmilan', address: 'bmc-1', username: 'drover' },
+  ...{ boots: [{ at, seconds: 94 }], powerSince: at, operation: null, wattsAt: [100, 200], offWatts: 5 },
+  ...{ measuredWatts: null, inServiceSince: null },
+});
 const storageDomain = StorageDomainView.parse({
   ...{ id: id(50), clusterId: id(1), name: 'fast', kind: 'local', path: 'disks' },
   ...{ diskCount: 1, diskMiB: 2048, createdAt: at },
@@ -243,6 +252,14 @@ function answerTo({ method, url, body }: Exchange): { status: number; body: unkn
       return taken(DeactivateHost, body, { ...hosts[0], status: 'preparing_for_maintenance' });
     case `POST /hosts/${id(12)}/activate`:
       return problem(409, 'Conflict', 'host-2 is up');
+    case `GET /hosts/${id(11)}/power`:
+      return found(power);
+    case `PUT /hosts/${id(11)}/power-management`:
+      return taken(SetPowerManagement, body, power);
+    case `POST /hosts/${id(11)}/power/status`:
+      return found({ status: 'off' });
+    case `POST /hosts/${id(11)}/power/test`:
+      return taken(OrderPower, body, { ...power, operation: null });
     case 'GET /storage-domains':
       return pageOf([storageDomain], url);
     case 'POST /storage-domains':

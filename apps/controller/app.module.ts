@@ -17,6 +17,8 @@ import type { Backends } from './backends.js';
 import { CertificateAuthority } from './certificates/certificate-authority.js';
 import { ClustersController } from './clusters/clusters.controller.js';
 import type { Config } from './config.js';
+import { EnergyController } from './energy/energy.controller.js';
+import { EnergyLoop } from './energy/energy-loop.js';
 import { EventStream } from './events/event-stream.js';
 import { EventsController } from './events/events.controller.js';
 import { HealthController } from './health/health.controller.js';
@@ -36,6 +38,10 @@ import { Orders } from './orders.js';
 import { Planning } from './plans/planning.js';
 import { WhatIfs } from './plans/what-if.service.js';
 import { PlansController } from './plans/plans.controller.js';
+import { HostPowers } from './power/host-power.service.js';
+import { PowerControls } from './power/power-controls.js';
+import { PowerLoop } from './power/power-loop.js';
+import { PowerController } from './power/power.controller.js';
 import { PolicyLoop } from './policy-loop/policy-loop.js';
 import { ReconcilerLoop } from './reconciler/reconciler-loop.js';
 import { Reconciler } from './reconciler/reconciler.js';
@@ -48,6 +54,7 @@ const controllers = [
   AffinityController,
   AgentsController,
   ClustersController,
+  EnergyController,
   EventsController,
   HealthController,
   HostsController,
@@ -55,6 +62,7 @@ const controllers = [
   MigrationPoliciesController,
   MigrationsController,
   PlansController,
+  PowerController,
   StorageDomainsController,
   VmsController,
 ];
@@ -63,9 +71,11 @@ const services = [
   AffinityService,
   AgentClient,
   CertificateAuthority,
+  EnergyLoop,
   EnrolmentService,
   EventStream,
   HeartbeatService,
+  HostPowers,
   HostsService,
   Metrics,
   MigrationsService,
@@ -74,6 +84,8 @@ const services = [
   Planning,
   WhatIfs,
   PolicyLoop,
+  PowerControls,
+  PowerLoop,
   PredictionService,
   Reconciler,
   ReconcilerLoop,

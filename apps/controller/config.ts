@@ -13,6 +13,8 @@ export interface Config {
   readonly policyIntervalMs: number;
   /** A host that has been silent for longer is non_responsive. */
   readonly hostTimeoutMs: number;
+  /** Folder of programs that switch hosts on and off: the API can name no others. */
+  readonly powerProgramsDir: string;
   readonly portalDir: string | undefined;
   readonly logLevel: string;
 }
@@ -40,6 +42,7 @@ export function readConfig(env: Environment): Config {
     secret: secretOf(env),
     policyIntervalMs: 1000 * numberOf(env, 'DROVER_POLICY_INTERVAL_SECONDS', { otherwise: 10, from: 0.1, to: 3600 }),
     hostTimeoutMs: 1000 * numberOf(env, 'DROVER_HOST_TIMEOUT_SECONDS', { otherwise: 10, from: 1, to: 3600 }),
+    powerProgramsDir: resolve(env.DROVER_POWER_DIR || '.drover/power.d'),
     portalDir: portalOf(env),
     logLevel: logLevelOf(env),
   };

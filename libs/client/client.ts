@@ -60,6 +60,23 @@ export class DroverClient {
     activate: (id: string) => this.send<c.HostView>('POST', `/hosts/${at(id)}/activate`, {}),
   };
 
+  /** Of hosts: how they are switched on and off, what they draw. */
+  power = {
+    get: (hostId: string) => this.send<c.HostPowerView>('GET', `/hosts/${at(hostId)}/power`),
+    update: (hostId: string, body: c.UpdateHostPower) =>
+      this.send<c.HostPowerView>('PATCH', `/hosts/${at(hostId)}/power`, body),
+    setManagement: (hostId: string, body: Input<typeof c.SetPowerManagement>) =>
+      this.send<c.HostPowerView>('PUT', `/hosts/${at(hostId)}/power-management`, body),
+    removeManagement: (hostId: string) => this.send<c.HostPowerView>('DELETE', `/hosts/${at(hostId)}/power-management`),
+    /** Asks the power management; that may take some seconds. */
+    status: (hostId: string) => this.send<c.PowerStatusView>('POST', `/hosts/${at(hostId)}/power/status`, {}),
+    order: (hostId: string, kind: c.PowerOperationKind, body: Input<typeof c.OrderPower> = {}) =>
+      this.send<c.HostPowerView>('POST', `/hosts/${at(hostId)}/power/${kind}`, body),
+  };
+
+  energy = (query: Partial<c.EnergyQuery> = {}) =>
+    request<c.EnergyView>(this.connection, 'GET', pathOf('/energy', { ...query }));
+
   storageDomains = {
     list: (query: Filter<c.StorageDomainQuery> = {}) => this.page<c.StorageDomainView>('/storage-domains', query),
     get: (id: string) => this.send<c.StorageDomainView>('GET', `/storage-domains/${at(id)}`),

@@ -8,6 +8,9 @@ export const HostStatus = z.enum([
   'up',
   'preparing_for_maintenance',
   'maintenance',
+  'powering_off',
+  'powered_off',
+  'powering_on', // until its agent answers
   'non_responsive',
 ]);
 export type HostStatus = z.infer<typeof HostStatus>;

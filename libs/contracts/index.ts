@@ -10,6 +10,7 @@ export * from './job.js';
 export * from './migration.js';
 export * from './placement.js';
 export * from './plan.js';
+export * from './power.js';
 export * from './scheduling.js';
 export * from './storage.js';
 export * from './vm.js';

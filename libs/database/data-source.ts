@@ -9,6 +9,8 @@ import { Convergence1790000700000 } from '../../migrations/1790000700000-converg
 import { History1790000800000 } from '../../migrations/1790000800000-history.js';
 import { Scheduling1790010000000 } from '../../migrations/1790010000000-scheduling.js';
 import { Affinity1790010100000 } from '../../migrations/1790010100000-affinity.js';
+import { Power1790001200000 } from '../../migrations/1790001200000-power.js';
+import { Energy1790001300000 } from '../../migrations/1790001300000-energy.js';
 import { ENTITIES } from './entities/index.js';
 import { PostgresNaming } from './naming.js';
 
@@ -41,6 +43,8 @@ export async function openDataSource({ url, poolSize = 10, onError }: Options): 
       History1790000800000,
       Scheduling1790010000000,
       Affinity1790010100000,
+      Power1790001200000,
+      Energy1790001300000,
     ],
     namingStrategy: new PostgresNaming(),
     migrationsTransactionMode: 'all',

@@ -1,10 +1,13 @@
 import type { DataSource, EntityManager } from 'typeorm';
 import { explainConstraint, isTransient } from './errors.js';
 import { AffinityRepository } from './repositories/affinity.repository.js';
+import { ClusterLoadRepository } from './repositories/cluster-load.repository.js';
 import { ClusterRepository, MigrationPolicyRepository } from './repositories/cluster.repository.js';
 import { CredentialRepository } from './repositories/credential.repository.js';
+import { EnergyRepository } from './repositories/energy.repository.js';
 import { EventRepository } from './repositories/event.repository.js';
 import { FactsRepository } from './repositories/facts.repository.js';
+import { HostPowerRepository } from './repositories/host-power.repository.js';
 import { HostRepository } from './repositories/host.repository.js';
 import { IdempotencyRepository } from './repositories/idempotency.repository.js';
 import { MigrationRepository } from './repositories/migration.repository.js';
@@ -19,6 +22,9 @@ export class Repositories {
   readonly clusters: ClusterRepository;
   readonly migrationPolicies: MigrationPolicyRepository;
   readonly hosts: HostRepository;
+  readonly hostPower: HostPowerRepository;
+  readonly clusterLoads: ClusterLoadRepository;
+  readonly energy: EnergyRepository;
   readonly credentials: CredentialRepository;
   readonly storageDomains: StorageDomainRepository;
   readonly vms: VmRepository;
@@ -35,6 +41,9 @@ export class Repositories {
     this.clusters = new ClusterRepository(manager);
     this.migrationPolicies = new MigrationPolicyRepository(manager);
     this.hosts = new HostRepository(manager);
+    this.hostPower = new HostPowerRepository(manager);
+    this.clusterLoads = new ClusterLoadRepository(manager);
+    this.energy = new EnergyRepository(manager);
     this.credentials = new CredentialRepository(manager);
     this.storageDomains = new StorageDomainRepository(manager);
     this.vms = new VmRepository(manager);
@@ -67,6 +76,29 @@ export class Database extends Repositories {
       } catch (error) {
         if (attempt === ATTEMPTS || !isTransient(error)) throw explainConstraint(error);
       }
+    }
+  }
+
+  /**
+   * Runs `work` unless it runs already under this name, in whatever controller; false: it does. The name is free again
+   * as soon as the work has ended, or its controller. Holds a connection meanwhile.
+   */
+  async exclusively(name: string, work: () => Promise<void>): Promise<boolean> {
+    const session = this.db.createQueryRunner();
+    try {
+      const [answer] = await session.query(
+        `SELECT pg_try_advisory_lock(hashtextextended('drover:' || $1, 0)) AS free`,
+        [name],
+      );
+      if (!answer.free) return false;
+      try {
+        await work();
+      } finally {
+        await session.query(`SELECT pg_advisory_unlock(hashtextextended('drover:' || $1, 0))`, [name]);
+      }
+      return true;
+    } finally {
+      await session.release();
     }
   }
 

@@ -8,6 +8,8 @@ export type { AffinityGroupRow } from './entities/affinity-group.entity.js';
 export type { Cluster } from './entities/cluster.entity.js';
 export type { Event } from './entities/event.entity.js';
 export type { Host } from './entities/host.entity.js';
+export type { HostEnergy } from './entities/host-energy.entity.js';
+export type { HostPower } from './entities/host-power.entity.js';
 export type { MigrationPolicy } from './entities/migration-policy.entity.js';
 export type { Migration } from './entities/migration.entity.js';
 export type { StorageDomain } from './entities/storage-domain.entity.js';

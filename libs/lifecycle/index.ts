@@ -8,8 +8,12 @@ export const HOST_TRANSITIONS: Transitions<HostStatus> = {
   installing: ['up', 'maintenance'],
   up: ['preparing_for_maintenance', 'non_responsive'],
   preparing_for_maintenance: ['maintenance', 'up', 'non_responsive'],
-  maintenance: ['up', 'non_responsive'],
-  non_responsive: ['up', 'preparing_for_maintenance', 'maintenance'],
+  maintenance: ['up', 'non_responsive', 'powering_off', 'powering_on'],
+  // Back to maintenance: it could not be switched off, or somebody has switched it on.
+  powering_off: ['powered_off', 'maintenance', 'non_responsive'],
+  powered_off: ['powering_on', 'maintenance'],
+  powering_on: ['up', 'maintenance', 'powered_off', 'powering_off', 'non_responsive'],
+  non_responsive: ['up', 'preparing_for_maintenance', 'maintenance', 'powering_off', 'powering_on'],
 };
 
 export const VM_TRANSITIONS: Transitions<VmStatus> = {

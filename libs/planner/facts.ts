@@ -11,15 +11,14 @@ export interface ClusterFacts {
   readonly affinityGroups: readonly AffinityGroup[];
   /** Cores that all VMs together are expected to use within the time that a host needs to wake up; null = not known. */
   readonly forecastCores: number | null;
+  /** The same within the time for which a host stays off at least, and needs to wake up then; absent: not known. */
+  readonly forecastOffCores?: number | null;
 }
-
-/** What a host may be besides, where its power is managed. */
-export type PowerStatus = 'powering_off' | 'powered_off' | 'powering_on';
 
 export interface HostFacts {
   readonly id: string;
   readonly name: string;
-  readonly status: HostStatus | PowerStatus;
+  readonly status: HostStatus;
   readonly labels: readonly string[];
   /** Capacity that VMs may use. Where cores differ in speed, in cores of one speed: 2 x 2,660 MIPS are 5.32 of 1,000. */
   readonly cpuCores: number;
@@ -48,8 +47,8 @@ export interface HostPressure {
 }
 
 export interface HostPower {
-  /** Watts drawn at CPU utilisation 0 % ... 100 %, at even distances (SPECpower has eleven). At least two. */
-  readonly wattsAt: readonly number[];
+  /** Watts drawn at CPU utilisation 0 % ... 100 %, at even distances (SPECpower has eleven), at least two; null = not known. */
+  readonly wattsAt: readonly number[] | null;
   /** Whether it has been seen to come back; only a host whose wake-up is proven is switched off. */
   readonly wakeUp: 'none' | 'unproven' | 'proven';
   /** From the order to the first heartbeat, as measured last. */

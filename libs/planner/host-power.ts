@@ -35,10 +35,7 @@ export function hostActionsFor(
 
   const used = state.hostsUp.reduce((sum, host) => sum + host.expectedCores, 0);
   const expected = Math.max(used, facts.forecastCores ?? 0);
-  const enough = (coming: readonly HostState[], without: ReadonlySet<HostState>) => {
-    const left = [...state.hostsUp, ...coming].filter((host) => !without.has(host));
-    return left.reduce((sum, host) => sum + host.facts.cpuCores, 0) * (HighUtilization / 100) >= expected;
-  };
+  const enough = (hosts: readonly HostState[], cores: number) => roomOf(hosts) * (HighUtilization / 100) >= cores;
 
   // Wake: one host at a time for each reason, so that what is coming is not ordered twice.
   const coming = state.hosts.filter(isComing);
@@ -51,7 +48,7 @@ export function hostActionsFor(
       ? `no host that is up has room for ${count(homeless.length, 'VM')} of over-utilized hosts`
       : empty.length + coming.length < HostsInReserve
         ? `${count(HostsInReserve, 'empty host')} shall be in reserve`
-        : !enough(coming, new Set())
+        : !enough([...state.hostsUp, ...coming], expected)
           ? 'more load is expected than the hosts that are up can carry'
           : !state.reservation.holds() && coming.length === 0
             ? 'the VMs of failing hosts would find no memory'
@@ -71,6 +68,7 @@ export function hostActionsFor(
   const isWoken = new Set(coming);
 
   const gone = new Set<HostState>();
+  const expectedOff = Math.max(expected, facts.forecastOffCores ?? 0);
   for (const host of empty.toSorted((a, b) => wattsPerCore(b) - wattsPerCore(a) || b.index - a.index)) {
     if (empty.length + coming.filter(isComing).length - gone.size <= HostsInReserve || coming.length > 0) break;
     const { power } = host.facts;
@@ -81,7 +79,9 @@ export function hostActionsFor(
       continue;
     }
     const without = new Set([...gone, host]);
-    if (!hasBeen(host, MinimumOnMinutes) || !enough([], without) || !state.reservation.allowsWithout(without)) continue;
+    const others = state.hostsUp.filter((other) => !without.has(other));
+    if (!hasBeen(host, MinimumOnMinutes) || !enough(others, expectedOff)) continue;
+    if (!state.reservation.allowsWithout(without)) continue;
     gone.add(host);
     const reason = `${host.name} is empty, and the others carry what is expected`;
     hostActions.push({ hostId: host.id, action: 'deactivate', reason, savedWatts: 0 });
@@ -99,7 +99,7 @@ export function hostActionsFor(
 const readiness = ({ facts: { status, power } }: HostState): number =>
   status === 'maintenance' ? 0 : (power?.bootSeconds ?? Infinity);
 
-const idleWatts = ({ facts: { power } }: HostState): number => power?.wattsAt[0] ?? 0;
+const idleWatts = ({ facts: { power } }: HostState): number => power?.wattsAt?.[0] ?? 0;
 
 const homelessCores = (vms: readonly VmFacts[]): number => vms.reduce((sum, vm) => sum + vm.cpuUsedCores, 0);
 

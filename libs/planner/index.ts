@@ -3,6 +3,15 @@ export type * from './answers.js';
 export { driverFor } from './drivers.js';
 export type * from './facts.js';
 export { type LoadHistory, observe } from './history.js';
+export {
+  type Forecast,
+  type LoadSlot,
+  coresUsed,
+  forecastHorizons,
+  forecastLoad,
+  SLOT_MS,
+  withForecast,
+} from './forecast.js';
 export { overUtilizedSince, smooth, smoothingWeight } from './load.js';
 export { checkMove, checkPlacement, chooseDestination, placeVm } from './destination.js';
 export { type Conflict, conflictsOf } from './conflicts.js';

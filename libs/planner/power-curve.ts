@@ -20,7 +20,7 @@ export function wattsOf(facts: ClusterFacts): number | null {
   let watts = 0;
   for (const { id, status, cpuCores, power } of facts.hosts) {
     if (status === 'installing' || status === 'non_responsive' || status === 'powered_off') continue;
-    if (!power) return null;
+    if (!power?.wattsAt) return null;
     watts += wattsAt(power.wattsAt, (used.get(id) ?? 0) / cpuCores);
   }
   return watts;

@@ -37,7 +37,7 @@ export function savePower(
   };
   const packing = new Packing(state, room, policy);
   const relief = relieve(state, packing, policy, room, nowMs);
-  const emptying = consolidate(state, packing, policy, room, nowMs);
+  const emptying = consolidate(state, facts, packing, policy, room, nowMs);
   const { hostActions, refusals } = hostActionsFor(state, facts, policy, relief.homeless, nowMs);
   return {
     moves: [...relief.moves, ...emptying.moves],
@@ -131,6 +131,7 @@ const whyStays = (state: ClusterState, vm: VmFacts, nowMs: number): string | nul
 /** Empties hosts, the ones first whose power saved is largest for what their moves cost. */
 function consolidate(
   state: ClusterState,
+  { forecastOffCores }: ClusterFacts,
   packing: Packing,
   { parameters }: PowerSaving,
   room: Room,
@@ -141,7 +142,9 @@ function consolidate(
   let deferred = 0;
   const gone = new Set<HostState>();
   const seconds = parameters.HorizonMinutes * 60;
-  for (const source of state.hostsUp.filter((host) => isLow(host, parameters.LowUtilization)).toSorted(worstFirst)) {
+  let coresLeft = state.hostsUp.reduce((sum, { facts }) => sum + facts.cpuCores, 0);
+  const low = state.hostsUp.filter((host) => isLow(host, parameters.LowUtilization));
+  for (const source of worstFirst(low, seconds)) {
     if (!isLow(source, parameters.LowUtilization) || packing.received.has(source)) continue;
     const leaving = source.vms.filter((vm) => !state.isMoving(vm));
     const staying = leaving.map((vm) => whyStays(state, vm, nowMs)).filter((reason) => reason !== null);
@@ -153,18 +156,24 @@ function consolidate(
     const route = packing.empty(source, leaving);
     const cost =
       route?.reduce((sum, { vm, destination }) => sum + costOf(vm, source, destination).pointSeconds, 0) ?? 0;
-    const isKept = !route || cost >= benefit || !state.reservation.allowsWithout(new Set([...gone, source]));
+    const coresWithout = coresLeft - source.facts.cpuCores;
+    const isNeeded = coresWithout * (parameters.HighUtilization / 100) < (forecastOffCores ?? 0);
+    const isKept =
+      !route || isNeeded || cost >= benefit || !state.reservation.allowsWithout(new Set([...gone, source]));
     if (isKept) {
       if (route) packing.takeBack(route);
       const why = !route
         ? 'its VMs with their peaks fit on no hosts that are in use'
-        : cost >= benefit
-          ? `moving its VMs would cost ${points(cost)} point-seconds and bring ${points(benefit)}`
-          : 'its memory is needed if hosts fail';
+        : isNeeded
+          ? 'more load is expected soon than the others could carry'
+          : cost >= benefit
+            ? `moving its VMs would cost ${points(cost)} point-seconds and bring ${points(benefit)}`
+            : 'its memory is needed if hosts fail';
       refusals.push({ vmId: null, hostId: source.id, reason: `${source.name} is not emptied: ${why}` });
       continue;
     }
     gone.add(source);
+    coresLeft = coresWithout;
     const reason = `${source.name} runs at CPU ${percent(cpuBefore(source))}, and its ${count(source.vms.length, 'VM')} fit elsewhere`;
     for (const { vm, destination } of route) {
       if (!packing.mayStart(source, destination, room)) {
@@ -190,16 +199,30 @@ const isLow = (host: HostState, lowUtilization: number): boolean =>
 
 const cpuBefore = (host: HostState): number => host.facts.cpuUsedCores * host.percentPerCore;
 
-/** Hosts that do least with a watt, of these the oldest, of these those with least to move. */
-const worstFirst = (a: HostState, b: HostState): number =>
-  wattsPerCore(b) - wattsPerCore(a) ||
-  (b.facts.power?.ageYears ?? 0) - (a.facts.power?.ageYears ?? 0) ||
-  a.expectedCores - b.expectedCores ||
-  a.index - b.index;
+/** A host counts as so much more wasteful for each year of its age: what is old fails sooner, and is replaced first. */
+const WASTE_PER_YEAR = 0.03;
+
+/**
+ * The hosts in the order in which they had best be emptied: by what they draw for each core that they can give, more for
+ * their age, less by the share of the benefit that their moves would cost. Of equals the one that runs least.
+ */
+function worstFirst(hosts: readonly HostState[], seconds: number): HostState[] {
+  const worth = new Map(
+    hosts.map((host) => {
+      const moving = host.vms.reduce((sum, vm) => sum + costOf(vm, host, host).pointSeconds, 0);
+      const left = Math.max(0, 1 - moving / (idlePoints(host) * seconds));
+      const age = host.facts.power?.ageYears ?? 0;
+      return [host, (wattsPerCore(host) || 1) * (1 + WASTE_PER_YEAR * age) * left];
+    }),
+  );
+  return hosts.toSorted(
+    (a, b) => worth.get(b)! - worth.get(a)! || a.expectedCores - b.expectedCores || a.index - b.index,
+  );
+}
 
 /** What an idle host draws, in percent of the most it may draw. */
 function idlePoints({ facts: { power } }: HostState): number {
-  return 100 * (power ? power.wattsAt[0]! / power.wattsAt.at(-1)! : ASSUMED_IDLE_SHARE);
+  return 100 * (power?.wattsAt ? power.wattsAt[0]! / power.wattsAt.at(-1)! : ASSUMED_IDLE_SHARE);
 }
 
 const toMove = (

@@ -37,7 +37,7 @@ const packed: Score = (host) =>
   host.expectedCores * host.percentPerCore;
 
 /** Watts for each core when all of them are busy; 0 where no power curve is known. */
-export const wattsPerCore = (host: HostState): number => (host.facts.power?.wattsAt.at(-1) ?? 0) / host.facts.cpuCores;
+export const wattsPerCore = (host: HostState): number => (host.facts.power?.wattsAt?.at(-1) ?? 0) / host.facts.cpuCores;
 
 const DEFAULT_HIGH_PRESSURE = 40;
 

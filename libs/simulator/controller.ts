@@ -7,14 +7,18 @@ import {
   type ClusterFacts,
   type HostFacts,
   type LoadHistory,
+  type LoadSlot,
   type PastMove,
   type VmFacts,
   cooldownMs,
+  coresUsed,
   imbalance,
   observe,
   overUtilizedSince,
   plan,
   remember,
+  SLOT_MS,
+  withForecast,
 } from '#planner';
 import type { SimulatedHost, SimulatedVm } from './cluster.js';
 import type { Decision, Director, Simulation } from './simulation.js';
@@ -22,6 +26,7 @@ import { percentAt } from './trace.js';
 
 /** Cores of different speed are told to the planner as cores of this one. */
 const MIPS_PER_CORE = 1000;
+const LOAD_SLOTS = (21 * 86_400_000) / SLOT_MS;
 const MBPS_PER_MIBPS = (8 * 1024 * 1024) / 1_000_000;
 
 export interface ControllerSettings {
@@ -36,6 +41,8 @@ export interface ControllerSettings {
 export interface Memory {
   readonly lookedAtS: number;
   readonly vms: Readonly<Record<string, RememberedVm>>;
+  /** What all VMs used, in the order of time. */
+  readonly load: readonly LoadSlot[];
   /** Since when hosts have been above HighUtilization, in milliseconds; those that are not are not there. */
   readonly overUtilizedSinceMs: Readonly<Record<string, number>>;
 }
@@ -47,7 +54,7 @@ interface RememberedVm {
 }
 
 const NEW_VM: RememberedVm = { history: null, cooldownUntilMs: null, recentMoves: [] };
-const NOTHING_KEPT: Memory = { lookedAtS: 0, vms: {}, overUtilizedSinceMs: {} };
+const NOTHING_KEPT: Memory = { lookedAtS: 0, vms: {}, load: [], overUtilizedSinceMs: {} };
 
 export class Controller implements Director {
   constructor(
@@ -59,7 +66,11 @@ export class Controller implements Director {
     this.memory = this.#remember(simulation);
     const { policy, maxMigrationsPerHost, haReservation } = this.settings;
     const limits = { maxMigrationsPerHost, haReservation };
-    const { moves, hostActions } = plan(this.factsOf(simulation), policy, limits, simulation.nowS * 1000);
+    const nowMs = simulation.nowS * 1000;
+    const present = this.factsOf(simulation);
+    this.memory = { ...this.memory, load: observeLoad(this.memory.load, coresUsed(present), nowMs) };
+    const facts = withForecast(present, policy, this.memory.load, nowMs);
+    const { moves, hostActions } = plan(facts, policy, limits, nowMs);
     // What has to wait for another move is found again when that one has arrived.
     return { moves: moves.filter(({ waitsFor }) => waitsFor.length === 0), hostActions };
   }
@@ -163,8 +174,15 @@ export class Controller implements Director {
       );
       if (since) overUtilizedSinceMs[id] = since.getTime();
     }
-    return { lookedAtS: nowS, vms, overUtilizedSinceMs };
+    return { lookedAtS: nowS, vms, load: this.memory.load, overUtilizedSinceMs };
   }
+}
+
+/** As the real controller keeps it: one figure for each slot, here the first; three weeks of them. */
+function observeLoad(load: readonly LoadSlot[], cores: number, nowMs: number): readonly LoadSlot[] {
+  const startMs = Math.floor(nowMs / SLOT_MS) * SLOT_MS;
+  if (load.at(-1)?.startMs === startMs) return load;
+  return [...load.slice(load.length >= LOAD_SLOTS ? 1 : 0), { startMs, cores }];
 }
 
 function statusOf(host: SimulatedHost): HostFacts['status'] {

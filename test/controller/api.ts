@@ -19,6 +19,7 @@ export const startController = (databaseUrl: string, redisUrl?: string, more: Pa
       secret: SECRET,
       policyIntervalMs: 300,
       hostTimeoutMs: 2e3,
+      powerProgramsDir: '/nonexistent',
       portalDir: undefined,
       logLevel: process.env.DROVER_LOG_LEVEL ?? 'fatal',
       ...more,

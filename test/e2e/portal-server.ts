@@ -12,6 +12,7 @@ import {
   CreateVm,
   DeactivateHost,
   EventView,
+  HostPowerView,
   HostView,
   MigrationView,
   PlanView,
@@ -158,6 +159,7 @@ export class PortalServer extends SampleDatacenter {
     if (!list) throw new Refusal(404, 'Not Found', 'no such route');
     if (method === 'GET' && !id) return pageOf(list, query);
     if (method === 'GET' && action === 'console') return this.console(found(this.vms), Number(query.get('offset')));
+    if (method === 'GET' && action === 'power') return powerOf(found(this.hosts));
     if (method === 'GET') return found(list);
     switch (`${method} ${resource} ${action ?? ''}`.trim()) {
       case 'PATCH clusters':
@@ -255,6 +257,24 @@ export class PortalServer extends SampleDatacenter {
     return { offset, next: text.length, text: text.slice(offset) };
   }
 }
+
+const powerOf = ({ id }: HostView): HostPowerView =>
+  HostPowerView.parse({
+    hostId: id,
+    management: { type: 'fence_agent', agent: 'fence_ipmilan', address: '10.0.9.1', username: 'drover' },
+    hasPassword: true,
+    wakeUp: 'proven',
+    provenAt: iso(),
+    bootSeconds: 94,
+    boots: [{ at: iso(), seconds: 94 }],
+    isParked: false,
+    powerSince: iso(),
+    operation: null,
+    wattsAt: [94, 110, 135],
+    offWatts: 6,
+    measuredWatts: 101,
+    inServiceSince: '2023-05-31',
+  });
 
 /** Filters by every field that is asked for; the cursor is an index. */
 function pageOf(list: { id: string }[], query: URLSearchParams) {

@@ -4,6 +4,7 @@ import { oneOf } from '../arguments.js';
 import { all, findCluster, findHost } from '../lookup.js';
 import { change, show } from '../output.js';
 import { ago, percent, record, table } from '../table.js';
+import { hostPowerCommands } from './host-power.js';
 
 const rowOf = (host: HostView) => [
   host.name,
@@ -107,6 +108,7 @@ export function hostCommands(program: Command): void {
     .action((name: string, _options, command: Command) =>
       change(command, async (client) => oneHost(await client.hosts.activate((await findHost(client, name)).id))),
     );
+  hostPowerCommands(hosts);
   hosts
     .command('remove <host>')
     .alias('delete')

@@ -8,6 +8,7 @@ import { type Log, LOG } from '../log.js';
 import { Metrics } from '../metrics/metrics.js';
 import { cancelMigration, completeMigration, failMigration, tellDecisions } from '../migrations/lifecycle.js';
 import { Orders } from '../orders.js';
+import { hostAnswers } from '../power/operations.js';
 import { judgeCopy } from '../reconciler/decide.js';
 import { migrationFacts, Reconciler, type Settled, vmFacts } from '../reconciler/reconciler.js';
 import { Peers } from './peers.js';
@@ -75,11 +76,17 @@ export class HeartbeatService {
       overUtilizedSince: overUtilizedSince(host.overUtilizedSince, cpuSmoothedCores / cpuCores, schedulingPolicy, now),
       lastHeartbeatAt: now,
     };
+    const subject = { hostId: host.id, clusterId: host.clusterId };
+    const woken = await hostAnswers(tx, host, now);
+    if (woken) {
+      await tx.hosts.changeStatus(host.id, woken.status, { ...values, ...woken.values }, now);
+      if (woken.status === 'up') await tx.events.add('info', 'host.up', `${host.name} may run VMs again`, subject, now);
+      return;
+    }
     if (host.status !== 'non_responsive') return tx.hosts.update(host.id, values);
     const to = host.statusBeforeLoss ?? 'up';
     const back = { ...values, statusReason: host.maintenanceReason, statusBeforeLoss: null };
     await tx.hosts.changeStatus(host.id, to, back, now);
-    const subject = { hostId: host.id, clusterId: host.clusterId };
     await tx.events.add('info', 'host.up', `${host.name} answers again`, subject, now);
   }
 

@@ -65,6 +65,7 @@ export class HostsService {
       if (status === 'maintenance') throw new IllegalTransition(`host ${name}`, status, 'preparing_for_maintenance');
       const change = { maintenanceReason: reason, statusReason: reason };
       const host = await tx.hosts.changeStatus(id, 'preparing_for_maintenance', change, now);
+      await tx.hostPower.unpark(id);
       await tx.events.add(
         'info',
         'host.preparing_for_maintenance',
@@ -79,10 +80,11 @@ export class HostsService {
   activate(id: string, now: Date): Promise<Host> {
     return this.db.transaction(async (tx) => {
       const { name, status } = await tx.hosts.lock(id);
-      // Only its heartbeat brings a host back that does not answer, and only enrolment a new one.
-      if (status === 'non_responsive' || status === 'installing')
+      // Only its heartbeat brings a host back that does not answer or is switched on, and only enrolment a new one.
+      if (status !== 'up' && status !== 'preparing_for_maintenance' && status !== 'maintenance')
         throw new IllegalTransition(`host ${name}`, status, 'up');
       const host = await tx.hosts.changeStatus(id, 'up', { maintenanceReason: '', statusReason: '' }, now);
+      await tx.hostPower.unpark(id);
       await tx.events.add('info', 'host.up', `${name} may run VMs again`, subjectOf(host), now);
       return host;
     });

@@ -3,6 +3,7 @@ import { HttpException } from '@nestjs/common';
 import type { Problem } from '#contracts';
 import { BadCursor, Conflict, isUnavailable, NotFound } from '#database';
 import { IllegalTransition } from '#lifecycle';
+import { PowerError } from '#power';
 
 type FieldErrors = NonNullable<Problem['errors']>;
 
@@ -39,7 +40,7 @@ function describe(error: unknown): Described {
   if (error instanceof Conflict || error instanceof Refused || error instanceof IllegalTransition)
     return { status: 409, detail: error.message };
   if (error instanceof KeyReused) return { status: 422, detail: error.message };
-  if (error instanceof AgentUnavailable) return { status: 502, detail: error.message };
+  if (error instanceof AgentUnavailable || error instanceof PowerError) return { status: 502, detail: error.message };
   if (error instanceof HttpException) return { status: error.getStatus(), detail: error.message };
   if (isUnavailable(error))
     return { status: 503, detail: 'the database does not answer; try again when it is back (GET /api/v1/health)' };

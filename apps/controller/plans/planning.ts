@@ -8,6 +8,8 @@ import { Metrics } from '../metrics/metrics.js';
 import { beginMigration } from '../migrations/lifecycle.js';
 import { watchLoads } from '../policy-loop/load-watch.js';
 import { type Order, Orders } from '../orders.js';
+import { forecastFor, observeLoad } from '../power/forecast.js';
+import { beginHostActions } from '../power/host-actions.js';
 
 type NewPlan = Omit<WholePlan, 'id'>;
 
@@ -25,7 +27,7 @@ export class Planning {
   dryRun(clusterId: string, policy: SchedulingPolicy | undefined, now: Date): Promise<WholePlan> {
     return this.db.transaction(async (tx) => {
       const cluster = await tx.clusters.get(clusterId);
-      const facts = await tx.facts.ofCluster(clusterId);
+      const facts = await forecastFor(tx, cluster, await tx.facts.ofCluster(clusterId), now);
       const result = this.ask(facts, cluster, policy ?? cluster.schedulingPolicy, now);
       const id = await tx.plans.create(
         named(result, facts, cluster, policy ?? cluster.schedulingPolicy, 'dry_run', now),
@@ -40,8 +42,11 @@ export class Planning {
       await tx.clusters.lockDecisions(clusterId);
       await watchLoads(tx, clusterId, now);
       const decided = await tx.clusters.get(clusterId);
-      const known = await tx.facts.ofCluster(clusterId);
+      const present = await tx.facts.ofCluster(clusterId);
+      await observeLoad(tx, decided, present, now);
+      const known = await forecastFor(tx, decided, present, now);
       const answer = this.ask(known, decided, decided.schedulingPolicy, now);
+      await beginHostActions(tx, answer.hostActions, now);
       return {
         cluster: decided,
         facts: known,

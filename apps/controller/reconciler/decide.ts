@@ -77,7 +77,8 @@ export const PATIENCE = {
   overtimeMs: 60_000,
 } as const;
 
-const answers = (host: HostFacts) => host.status !== 'non_responsive' && host.status !== 'installing';
+const ANSWERING: ReadonlySet<HostStatus> = new Set(['up', 'preparing_for_maintenance', 'maintenance']);
+const answers = (host: HostFacts) => ANSWERING.has(host.status);
 const isPresent = (copy: CopyFacts, host: HostFacts) => answers(host) && copy.seenAt >= host.lastHeartbeatAt;
 
 export function decide(situation: Situation, now: number): Decision | null {
@@ -141,6 +142,8 @@ function decideAlive(
 /** The copy that the row speaks of is not there, or its host does not answer. */
 function decideGone({ vm, copies, host, migration }: Situation, hostId: string, now: number): Decision | null {
   const home = host(hostId);
+  // What has no power runs nothing: that is known, where of silence nothing is.
+  if (home.status === 'powered_off' && !migration) return down(`${home.name} was switched off`);
   if (!answers(home)) return unknown(vm, `${home.name} does not answer`);
   const last = copies.find((copy) => copy.hostId === hostId && copy.epoch === vm.epoch);
   // How long a host has been heard that does not mention it: its silence says nothing.

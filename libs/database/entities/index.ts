@@ -1,8 +1,11 @@
 import { AffinityGroupRow } from './affinity-group.entity.js';
 import { AgentCredential } from './agent-credential.entity.js';
+import { ClusterLoad } from './cluster-load.entity.js';
 import { Cluster } from './cluster.entity.js';
 import { Event } from './event.entity.js';
 import { Host } from './host.entity.js';
+import { HostEnergy } from './host-energy.entity.js';
+import { HostBoot, HostPower } from './host-power.entity.js';
 import { IdempotencyKey } from './idempotency-key.entity.js';
 import { MigrationPolicy } from './migration-policy.entity.js';
 import { Migration, MigrationIteration, MigrationTimeline } from './migration.entity.js';
@@ -16,8 +19,12 @@ export const ENTITIES = [
   AffinityGroupRow,
   AgentCredential,
   Cluster,
+  ClusterLoad,
   Event,
   Host,
+  HostBoot,
+  HostEnergy,
+  HostPower,
   IdempotencyKey,
   Migration,
   MigrationIteration,

@@ -1,7 +1,8 @@
 import { type EntityManager, In, IsNull, Not } from 'typeorm';
-import { type ClusterFacts, driverFor } from '#planner';
+import { type ClusterFacts, driverFor, type HostPower as PowerFacts } from '#planner';
 import { AffinityGroupRow } from '../entities/affinity-group.entity.js';
 import { Host } from '../entities/host.entity.js';
+import { HostPower } from '../entities/host-power.entity.js';
 import { Migration } from '../entities/migration.entity.js';
 import { Vm } from '../entities/vm.entity.js';
 
@@ -11,7 +12,7 @@ const millis = (time: Date | null) => time?.getTime() ?? null;
 export class FactsRepository {
   constructor(private readonly manager: EntityManager) {}
 
-  async ofCluster(clusterId: string): Promise<ClusterFacts> {
+  async ofCluster(clusterId: string, now = new Date()): Promise<ClusterFacts> {
     const hosts = await this.manager.getRepository(Host).find({
       where: { clusterId, cpuCores: Not(IsNull()) },
       order: { name: 'ASC' },
@@ -20,6 +21,8 @@ export class FactsRepository {
       where: { clusterId, hostId: Not(IsNull()) },
       order: { name: 'ASC' },
     });
+    const powers = await this.manager.getRepository(HostPower).findBy({ hostId: In(hosts.map(({ id }) => id)) });
+    const powerOf = new Map(powers.map((power) => [power.hostId, power]));
     const inFlight = await this.manager.getRepository(Migration).find({
       where: { clusterId, status: Not(In(['completed', 'failed', 'cancelled'])) },
     });
@@ -42,7 +45,7 @@ export class FactsRepository {
         pressure: host.pressure ? { ...host.pressure, stealPercent: 0 } : null,
         overUtilizedSinceMs: millis(host.overUtilizedSince),
         drivers: host.drivers,
-        power: null,
+        power: powerFacts(powerOf.get(host.id), now),
       })),
       vms: vms.map((vm) => ({
         id: vm.id,
@@ -81,3 +84,17 @@ export class FactsRepository {
     return { hosts: await hosts!, vms: await vms! };
   }
 }
+
+const YEAR_MS = 365.25 * 86_400_000;
+
+const powerFacts = (power: HostPower | undefined, now: Date): PowerFacts | null =>
+  power
+    ? {
+        wattsAt: power.wattsAt,
+        wakeUp: !power.management ? 'none' : power.provenAt ? 'proven' : 'unproven',
+        bootSeconds: power.bootSeconds,
+        isParked: power.isParked,
+        sinceMs: power.powerSince.getTime(),
+        ageYears: power.inServiceSince ? (now.getTime() - Date.parse(power.inServiceSince)) / YEAR_MS : null,
+      }
+    : null;

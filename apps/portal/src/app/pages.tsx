@@ -1,6 +1,7 @@
 /** Which address shows which page. */
 import { createBrowserRouter, RouterProvider, useRouteError } from 'react-router';
 import { DashboardPage } from '../dashboard/dashboard-page.js';
+import { EnergyPage } from '../energy/energy-page.js';
 import { EventsPage } from '../events/events-page.js';
 import { HostPage } from '../hosts/host-page.js';
 import { HostsPage } from '../hosts/hosts-page.js';
@@ -44,6 +45,7 @@ const router = createBrowserRouter([
           { path: '/policies', element: <PoliciesPage /> },
           { path: '/decisions', element: <DecisionsPage /> },
           { path: '/decisions/:id', element: <DecisionPage /> },
+          { path: '/energy', element: <EnergyPage /> },
           { path: '/events', element: <EventsPage /> },
           { path: '*', element: <UnknownPage /> },
         ],

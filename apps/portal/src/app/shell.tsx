@@ -32,6 +32,7 @@ const PLACES = [
   { to: '/migrations', title: 'Migrations', icon: icons.MigrationIcon },
   { to: '/policies', title: 'Policies', icon: icons.PolicyIcon },
   { to: '/decisions', title: 'Decisions', icon: icons.DecisionIcon },
+  { to: '/energy', title: 'Energy', icon: icons.EnergyIcon },
   { to: '/events', title: 'Events', icon: icons.EventIcon },
 ] as const;
 

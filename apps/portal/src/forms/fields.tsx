@@ -74,6 +74,25 @@ export function TextField(props: FieldProps & { placeholder?: string; isMonospac
   );
 }
 
+/** Not shown, and not filled in by the browser. */
+export function PasswordField(props: FieldProps) {
+  const { form, name } = props;
+  const id = useId();
+  return (
+    <Frame {...props} id={id}>
+      <TextInput
+        id={id}
+        type="password"
+        value={String(form.values[name] ?? '')}
+        onChange={(_, value) => form.set(name, value)}
+        validated={validatedOf(form, name)}
+        aria-describedby={describedBy(props, id)}
+        autoComplete="new-password"
+      />
+    </Frame>
+  );
+}
+
 /** An empty field is undefined, or null where `emptyIsNull`. */
 export function NumberField(props: FieldProps & { unit?: string; emptyIsNull?: boolean; step?: number | 'any' }) {
   const { form, name, isRequired, unit, emptyIsNull, step = 'any' } = props;

@@ -17,6 +17,7 @@ import { VmTable } from '../vms/vm-table.js';
 import { HostActions } from './host-actions.js';
 import { driverText } from '../parts/drivers.js';
 import { IsolationList } from './isolation-list.js';
+import { PowerPanel } from './power-panel.js';
 
 const PARENT = { to: '/hosts', title: 'Hosts' };
 
@@ -112,6 +113,7 @@ function KnownHost({ host }: { host: HostView }) {
           </Fact>
         </Facts>
       </Panel>
+      <PowerPanel host={host} />
       <Panel title="VMs on this host">
         <VmTable
           vms={vms.filter(({ hostId }) => hostId === host.id)}

@@ -7,6 +7,7 @@ export { default as DarkThemeIcon } from '@patternfly/react-icons/dist/esm/icons
 export { default as DecisionIcon } from '@patternfly/react-icons/dist/esm/icons/balance-scale-icon';
 export { default as DownIcon } from '@patternfly/react-icons/dist/esm/icons/power-off-icon';
 export { default as ErrorIcon } from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
+export { default as EnergyIcon } from '@patternfly/react-icons/dist/esm/icons/bolt-icon';
 export { default as EventIcon } from '@patternfly/react-icons/dist/esm/icons/list-ul-icon';
 export { default as HostIcon } from '@patternfly/react-icons/dist/esm/icons/server-icon';
 export { default as InfoIcon } from '@patternfly/react-icons/dist/esm/icons/info-circle-icon';

@@ -15,6 +15,9 @@ const HOST: Record<HostStatus, Look> = {
   up: { tone: 'ok', icon: icons.OkIcon, word: 'Up' },
   preparing_for_maintenance: { tone: 'busy', icon: icons.MaintenanceIcon, word: 'Preparing for maintenance' },
   maintenance: { tone: 'warn', icon: icons.MaintenanceIcon, word: 'Maintenance' },
+  powering_off: { tone: 'busy', icon: icons.DownIcon, word: 'Switching off' },
+  powered_off: { tone: 'off', icon: icons.DownIcon, word: 'Switched off' },
+  powering_on: { tone: 'busy', icon: icons.WaitingIcon, word: 'Switching on' },
   non_responsive: { tone: 'bad', icon: icons.ErrorIcon, word: 'Not responding' },
 };
 

@@ -11,7 +11,7 @@ interface Toast {
 }
 
 /** Runs an action; says `done` when it worked, else `failed` and why. */
-type Act = (action: () => Promise<unknown>, done: string, failed: string) => Promise<void>;
+type Act = <T>(action: () => Promise<T>, done: string | ((answer: T) => string), failed: string) => Promise<void>;
 
 interface Toasts {
   readonly act: Act;
@@ -37,8 +37,8 @@ export function ToastProvider({ children }: { children: ReactNode }) {
     const say = (title: string) => add({ variant: 'success', title });
     const act: Act = async (action, done, failed) => {
       try {
-        await action();
-        say(done);
+        const answer = await action();
+        say(typeof done === 'string' ? done : done(answer));
       } catch (error) {
         add({ variant: 'danger', title: failed, error });
       }

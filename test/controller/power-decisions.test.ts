@@ -1,0 +1,85 @@
+/** Pure decisions about hosts' power: what is done next, and what energy is counted. */
+import { describe, expect, test } from 'vitest';
+import type { PowerOperation } from '#contracts';
+import { energyOf } from '../../apps/controller/energy/account.js';
+import { nextStep, type Situation } from '../../apps/controller/power/next-step.js';
+
+const NOW = Date.parse('2026-03-01T12:00:00Z');
+const at = (secondsAgo: number) => new Date(NOW - secondsAgo * 1000).toISOString();
+
+const situation = (
+  more: Partial<Omit<Situation, 'operation'>>,
+  operation: Partial<PowerOperation> = {},
+): Situation => ({
+  hostName: 'alpha',
+  status: 'powering_off',
+  statusSinceMs: NOW - 5000,
+  bootSeconds: null,
+  ...more,
+  operation: {
+    ...{ kind: 'test', reason: '', statusAfter: 'maintenance', requestedAt: at(60), wakes: true },
+    ...{ attempts: 0, error: null, notBefore: null, switchedOnAt: null },
+    ...operation,
+  },
+});
+
+describe('the next step', () => {
+  test.each([
+    ['a host that is to be off is switched off', {}, {}, { action: 'switch_off' }],
+    ['after a failure it waits', {}, { attempts: 1, error: 'x', notBefore: at(-5) }, { action: 'wait' }],
+    ['and tries again', {}, { attempts: 1, error: 'x', notBefore: at(1) }, { action: 'switch_off' }],
+    [
+      'and gives up in the end: it is in maintenance, as it was',
+      {},
+      { attempts: 3, error: 'no route', notBefore: at(1) },
+      { action: 'give_up', to: 'maintenance', reason: 'alpha could not be switched off: no route' },
+    ],
+    ['off was all that was wanted', { status: 'powered_off' }, { kind: 'off' }, { action: 'forget' }],
+    ['what is to come back is turned around', { status: 'powered_off' }, { kind: 'cycle' }, { action: 'turn_around' }],
+    ['it is switched on', { status: 'powering_on' }, {}, { action: 'switch_on' }],
+    ['it boots', { status: 'powering_on' }, { switchedOnAt: at(100) }, { action: 'wait' }],
+    [
+      'it has not answered for too long',
+      { status: 'powering_on', statusSinceMs: NOW - 1_000_000 },
+      { switchedOnAt: at(960) },
+      { action: 'give_up', to: 'non_responsive', reason: expect.stringContaining('16 minutes ago') },
+    ],
+    [
+      'which is longer for a host that always takes long',
+      { status: 'powering_on', statusSinceMs: NOW - 1_000_000, bootSeconds: 600 },
+      { switchedOnAt: at(960) },
+      { action: 'wait' },
+    ],
+    ['a host that went another way is left alone', { status: 'up' }, {}, { action: 'forget' }],
+  ] as const)('%s', (_, host, operation, expected) => {
+    expect(nextStep(situation(host, operation), NOW)).toEqual(expected);
+  });
+});
+
+describe('energy', () => {
+  const facts = {
+    status: 'up' as const,
+    ...{ cpuCores: 4, cpuUsedCores: 2, curve: [100, 200], offWatts: 5, measuredWatts: null, isParked: false },
+  };
+  const none = { savedJoules: 0, measuredJoules: 0, offSeconds: 0 };
+
+  test('follows the power curve, or the BMC where it measures', () => {
+    expect(energyOf(facts, 10)).toEqual({ ...none, usedJoules: 1500, onSeconds: 10 });
+    expect(energyOf({ ...facts, status: 'powering_on' }, 10)).toMatchObject({ usedJoules: 2000 });
+    const measured = { ...none, usedJoules: 1230, measuredJoules: 1230, onSeconds: 10 };
+    expect(energyOf({ ...facts, measuredWatts: 123 }, 10)).toEqual(measured);
+  });
+
+  test('is saved where a policy has switched a host off, against running idle', () => {
+    const off = { ...facts, status: 'powered_off' as const };
+    expect(energyOf({ ...off, isParked: true }, 10)).toEqual({
+      ...{ usedJoules: 50, savedJoules: 950, measuredJoules: 0, onSeconds: 0, offSeconds: 10 },
+    });
+    expect(energyOf(off, 10)).toMatchObject({ usedJoules: 50, savedJoules: 0 });
+  });
+
+  test('is not made up', () => {
+    expect(energyOf({ ...facts, curve: null }, 10)).toBeNull();
+    expect(energyOf({ ...facts, status: 'non_responsive' }, 10)).toBeNull();
+  });
+});
