@@ -17,6 +17,7 @@ import { SwitchThread } from './network/switch-thread.js';
 import { lockFolder } from './state/folder-lock.js';
 import { Identity } from './state/identity.js';
 import { JsonStore } from './state/json-store.js';
+import { Checkpoints } from './vms/checkpoints.js';
 import { DiskFiles } from './vms/disk-files.js';
 import { VmMeter } from './vms/figures.js';
 import type { Hypervisors } from './vms/hypervisors.js';
@@ -32,6 +33,7 @@ export class AgentContext {
   readonly network: SwitchThread;
   readonly vms: VmTable;
   readonly orders: VmOrders;
+  readonly checkpoints: Checkpoints;
   readonly transfers: VmTransfers;
   readonly meter: VmMeter;
   readonly outgoing: OutgoingMigrations;
@@ -64,7 +66,8 @@ export class AgentContext {
     this.network = new SwitchThread(this.identity.agentToken, log);
     const disks = new DiskFiles(dir, imageFolders);
     this.vms = new VmTable(vmStore, hypervisors, folders, this.network, disks, log);
-    this.transfers = new VmTransfers(this.vms, memoryMiB, log);
+    this.checkpoints = new Checkpoints(join(dir, 'vms'), log);
+    this.transfers = new VmTransfers(this.vms, this.checkpoints, memoryMiB, log);
     this.orders = new VmOrders(this.vms, this.transfers, log);
     this.meter = new VmMeter(this.vms, new ProcessMeter(), log);
     const heardAtMs = () => this.controller.answeredAtMs;
@@ -72,6 +75,7 @@ export class AgentContext {
       migrationStore,
       this.vms,
       this.transfers,
+      this.checkpoints,
       this.credentials,
       new Converger(),
       heardAtMs,
@@ -82,6 +86,7 @@ export class AgentContext {
       this.identity,
       this.vms,
       this.transfers,
+      this.checkpoints,
       this.credentials,
       migrationLog,
       () => ({

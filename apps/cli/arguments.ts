@@ -8,6 +8,12 @@ export function wholeNumber(text: string): number {
   return value;
 }
 
+export function mebibytes(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError('give whole MiB from 0 on.');
+  return value;
+}
+
 export function seconds(text: string): number {
   const value = Number(text);
   if (!(value > 0 && value <= 86_400)) throw new InvalidArgumentError('give seconds, such as --watch 5.');

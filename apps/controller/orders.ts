@@ -57,7 +57,7 @@ export class Orders {
       throw new Error(`host ${host.name} has not enrolled, yet it is the destination of migration ${migrationId}`);
     const ticket = migrationTicket(this.box.open(credential.agentTokenEncrypted), migrationId, vmId, epoch);
     const destination = { hostId: host.id, hostName: host.name, agentUrl: host.agentUrl, ticket };
-    const { downtimeLimitMs, bandwidthMiBps, timeoutSeconds, convergence } = migration;
+    const { downtimeLimitMs, bandwidthMiBps, timeoutSeconds, convergence, checkpointLimitMiB } = migration;
     return {
       hostId: migration.sourceHostId,
       job: {
@@ -73,6 +73,7 @@ export class Orders {
         timeoutSeconds,
         convergence,
         decideAloneAfterSeconds: DECIDE_ALONE_AFTER_SECONDS,
+        checkpointLimitMiB,
         encrypted: !isThisMachine(host.agentUrl),
       },
     };

@@ -7,6 +7,7 @@ import { Machine } from '#vmm';
 import { bootFrom } from './boot-files.js';
 import { registerBlockCommands, tellOfDiskErrors } from './block-commands.js';
 import { openBlockLayer } from './block/block-layer.js';
+import { registerCheckpointCommands } from './checkpoint-commands.js';
 import { registerCommands } from './commands.js';
 import { registerBalloonCommands } from './devices/balloon.js';
 import { Migration } from './migration.js';
@@ -143,6 +144,7 @@ async function run(options: Options): Promise<void> {
   registerCommands(qmp, vm, { threadId: (hart) => threadIds[hart]!, consoleBytes: () => consoleBytes });
   const codecModule = new WebAssembly.Module(readFileSync(fileURLToPath(CODEC_MODULE)));
   const migration = new Migration(qmp, vm, { codecModule, log });
+  registerCheckpointCommands(qmp, vm, codecModule, log);
   void machine.serveHarts().catch(fail);
 
   if (incoming !== undefined && incoming !== 'defer') {

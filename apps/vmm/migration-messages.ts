@@ -31,6 +31,8 @@ export interface IncomingRole {
   readonly address: MigrationAddress;
   readonly epoch: number;
   readonly recoverMs: number;
+  /** File with the VM's memory from an earlier stay. */
+  readonly checkpoint: string | null;
   /** Null: not encrypted. */
   readonly tls: TlsCredentials | null;
 }

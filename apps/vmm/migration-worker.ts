@@ -3,7 +3,9 @@ import type { Socket } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
 import { bindCodec, IncomingMigration, loadCompressors, MigrationError, PrecopySource } from '#migration';
 import { GuestMemory } from '#vmm';
+import { openCheckpoint } from './checkpoint-file.js';
 import { CompressionPool } from './compression-pool.js';
+import { CheckpointLoader, newPageHasher } from './hash-pool.js';
 import { connectTo, openDoor, type MigrationAddress } from './migration-address.js';
 import type { Door } from './migration-tls.js';
 import type { TlsCredentials } from './tls-credentials.js';
@@ -74,6 +76,7 @@ async function send({ address, migrationId, epoch, parameters, postcopy, channel
     connect: async (signal) => socketChannel(await connectTo(address, signal, tls)),
     onChange: (figures) => tell({ kind: 'outgoing', figures }),
     newCompressorPool: () => new CompressionPool(wasmMemory),
+    newPageHasher: () => newPageHasher(wasmMemory),
   });
   onOrder = (order) => {
     if (order.kind === 'cancel') source.cancel();
@@ -90,7 +93,7 @@ async function send({ address, migrationId, epoch, parameters, postcopy, channel
   clearInterval(timer);
 }
 
-async function receive({ address, epoch, recoverMs, tls }: IncomingRole): Promise<void> {
+async function receive({ address, epoch, recoverMs, checkpoint, tls }: IncomingRole): Promise<void> {
   const migration = new IncomingMigration({
     machine: {
       memory,
@@ -104,6 +107,7 @@ async function receive({ address, epoch, recoverMs, tls }: IncomingRole): Promis
     epoch,
     onChange: (figures) => tell({ kind: 'incoming', figures }),
     compressors: compressors!,
+    openCheckpoint: () => loaderOf(checkpoint),
   });
   migration.setRecoverTime(recoverMs);
   const reception = new Reception(migration, tls);
@@ -173,6 +177,18 @@ class Reception {
     const outcome = await this.migration.receive(socketChannel(socket));
     if (outcome.kind === 'stranger') tell({ kind: 'stranger', message: outcome.error.message });
     else if (outcome.kind !== 'joined') this.settle(outcome.kind);
+  }
+}
+
+/** Null if there is no checkpoint, or none that is of use: then everything is sent. */
+function loaderOf(path: string | null): CheckpointLoader | null {
+  if (path === null) return null;
+  const complain = (error: Error) => tell({ kind: 'refused', message: `checkpoint ${path}: ${error.message}` });
+  try {
+    return new CheckpointLoader(wasmMemory, openCheckpoint(path, memory), complain);
+  } catch (error) {
+    complain(error as Error);
+    return null;
   }
 }
 

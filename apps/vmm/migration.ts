@@ -51,8 +51,9 @@ export class Migration {
     qmp.register('migrate-pause', {}, () => this.pause());
     qmp.register('migrate-recover', { uri }, (given) => this.recover(given.uri));
     qmp.register('migrate_cancel', {}, () => this.cancel());
-    qmp.register('migrate-incoming', { uri, 'x-drover-epoch': epoch }, (given) =>
-      this.listen(given.uri, given['x-drover-epoch'], () => undefined),
+    const arrival = { uri, 'x-drover-epoch': epoch, 'x-drover-checkpoint': optional(string) };
+    qmp.register('migrate-incoming', arrival, (given) =>
+      this.listen(given.uri, given['x-drover-epoch'], () => undefined, given['x-drover-checkpoint']),
     );
     qmp.register('x-drover-migrate-finish', {}, () => this.finish());
     qmp.register('query-migrate', {}, () => this.query());
@@ -61,12 +62,14 @@ export class Migration {
 
   /**
    * Waits for the VM to come. `knownEpoch`: of its newest owner that is known; only a newer one may arrive. Resolves
-   * when it listens; `onFailure` hears of the failure of the one migration that is waited for.
+   * when it listens; `onFailure` hears of the failure of the one migration that is waited for. `checkpoint`: file with its
+   * memory from an earlier stay, which need not be sent again.
    */
   async listen(
     address: MigrationAddress,
     knownEpoch: number | undefined,
     onFailure: (message: string) => void,
+    checkpoint: string | null = null,
   ): Promise<void> {
     const { qmp, vm, options } = this;
     if (vm.runState !== 'inmigrate')
@@ -76,7 +79,8 @@ export class Migration {
     vm.epoch = knownEpoch ?? vm.epoch;
     const { recoverMs } = this.settings.parameters;
     const tls = this.credentials('server');
-    this.arrival = new Arrival(qmp, vm, this.task({ kind: 'incoming', address, epoch: vm.epoch, recoverMs, tls }), {
+    const role = { kind: 'incoming', address, epoch: vm.epoch, recoverMs, checkpoint, tls } as const;
+    this.arrival = new Arrival(qmp, vm, this.task(role), {
       onStranger: (message) => options.log(`-incoming: refused a connection: ${message}`),
       onRefused: (message) => options.log(`migration: ${message}`),
       onFailure: (message) => {

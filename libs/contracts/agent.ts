@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { Id, Timestamp } from './common.js';
 import { ConvergenceFacts, MeansWanted, MigrationDecision, MigrationStep } from './convergence.js';
-import { HostDriver, IsolationMeasure, Pressure } from './host.js';
+import { CheckpointReport, HostDriver, IsolationMeasure, Pressure } from './host.js';
 import { DowntimeBreakdown, Iteration, MigrationError, MigrationLogLine, MigrationProgress } from './migration.js';
 import { GuestReport, VmSpec } from './vm.js';
 
@@ -105,6 +105,7 @@ export const Heartbeat = z.object({
   drivers: z.array(HostDriver).max(20),
   vms: z.array(VmReport),
   migrations: z.array(MigrationReport),
+  checkpoints: z.array(CheckpointReport).default([]),
 });
 export type Heartbeat = z.infer<typeof Heartbeat>;
 
@@ -130,6 +131,10 @@ export const HeartbeatAnswer = z.object({
   peers: z.array(Peer).default([]),
   /** What to do about migrations that do not converge. */
   steps: z.array(MigrationStep).default([]),
+  /** VMs whose memory the host must not keep: they are gone, or are not to be kept. */
+  forgetCheckpoints: z.array(Id).default([]),
+  /** How much of it the host may keep; null: nothing is said. */
+  checkpointLimitMiB: z.int().nullable().default(null),
 });
 export type HeartbeatAnswer = z.infer<typeof HeartbeatAnswer>;
 

@@ -3,6 +3,9 @@ import { Id, Name, Timestamp } from './common.js';
 import { Convergence, DEFAULT_CONVERGENCE } from './convergence.js';
 import { SchedulingPolicy } from './scheduling.js';
 
+const CheckpointLimitMiB = z.int().min(0).max(1_048_576);
+export const DEFAULT_CHECKPOINT_LIMIT_MIB = 4096;
+
 export const ClusterView = z.object({
   id: Id,
   name: Name,
@@ -15,6 +18,8 @@ export const ClusterView = z.object({
   maxMigrationsPerHost: z.int(),
   /** So many hosts may fail at once, and their VMs still find memory on the others; 0 = none is reserved. */
   haReservation: z.int().default(0),
+  /** What each host may take to keep the memory of VMs that left, for their return; 0 = nothing is kept. */
+  checkpointLimitMiB: z.int().default(0),
   createdAt: Timestamp,
 });
 export type ClusterView = z.infer<typeof ClusterView>;
@@ -27,6 +32,7 @@ export const CreateCluster = z.object({
   cooldownSeconds: z.int().min(0).max(86_400).default(60),
   maxMigrationsPerHost: z.int().min(1).max(16).default(2),
   haReservation: z.int().min(0).max(8).default(0),
+  checkpointLimitMiB: CheckpointLimitMiB.default(DEFAULT_CHECKPOINT_LIMIT_MIB),
 });
 export type CreateCluster = z.infer<typeof CreateCluster>;
 
@@ -39,6 +45,7 @@ export const UpdateCluster = z
     cooldownSeconds: z.int().min(0).max(86_400),
     maxMigrationsPerHost: z.int().min(1).max(16),
     haReservation: z.int().min(0).max(8),
+    checkpointLimitMiB: CheckpointLimitMiB,
   })
   .partial()
   .strict();
@@ -57,6 +64,8 @@ export const MigrationPolicyView = z.object({
   timeoutSeconds: z.int(),
   /** What may be done about guests that write faster than they are sent. */
   convergence: Convergence,
+  /** Hosts that a VM leaves may keep its memory for its return. Off: what a guest knows is on no disk of a host. */
+  keepCheckpoints: z.boolean().default(true),
   createdAt: Timestamp,
 });
 export type MigrationPolicyView = z.infer<typeof MigrationPolicyView>;
@@ -68,6 +77,7 @@ export const CreateMigrationPolicy = z.object({
   bandwidthMiBps: z.number().min(1).max(100_000).nullable().default(null),
   timeoutSeconds: z.int().min(5).max(86_400).default(600),
   convergence: Convergence.prefault(DEFAULT_CONVERGENCE),
+  keepCheckpoints: z.boolean().default(true),
 });
 export type CreateMigrationPolicy = z.infer<typeof CreateMigrationPolicy>;
 
@@ -79,6 +89,7 @@ export const UpdateMigrationPolicy = z
     bandwidthMiBps: z.number().min(1).max(100_000).nullable(),
     timeoutSeconds: z.int().min(5).max(86_400),
     convergence: Convergence,
+    keepCheckpoints: z.boolean(),
   })
   .partial()
   .strict();

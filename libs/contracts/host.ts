@@ -46,6 +46,10 @@ export const HostDriver = z.object({
 });
 export type HostDriver = z.infer<typeof HostDriver>;
 
+/** Memory of a VM that has left a host, which is kept there for its return. */
+export const CheckpointReport = z.object({ vmId: Id, sizeMiB: z.int(), writtenAt: Timestamp });
+export type CheckpointReport = z.infer<typeof CheckpointReport>;
+
 export const HostView = z.object({
   id: Id,
   clusterId: Id,
@@ -66,6 +70,8 @@ export const HostView = z.object({
   isolation: z.array(IsolationMeasure).nullable(),
   /** What its VMs may run on; empty until its agent has told. */
   drivers: z.array(HostDriver),
+  /** Memory of VMs that have left it. */
+  checkpoints: z.array(CheckpointReport).default([]),
   vmCount: z.int(),
   /** Migrations that leave or arrive now. */
   migrationCount: z.int(),

@@ -47,6 +47,8 @@ export const HostJob = z.discriminatedUnion('kind', [
     convergence: Convergence.prefault({}),
     /** The source's agent decides by itself when no heartbeat was answered for so long. */
     decideAloneAfterSeconds: z.int().min(1).default(10),
+    /** The source keeps its memory for its return, among that of others that takes no more than so much; 0: not at all. */
+    checkpointLimitMiB: z.int().nonnegative().default(0),
     /** Guest memory travels in TLS; both hosts show a certificate of the controller. */
     encrypted: z.boolean().default(false),
   }),

@@ -38,6 +38,8 @@ export const MigrationProgress = z.object({
   dirtyRateMiBps: z.number(),
   iteration: z.int(),
   expectedDowntimeMs: z.number().nullable(),
+  /** Pages that were not sent, because the destination had them from an earlier stay of the VM; of 4 KiB. */
+  savedPages: z.int().optional(),
   /** Disks that are copied; null if there are none. */
   disks: z.object({ transferredBytes: z.int(), remainingBytes: z.int() }).nullable().optional(),
 });

@@ -77,6 +77,14 @@ export interface LaunchSpec extends VmPlace {
   readonly incoming: boolean;
 }
 
+/** The memory of a VM that has left, which its process writes to a file; `none`: it has not been asked to. */
+export interface CheckpointFigures {
+  readonly status: 'none' | 'writing' | 'written' | 'failed';
+  readonly bytes: number;
+  /** Why it failed. */
+  readonly message: string;
+}
+
 /** All that is needed to find a process again; goes into the VM's record. */
 export interface VmHandle {
   readonly pid: number;
@@ -171,6 +179,8 @@ export interface OutgoingFigures {
   readonly totalBytes: number;
   readonly transferredBytes: number;
   readonly remainingBytes: number;
+  /** Pages that the destination had already, from an earlier stay of the VM. */
+  readonly savedPages: number;
   readonly bandwidthMiBps: number;
   readonly dirtyRateMiBps: number;
   readonly iteration: number;
@@ -229,9 +239,19 @@ export interface VmProcess {
   queryMigration(): Promise<OutgoingFigures | null>;
   /**
    * Waits at a free port of `address` for a migration to `epoch`, and no earlier one; resolves with the port. With `tls`
-   * only a source whose certificate is of the same authority gets in.
+   * only a source whose certificate is of the same authority gets in. What is in `checkpoint`, a file that another process
+   * of this VM has written, need not be sent again.
    */
-  listen(address: string, epoch: number, tls: TlsCredentials | null, means?: MeansWanted): Promise<number>;
+  listen(
+    address: string,
+    epoch: number,
+    tls: TlsCredentials | null,
+    means?: MeansWanted,
+    checkpoint?: string | null,
+  ): Promise<number>;
+  /** Begins to write the memory of a VM that has left to `checkpointFile`. Rejects if it has not left, or it cannot. */
+  saveCheckpoint(maxBytes: number): Promise<void>;
+  queryCheckpoint(): Promise<CheckpointFigures>;
   queryIncoming(): Promise<IncomingFigures>;
   /** Starts a guest that is loaded and whose source will never run again; does nothing if it runs already. */
   finishIncoming(): Promise<void>;

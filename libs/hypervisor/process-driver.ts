@@ -4,6 +4,7 @@ import { chownSync, closeSync, mkdirSync, openSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QmpClient } from '#qmp';
+import { checkpointFolder } from './checkpoint-file.js';
 import { openFifo } from './console.js';
 import type { Hypervisor, LaunchSpec, VmHandle, VmPlace, VmProcess } from './hypervisor.js';
 import type { Isolation } from './isolation/isolation.js';
@@ -65,11 +66,12 @@ export abstract class ProcessDriver implements Hypervisor {
 
   async launch(spec: LaunchSpec): Promise<VmHandle> {
     const files = this.filesOf(spec);
-    makeVmFolder(spec.runtimeFolder);
+    const checkpoints = checkpointFolder(spec.folder);
+    for (const folder of [spec.runtimeFolder, checkpoints]) makeVmFolder(folder);
     const [program, ...args] = this.isolated(spec, this.command(spec, files));
     const user = this.isolation.userOf(spec.vmId);
-    // Its sockets and disks are the process's own.
-    const own = [spec.runtimeFolder, ...spec.disks.map(({ path }) => path)];
+    // Its sockets, disks and checkpoint are the process's own.
+    const own = [spec.runtimeFolder, checkpoints, ...spec.disks.map(({ path }) => path)];
     if (user !== undefined) for (const path of own) chownSync(path, user, user);
     // Output starts anew with each process: a console's offsets count from its beginning.
     const stdio = [
@@ -93,7 +95,7 @@ export abstract class ProcessDriver implements Hypervisor {
     mkdirSync(root, { recursive: true, mode: 0o700 });
     const files = {
       readable: [spec.kernel, spec.initrd].filter((file) => file !== undefined),
-      writable: [spec.runtimeFolder, ...spec.disks.map(({ path }) => path)],
+      writable: [spec.runtimeFolder, checkpointFolder(spec.folder), ...spec.disks.map(({ path }) => path)],
       devices: this.devices,
     };
     const { vcpus, memoryMiB, vmId } = spec;

@@ -6,7 +6,14 @@
  */
 import { dirname, join } from 'node:path';
 import { QmpCommandError, type QmpClient } from '#qmp';
-import type { IncomingFigures, MigrateOptions, MirrorFigures, OutgoingFigures, VmHandle } from './hypervisor.js';
+import type {
+  CheckpointFigures,
+  IncomingFigures,
+  MigrateOptions,
+  MirrorFigures,
+  OutgoingFigures,
+  VmHandle,
+} from './hypervisor.js';
 import { PassLog } from './qemu-passes.js';
 import { outgoingFigures, qemuIncomingFigures } from './query-migrate.js';
 import type { MeansOfProcess, MeansWanted } from './migration-means.js';
@@ -69,6 +76,14 @@ export class QemuProcess extends QmpVmProcess {
   }
 
   async endMirrors(): Promise<void> {}
+
+  saveCheckpoint(): Promise<void> {
+    return Promise.reject(new Error('QEMU has nothing to do with checkpoints'));
+  }
+
+  async queryCheckpoint(): Promise<CheckpointFigures> {
+    return { status: 'none', bytes: 0, message: '' };
+  }
 
   async migrate({ uri, migrationId, downtimeLimitMs, bandwidthMiBps, tls, means }: MigrateOptions): Promise<void> {
     await this.switchCapabilities(SOURCE_CAPABILITIES, true);

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { QmpClient, QmpCommandError, type QmpEvent } from '#qmp';
 import {
   STANDARD_DEVICES,
+  type CheckpointFigures,
   type DiskExport,
   type StandardDevice,
   type IncomingFigures,
@@ -89,7 +90,15 @@ export abstract class QmpVmProcess implements VmProcess {
   abstract endMirrors(): Promise<void>;
   abstract dirtyRateMiBps(): Promise<number | null>;
   abstract migrate(options: MigrateOptions): Promise<void>;
-  abstract listen(address: string, epoch: number, tls: TlsCredentials | null, means?: MeansWanted): Promise<number>;
+  abstract listen(
+    address: string,
+    epoch: number,
+    tls: TlsCredentials | null,
+    means?: MeansWanted,
+    checkpoint?: string | null,
+  ): Promise<number>;
+  abstract saveCheckpoint(maxBytes: number): Promise<void>;
+  abstract queryCheckpoint(): Promise<CheckpointFigures>;
   abstract queryIncoming(): Promise<IncomingFigures>;
   abstract finishIncoming(): Promise<void>;
 

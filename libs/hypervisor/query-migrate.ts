@@ -24,6 +24,8 @@ export interface QueryMigrate {
   readonly 'x-drover'?: {
     readonly migrationId: string;
     readonly confirmed: boolean | null;
+    /** Absent in older versions. */
+    readonly savedPages?: number;
     readonly iterations: OutgoingFigures['iterations'];
     readonly downtimeBreakdown: DowntimeParts | null;
     readonly error: OutgoingFigures['error'];
@@ -68,6 +70,7 @@ export function outgoingFigures(answer: QueryMigrate): OutgoingFigures | null {
     totalBytes: ram?.total ?? 0,
     transferredBytes: ram?.transferred ?? 0,
     remainingBytes: ram?.remaining ?? 0,
+    savedPages: own?.savedPages ?? 0,
     bandwidthMiBps: ((ram?.mbps ?? 0) * BYTES_PER_MEGABIT) / MIB,
     dirtyRateMiBps: ((ram?.['dirty-pages-rate'] ?? 0) * pageBytes) / MIB,
     iteration: ram?.['dirty-sync-count'] ?? 0,

@@ -1,5 +1,8 @@
 /** A process of Drover's own VMM: what it says beyond QEMU's protocol. */
+import { dirname } from 'node:path';
+import { checkpointFile } from './checkpoint-file.js';
 import type {
+  CheckpointFigures,
   DiskExport,
   IncomingFigures,
   MigrateOptions,
@@ -15,6 +18,12 @@ import type { TlsCredentials } from './tls-credentials.js';
 
 const MIB = 2 ** 20;
 const PAGE_BYTES = 4096;
+
+interface QueryCheckpoint {
+  readonly status: CheckpointFigures['status'];
+  readonly bytes?: number;
+  readonly 'error-desc'?: string;
+}
 
 export class VmmProcess extends QmpVmProcess {
   private lastDirtied: { readonly pages: number; readonly atMs: number } | null = null;
@@ -57,11 +66,30 @@ export class VmmProcess extends QmpVmProcess {
     return endMirrors(this.command);
   }
 
-  async listen(address: string, epoch: number, tls: TlsCredentials | null, means?: MeansWanted): Promise<number> {
+  async listen(
+    address: string,
+    epoch: number,
+    tls: TlsCredentials | null,
+    means?: MeansWanted,
+    checkpoint: string | null = null,
+  ): Promise<number> {
     await this.prepareMeans(means);
     await this.encrypt('server', tls);
-    await this.execute('migrate-incoming', { uri: `tcp:${address}:0`, 'x-drover-epoch': epoch - 1 });
+    const known = { 'x-drover-epoch': epoch - 1, ...(checkpoint !== null && { 'x-drover-checkpoint': checkpoint }) };
+    await this.execute('migrate-incoming', { uri: `tcp:${address}:0`, ...known });
     return this.listeningPort();
+  }
+
+  async saveCheckpoint(maxBytes: number): Promise<void> {
+    await this.execute('x-drover-save-checkpoint', {
+      path: checkpointFile(dirname(this.handle.consoleLog)),
+      'max-size': maxBytes,
+    });
+  }
+
+  async queryCheckpoint(): Promise<CheckpointFigures> {
+    const answer = await this.execute<QueryCheckpoint>('x-drover-query-checkpoint');
+    return { status: answer.status, bytes: answer.bytes ?? 0, message: answer['error-desc'] ?? '' };
   }
 
   async queryIncoming(): Promise<IncomingFigures> {

@@ -25,6 +25,8 @@ export interface Codec {
    */
   placePages(ram: number, missing: number, batch: number): number;
   clearPages(ram: number, pages: number): void;
+  /** Lists at `list` (u32) which of `count` pages from page `first` on are not zero; returns how many. */
+  listContent(ram: number, first: number, count: number, list: number): number;
   /** Writes the checksum of a frame whose `bytes` after the checksum are complete. */
   seal(frame: number, bytes: number, sequence: number): void;
   isIntact(frame: number, bytes: number, sequence: number): number;

@@ -51,6 +51,8 @@ export interface MigrationFigures {
   readonly remainingBytes: number;
   readonly pages: number;
   readonly zeroPages: number;
+  /** Pages with content that the destination had already, from an earlier stay of the VM. */
+  readonly savedPages: number;
   readonly pageBytes: number;
   /** Pages that the destination has asked for, in post-copy. */
   readonly postcopyRequests: number;

@@ -1,5 +1,6 @@
 /** The destination of a migration: takes pages and state, and starts the guest when the source has let go of it. */
 import { bitmapWords, countMissing, dropPages, layout, readMissing } from '#vmm';
+import type { Checkpoint } from './checkpoint.js';
 import type { Codec } from './codec.js';
 import { Connection } from './connection.js';
 import { decompressBatch } from './compression.js';
@@ -33,6 +34,8 @@ export interface IncomingOptions {
   readonly postcopyPatienceMs?: number;
   /** For batches that come compressed; without these none may. */
   readonly compressors?: Compressors;
+  /** What is here of the VM from an earlier stay; null if nothing is. */
+  readonly openCheckpoint?: () => Checkpoint | null;
 }
 
 /** What a caller turned out to be: no migration at all, one that ended, or one more connection of the one under way. */
@@ -45,6 +48,8 @@ export type IncomingOutcome =
 export class IncomingMigration {
   private current: IncomingFigures;
   private takesPages = false;
+  /** Pages of an earlier stay have been put into RAM. */
+  private hasCheckpoint = false;
   private finished: (() => void) | null = null;
   private recoverMs = DEFAULT_PARAMETERS.recoverMs;
   private readonly smallLanes = new SmallLanes();
@@ -177,7 +182,7 @@ export class IncomingMigration {
         await machine.lose();
       } else {
         dropPages(machine.memory, new Uint32Array(bitmapWords(machine.memory)));
-        if (this.current.pages > 0) codec.clearPages(layout.RAM, machine.memory.ramPages);
+        if (this.current.pages > 0 || this.hasCheckpoint) codec.clearPages(layout.RAM, machine.memory.ramPages);
       }
       return this.fail(error);
     } finally {
@@ -202,8 +207,11 @@ export class IncomingMigration {
     const pageReceivers = new PageReceivers(connection, hello.channels);
     this.pageReceivers = pageReceivers;
     if (hello.postcopy) this.onJoin = (urgent) => (this.urgent = urgent);
-    connection.send('READY', {});
+    const checkpoint = hello.checkpoint ? this.options.openCheckpoint?.() : null;
+    connection.send('READY', { checkpoint: !!checkpoint });
+    if (checkpoint) await this.load(checkpoint, connection);
     this.takesPages = true;
+    if (checkpoint) connection.send('HASHES', new Uint8Array());
     const { running, state, missing } = await this.takePasses(connection, pageReceivers);
     await pageReceivers.close();
     this.takesPages = missing !== null; // they may come right behind COMMIT
@@ -221,6 +229,12 @@ export class IncomingMigration {
     if (!this.postcopy) return;
     await this.postcopy.run(lost ?? { main: connection, urgent: this.urgent! });
     this.change({ status: 'running', isConnected: false, error: null, missingPages: 0 });
+  }
+
+  /** Tells the source what it need not send. */
+  private async load(checkpoint: Checkpoint, connection: Connection): Promise<void> {
+    this.hasCheckpoint = true;
+    for await (const hashes of checkpoint.load()) if (hashes.length > 0) connection.send('HASHES', hashes);
   }
 
   private preparePostcopy({ bitmap, pages }: Missing): void {

@@ -1,4 +1,6 @@
 /** Moving a running VM: source and destination of pre-copy and post-copy, over ports. */
+export { contentPages, HASHED_PAGES, hashPages, samePages } from './checkpoint.js';
+export type { Checkpoint, PageDigest, PageHasher } from './checkpoint.js';
 export { bindCodec } from './codec.js';
 export type { Codec } from './codec.js';
 export { compressInPlace } from './compression.js';

@@ -46,6 +46,17 @@ export class PendingPages {
     this.rewind();
   }
 
+  /** The destination has these pages as they are; returns how many of them were still to be sent. */
+  spare(pages: Uint32Array): number {
+    const before = this.count;
+    for (const page of pages) {
+      const bit = 1 << (page & 31);
+      if ((this.bitmap[page >>> 5]! & bit) !== 0) this.count -= 1;
+      this.bitmap[page >>> 5]! &= ~bit;
+    }
+    return before - this.count;
+  }
+
   /** The pages that are still to be sent, as in DISCARD. */
   read(): Uint8Array {
     return new Uint8Array(this.bitmap.buffer, PENDING, this.bitmapBytes).slice();

@@ -1,5 +1,6 @@
 /** The source of a migration by pre-copy: protocol.ts shows the stream, precopy-rule.ts decides when to stop the guest. */
 import { until } from './abort.js';
+import { sparePages, type PageHasher } from './checkpoint.js';
 import type { Codec } from './codec.js';
 import type { CompressorPool } from './compression.js';
 import { Connection } from './connection.js';
@@ -47,6 +48,8 @@ export interface PrecopyOptions {
   readonly onChange: (figures: MigrationFigures) => void;
   /** For parameters that ask for compression. */
   readonly newCompressorPool?: () => CompressorPool;
+  /** For destinations that have a checkpoint of the VM; without these it is of no use. */
+  readonly newPageHasher?: () => PageHasher;
 }
 
 export class PrecopySource {
@@ -59,6 +62,8 @@ export class PrecopySource {
   private connection: Connection | null = null;
   private urgent: Connection | null = null;
   private pages: PageConnections | null = null;
+  /** The destination tells hashes of pages first. */
+  private hasCheckpoint = false;
   private wantsPostcopy = false;
   private postcopy: PostcopySource | null = null;
   private parameters: PrecopyParameters;
@@ -163,8 +168,10 @@ export class PrecopySource {
       machine: describeMachine(machine.memory, machine.boardVersion),
       postcopy,
       channels,
+      checkpoint: this.options.newPageHasher !== undefined,
     });
-    await connection.expect('READY', this.patience.runningMs);
+    const { checkpoint = false } = await connection.expect('READY', this.patience.runningMs);
+    this.hasCheckpoint = checkpoint;
     this.pages = await PageConnections.open(lane, connection, channels);
     if (postcopy) this.urgent = await joinUrgent(lane);
     this.progress.setUp();
@@ -184,8 +191,9 @@ export class PrecopySource {
     const { clock, onChange } = this.options;
     this.advance(connection, 'active');
     this.pending.markAll();
-    this.throttle.begin();
     let syncedAtMs = clock.now();
+    if (this.hasCheckpoint) await this.sparePages(connection);
+    this.throttle.begin();
     for (let iteration = 1; ; iteration++) {
       const startedAtMs = clock.now();
       const bytesBefore = this.sentBytes;
@@ -284,6 +292,17 @@ export class PrecopySource {
       progress.failed(asMigrationError(error, 'machine'));
       this.enter('failed');
     }
+  }
+
+  /** Leaves out what the destination has from an earlier stay of the VM. */
+  private async sparePages(connection: Connection): Promise<void> {
+    const { newPageHasher, onChange } = this.options;
+    if (!newPageHasher)
+      throw new MigrationError('malformed', 'the destination tells hashes, which it was not asked for');
+    const { pending, patience } = this;
+    const pages = await sparePages(connection, newPageHasher(), pending, patience.runningMs);
+    this.progress.spared(pages, pending.count);
+    onChange(this.figures);
   }
 
   /** Sends every pending page; returns how many there were. */

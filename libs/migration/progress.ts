@@ -60,6 +60,7 @@ export class Progress {
       remainingBytes: identity.ramBytes,
       pages: 0,
       zeroPages: 0,
+      savedPages: 0,
       pageBytes: layout.PAGE_SIZE,
       postcopyRequests: 0,
       dirtySyncs: 0,
@@ -105,6 +106,11 @@ export class Progress {
       transferredBytes,
       remainingBytes: remainingPages * layout.PAGE_SIZE,
     };
+  }
+
+  /** Notes pages that need not be sent. */
+  spared(savedPages: number, remainingPages: number): void {
+    this.current = { ...this.current, savedPages, remainingBytes: remainingPages * layout.PAGE_SIZE };
   }
 
   /** Notes what was sent in post-copy. */

@@ -18,6 +18,16 @@
  * the source stays stopped whatever happens. A destination that loses the connection between LOADED and COMMIT cannot
  * know which it is: it stays loaded and stopped until it is told to finish or to quit.
  *
+ * A destination that has a checkpoint of the VM (checkpoint.ts) says so, if the source can compare (HELLO.checkpoint):
+ *
+ *       |  opening, HELLO {..., checkpoint}       ----------->  |
+ *       |  <--------------------- opening, READY {checkpoint}   |
+ *       |  <------------------------------ HASHES HASHES ...    |   of pages that it has put into memory
+ *       |  <------------------------- HASHES (an empty one)     |   that is all
+ *       |  RAM RAM RAM ... ITERATION {1, pages}  ------------>  |   only the pages whose hashes differ, and all others
+ *
+ * Who does not know these fields leaves them out, and nothing is compared.
+ *
  * With post-copy (HELLO.postcopy) the source opens a second connection, for what is urgent, once HELLO has been answered:
  *
  *       |  opening, JOIN {migrationId, channel 0} ...........>  |
@@ -53,8 +63,8 @@
  * The checksum is XXH64 over length, type and payload; its seed is the number of the frame in its direction, from 0, so
  * that a frame that is lost, doubled or out of place is seen as well. The payload of RAM is a batch of pages (see
  * codec/codec.as.ts), that of COMPRESSED such a batch made smaller (compression.ts), that of STATE the machine's own
- * snapshot, that of DISCARD and MISSING one bit for each page of RAM; every other payload is a JSON object (see
- * Messages). In post-copy batches of pages carry the number of the last pass.
+ * snapshot, that of DISCARD and MISSING one bit for each page of RAM, that of HASHES a list (checkpoint.ts); every other
+ * payload is a JSON object (see Messages). In post-copy batches of pages carry the number of the last pass.
  */
 import { layout } from '#vmm';
 import type { GuestMemory } from '#vmm';
@@ -80,8 +90,19 @@ export interface MachineDescription {
 export interface Messages {
   /** `epoch`: what the VM's ownership will be at the destination. */
   /** `postcopy`: a second connection follows, and pages may come after COMMIT. `channels`: connections for pages. */
-  HELLO: { migrationId: string; epoch: number; machine: MachineDescription; postcopy: boolean; channels: number };
-  READY: object;
+  HELLO: {
+    migrationId: string;
+    epoch: number;
+    machine: MachineDescription;
+    postcopy: boolean;
+    channels: number;
+    /** HASHES may come. */
+    checkpoint?: boolean;
+  };
+  /** `checkpoint`: HASHES follow. */
+  READY: { checkpoint?: boolean };
+  /** See checkpoint.ts. */
+  HASHES: Uint8Array;
   /** End of a pass over the dirty log, with what it sent. */
   ITERATION: { iteration: number; pages: number; zeroPages: number };
   RECEIVED: { iteration: number };
@@ -129,17 +150,26 @@ const FRAME_TYPES: Record<MessageType, number> = {
   RECOVER: 16,
   MISSING: 17,
   SYNC: 18,
+  HASHES: 19,
 };
 /** Whose payload is no JSON. */
-const BINARY = ['STATE', 'DISCARD', 'MISSING'] as const;
+const BINARY = ['STATE', 'DISCARD', 'MISSING', 'HASHES'] as const;
 type Binary = (typeof BINARY)[number];
 const MESSAGE_TYPES = new Map(Object.entries(FRAME_TYPES).map(([type, number]) => [number, type as MessageType]));
 
-type Shape = { readonly [field: string]: 'string' | 'count' | 'counts' | 'number' | 'boolean' | Shape };
+/** `boolean?` may be left out. */
+type Shape = { readonly [field: string]: 'string' | 'count' | 'counts' | 'number' | 'boolean' | 'boolean?' | Shape };
 const MACHINE: Shape = { ramBytes: 'count', harts: 'count', pageBytes: 'count', boardVersion: 'count' };
 const SHAPES: Record<Exclude<MessageType, Binary>, Shape> = {
-  HELLO: { migrationId: 'string', epoch: 'count', machine: MACHINE, postcopy: 'boolean', channels: 'count' },
-  READY: {},
+  HELLO: {
+    migrationId: 'string',
+    epoch: 'count',
+    machine: MACHINE,
+    postcopy: 'boolean',
+    channels: 'count',
+    checkpoint: 'boolean?',
+  },
+  READY: { checkpoint: 'boolean?' },
   ITERATION: { iteration: 'count', pages: 'count', zeroPages: 'count' },
   RECEIVED: { iteration: 'count' },
   END: { running: 'boolean', pages: 'count', zeroPages: 'count', missingPages: 'count' },
@@ -213,6 +243,7 @@ function expectShape(path: string, value: unknown, shape: Shape): void {
 }
 
 function isOfKind(value: unknown, kind: string): boolean {
+  if (kind === 'boolean?') return value === undefined || typeof value === 'boolean';
   if (kind === 'counts') return Array.isArray(value) && value.every((each) => isOfKind(each, 'count'));
   if (kind === 'count') return Number.isSafeInteger(value) && (value as number) >= 0;
   return typeof value === kind;

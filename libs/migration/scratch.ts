@@ -18,7 +18,9 @@ const { BITMAP_SIZE, ENGINE, ENGINE_SIZE } = layout;
 
 export const PENDING = ENGINE;
 export const LIST = PENDING + BITMAP_SIZE;
-export const CONTROL = LIST + 0x1000;
+/** Numbers that fit there. */
+export const LIST_PAGES = 0x400;
+export const CONTROL = LIST + 4 * LIST_PAGES;
 const RECEIVE = ENGINE + 0x14_0000;
 const SLOTS = ENGINE + 0x26_0000;
 const SLOT_SIZE = 0x12_0000;

@@ -99,6 +99,7 @@ export class AgentProcess {
       timeoutSeconds: limits.timeoutSeconds ?? 60,
       convergence: Convergence.parse(limits.convergence ?? {}),
       decideAloneAfterSeconds: 2,
+      checkpointLimitMiB: 0,
       encrypted: true,
     };
   }

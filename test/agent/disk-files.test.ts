@@ -121,6 +121,7 @@ test('a copy that is not found once it was begun has failed', () => {
     convergence,
     encrypted: false,
     decideAloneAfterSeconds: 5,
+    checkpointLimitMiB: 0,
   };
   const ids = { migrationId: randomUUID(), vmId: VM_ID, sourceEpoch: 1, epoch: 2 };
   const begun = newMigrationRecord({ kind: 'migrate', ...ids, spec, destination, ...limits }, new Date().toISOString());

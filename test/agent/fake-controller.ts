@@ -27,7 +27,10 @@ export class FakeHost {
   enrolment: Enrol | null = null;
   heartbeats: Heartbeat[] = [];
   /** What the next heartbeats are answered. */
-  answer: HeartbeatAnswer = { forgetVms: [], forgetMigrations: [], destroyVms: [], peers: [], steps: [] };
+  answer: HeartbeatAnswer = {
+    ...{ forgetVms: [], forgetMigrations: [], destroyVms: [], peers: [], steps: [] },
+    ...{ forgetCheckpoints: [], checkpointLimitMiB: null },
+  };
 
   constructor(readonly name: string) {}
 

@@ -10,6 +10,7 @@ import { GuestWatch } from '../../apps/agent/vms/guest-watch.js';
 import { VmOrders } from '../../apps/agent/vms/vm-orders.js';
 import { DiskFiles } from '../../apps/agent/vms/disk-files.js';
 import { VmRecord } from '../../apps/agent/vms/vm-record.js';
+import { Checkpoints } from '../../apps/agent/vms/checkpoints.js';
 import { VmTable } from '../../apps/agent/vms/vm-table.js';
 import { VmTransfers } from '../../apps/agent/vms/vm-transfers.js';
 import { refusing, returning, ScriptedAgent } from '../hypervisor/scripted-agent.js';
@@ -81,7 +82,7 @@ describe('a VM that is to shut down', () => {
       new DiskFiles(dir, [dir]),
       log,
     );
-    const orders = new VmOrders(vms, new VmTransfers(vms, 1024, log), log);
+    const orders = new VmOrders(vms, new VmTransfers(vms, new Checkpoints(dir, log), 1024, log), log);
     let end!: () => void;
     const ended = new Promise<VmEnd>((resolve) => {
       end = () => resolve({ exitCode: 0, signal: null, byGuest: true, lastLogLine: '' });

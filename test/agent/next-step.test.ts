@@ -8,6 +8,7 @@ import {
 } from '../../apps/agent/migration/migration-record.js';
 import type { DiskState } from '../../apps/agent/migration/disk-departure.js';
 import {
+  type CheckpointState,
   type DestinationAnswer,
   type Facts,
   nextStep,
@@ -33,6 +34,7 @@ const order: MigrateJob = {
   timeoutSeconds: 600,
   convergence: { mode: 'predictive', means: [], deadlineSeconds: 120 },
   decideAloneAfterSeconds: 10,
+  checkpointLimitMiB: 1024,
   encrypted: true,
 };
 
@@ -49,13 +51,14 @@ interface Seen {
   readonly isAlive?: boolean;
   readonly isMine?: boolean;
   readonly disks?: DiskState;
+  readonly checkpoint?: CheckpointState;
   readonly afterMs?: number;
 }
 const READY: DiskState = { status: 'ready' };
 const seen = ({ migration = { status: 'none' }, destination, afterMs = 0, ...more }: Seen) =>
   ({
     nowMs: START_MS + afterMs,
-    source: { isAlive: true, isMine: true, disks: READY, ...more, migration },
+    source: { isAlive: true, isMine: true, disks: READY, checkpoint: 'over', ...more, migration },
     destination: destination ?? { kind: 'not_asked' },
   }) satisfies Facts;
 
@@ -85,6 +88,19 @@ describe('the way of a migration that works', () => {
     ['confirm', { isAlive: false }, { action: 'end_left', error: null }],
   ] as [MigrationPhase, Seen, object][])('%s %o', (phase, facts, expected) => {
     expect(step(inPhase(phase), facts)).toMatchObject(expected);
+  });
+});
+
+describe('the memory of a VM that has left', () => {
+  const begun = { checkpoint: { sinceMs: START_MS } };
+  test.each([
+    ['is kept if it is wanted', { checkpoint: 'wanted' }, {}, 'keep_checkpoint'],
+    ['is waited for', { checkpoint: 'writing', afterMs: 10_000 }, begun, 'wait'],
+    ['is not waited for without end', { checkpoint: 'writing', afterMs: 100_000 }, begun, 'quit_source'],
+    ['is there', { checkpoint: 'over' }, begun, 'quit_source'],
+    ['is lost with its process', { checkpoint: 'writing', isAlive: false }, begun, 'end_left'],
+  ] as [string, Seen, Partial<MigrationRecord>, string][])('%s', (_, facts, change, action) => {
+    expect(step(inPhase('confirm', change), facts)).toMatchObject({ action });
   });
 });
 

@@ -14,6 +14,7 @@ import { JsonStore } from '../../apps/agent/state/json-store.js';
 import { DiskFiles } from '../../apps/agent/vms/disk-files.js';
 import { VmOrders } from '../../apps/agent/vms/vm-orders.js';
 import { VmRecord } from '../../apps/agent/vms/vm-record.js';
+import { Checkpoints } from '../../apps/agent/vms/checkpoints.js';
 import { VmTable } from '../../apps/agent/vms/vm-table.js';
 import { VmTransfers } from '../../apps/agent/vms/vm-transfers.js';
 
@@ -38,12 +39,14 @@ function host() {
     new DiskFiles(dir, [dir]),
     log,
   );
-  const transfers = new VmTransfers(vms, 1024, log);
+  const checkpoints = new Checkpoints(dir, log);
+  const transfers = new VmTransfers(vms, checkpoints, 1024, log);
   const store = JsonStore.open(join(dir, 'migrations'), MigrationRecord, onDamage);
   const outgoing = new OutgoingMigrations(
     store,
     vms,
     transfers,
+    checkpoints,
     HostCredentials.open(dir),
     new Converger(),
     Date.now,
@@ -66,6 +69,7 @@ test('a cancelled migration waits until the process says how far it is', async (
       ...{ kind: 'migrate', ...ids, spec, destination, ...limits },
       convergence: { ...convergence, means: [] },
       decideAloneAfterSeconds: 10,
+      checkpointLimitMiB: 0,
     },
     new Date().toISOString(),
   );

@@ -120,7 +120,7 @@ describe('heartbeat', () => {
       drivers: [{ hypervisor: 'qemu', architecture: 'x86_64', accelerator: 'kvm', version: '7.2.22' }] as const,
     };
     const vms = [reportVm(record, figures), reportVm({ ...record, phase: 'gone' }, figures), reportVm(record, figures)];
-    const heartbeat = assembleHeartbeat(new Date(0), host, vms, []);
+    const heartbeat = assembleHeartbeat(new Date(0), host, vms, [], []);
     expect(Heartbeat.parse(heartbeat)).toEqual(heartbeat);
     expect(heartbeat).toMatchObject({ cpuUsedCores: 1, memoryUsedMiB: 128, vms: [{ status: 'up' }, { status: 'up' }] });
   });
@@ -134,6 +134,7 @@ describe('report of a migration', () => {
     totalBytes: 2 ** 26,
     transferredBytes: 2 ** 20,
     remainingBytes: 2 ** 25,
+    savedPages: 5,
     bandwidthMiBps: 100,
     dirtyRateMiBps: 2,
     iteration: 1,

@@ -1,5 +1,5 @@
 /** Affinity groups, labels, pinning and placements, by the API; with agents that only pretend to run VMs. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { Server } from '../../apps/controller/server.js';
 import type { EmbeddedPostgres } from '../../tools/postgres.js';
 import { startTestPostgres } from '../postgres.js';
@@ -84,4 +84,34 @@ test('labels of hosts bind VMs to them, also when they start', async () => {
   await api.post('/affinity-groups', { clusterId, name: 'db-on-ssd', ...rule });
   const db = await createVm('db', { labels: ['db'] });
   expect(db.hostId).toBe(alpha);
+});
+
+test('hosts keep the memory of VMs that left: as much as the cluster says, and of none that is gone or not to be kept', async () => {
+  const [alpha] = agents as [FakeAgent];
+  const [stays, leaves, secret] = await Promise.all(['c-stays', 'c-leaves', 'c-secret'].map((name) => createVm(name)));
+  const writtenAt = new Date().toISOString();
+  const kept = [stays, leaves, secret].map(({ id: vmId }) => ({ vmId, sizeMiB: 10, writtenAt }));
+  alpha.checkpoints = kept;
+  await api.until(`/hosts/${alpha.hostId}`, { checkpoints: kept });
+
+  const { id: migrationPolicyId } = await api.post('/migration-policies', { name: 'secret', keepCheckpoints: false });
+  await api.call('PATCH', `/vms/${secret.id}`, { migrationPolicyId });
+  await api.until(`/hosts/${alpha.hostId}`, { checkpoints: kept.slice(0, 2) });
+  await api.post(`/vms/${leaves.id}/stop`, { mode: 'power_off' });
+  await api.until(`/vms/${leaves.id}`, { status: 'down' });
+  await api.call('DELETE', `/vms/${leaves.id}`);
+  await api.until(`/hosts/${alpha.hostId}`, { checkpoints: kept.slice(0, 1) });
+
+  expect(alpha.checkpointLimitMiB).toBe(4096);
+  await api.call('PATCH', `/clusters/${clusterId}`, { checkpointLimitMiB: 7 });
+  await vi.waitFor(() => expect(alpha.checkpointLimitMiB).toBe(7), { timeout: 20_000 });
+  const ordered = async (vm: { id: string; hostId: string }) => {
+    const hostId = agents.find((agent) => agent.hostId !== vm.hostId)!.hostId;
+    await api.post(`/vms/${vm.id}/migrate`, { destinationHostId: hostId });
+    await api.until(`/vms/${vm.id}`, { status: 'up', hostId });
+    const jobs = agents.flatMap((agent) => agent.jobs);
+    return jobs.find((job) => job.kind === 'migrate' && job.vmId === vm.id);
+  };
+  expect(await ordered(stays)).toMatchObject({ checkpointLimitMiB: 7 });
+  expect(await ordered(secret)).toMatchObject({ checkpointLimitMiB: 0 });
 });

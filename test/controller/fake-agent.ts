@@ -4,7 +4,16 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
-import type { Enrolled, Heartbeat, HostDriver, HeartbeatAnswer, HostJob, MigrationReport, VmReport } from '#contracts';
+import type {
+  CheckpointReport,
+  Enrolled,
+  Heartbeat,
+  HostDriver,
+  HeartbeatAnswer,
+  HostJob,
+  MigrationReport,
+  VmReport,
+} from '#contracts';
 import { type HostWorker, openHostWorker } from '#queue';
 
 const BEAT_MS = 150;
@@ -46,6 +55,11 @@ export class FakeAgent {
   private worker: HostWorker | undefined;
   private timer: NodeJS.Timeout | undefined;
   private beating = false;
+
+  /** Memory of VMs that left, as it says. */
+  checkpoints: CheckpointReport[] = [];
+  /** What it may keep of it, as it was told last. */
+  checkpointLimitMiB: number | null = null;
 
   /** What it tells that VMs can run on here. */
   readonly drivers: HostDriver[] = [
@@ -157,6 +171,7 @@ export class FakeAgent {
       drivers: this.drivers,
       vms,
       migrations: [...this.migrations.values()].map(({ report }) => report),
+      checkpoints: this.checkpoints,
     };
   }
 
@@ -167,7 +182,10 @@ export class FakeAgent {
       for (const migration of this.migrations.values()) this.advance(migration);
       const response = await this.post('/agents/heartbeat', this.enrolled.heartbeatToken, this.heartbeat());
       if (!response.ok) return;
-      const { forgetVms, forgetMigrations, destroyVms, peers } = (await response.json()) as HeartbeatAnswer;
+      const answer = (await response.json()) as HeartbeatAnswer;
+      const { forgetVms, forgetMigrations, destroyVms, peers, forgetCheckpoints } = answer;
+      this.checkpointLimitMiB = answer.checkpointLimitMiB;
+      this.checkpoints = this.checkpoints.filter(({ vmId }) => !forgetCheckpoints.includes(vmId));
       this.tunnels = peers;
       for (const id of forgetMigrations) this.migrations.delete(id);
       for (const { vmId, epoch } of [...forgetVms, ...destroyVms])

@@ -209,6 +209,7 @@ export abstract class SampleDatacenter {
         downtimeLimitMs,
         bandwidthMiBps,
         timeoutSeconds: 600,
+        keepCheckpoints: true,
         convergence: Convergence.parse(DEFAULT_CONVERGENCE),
         createdAt: ago(90_000),
       });
@@ -240,6 +241,7 @@ export abstract class SampleDatacenter {
           { measure: 'own_user', inForce: true, reason: '' },
           { measure: 'limits', inForce: index !== 3, reason: index === 3 ? 'there are no control groups' : '' },
         ],
+        checkpoints: [],
         drivers: [
           { hypervisor: 'drover', architecture: 'riscv64', accelerator: 'drover', version: '0.1.0' },
           { hypervisor: 'qemu', architecture: 'x86_64', accelerator: 'kvm', version: '7.2.22' },

@@ -87,9 +87,9 @@ describe('the process of a VM', () => {
     const { handle } = await start('e');
     const sees = (path: string) => existsSync(`/proc/${handle.pid}/root${path}`);
     const spec = specOf('e');
-    const own = [spec.kernel, program, handle.qmpSocket, handle.agentSocket!];
+    const own = [spec.kernel, program, handle.qmpSocket, handle.agentSocket!, join(spec.folder, 'checkpoint')];
     expect(own.filter((path) => !sees(path))).toEqual([]);
-    const others = [secret, '/etc/passwd', spec.folder, join(root, 'README.md')];
+    const others = [secret, '/etc/passwd', handle.log, handle.consoleLog, join(root, 'README.md')];
     expect(others.filter(sees)).toEqual([]);
   });
 

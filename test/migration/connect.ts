@@ -1,7 +1,8 @@
 /** Two ends of a migration in this process, for the engine's tests. */
 import { expect, vi } from 'vitest';
 import { compressInPlace, IncomingMigration, loadCompressors, PrecopySource } from '#migration';
-import type { CompressionJob, CompressorPool, MigrationFigures, PrecopyParameters } from '#migration';
+import type { Checkpoint, CompressionJob, CompressorPool, MigrationFigures, PageHasher } from '#migration';
+import type { PrecopyParameters } from '#migration';
 import type { GuestMemory } from '#vmm';
 import {
   channelPair,
@@ -45,12 +46,19 @@ export async function endMachines(): Promise<void> {
   await Promise.all(machines.splice(0).map((machine) => machine.end()));
 }
 
+/** What each side has to do with a checkpoint of the VM; absent where a side knows of none. */
+export interface CheckpointPorts {
+  readonly newPageHasher?: () => PageHasher;
+  readonly openCheckpoint?: () => Checkpoint | null;
+}
+
 /** Both sides, ready to run. */
 export function connect(
   from: WritingMachine,
   to: ReceivingMachine,
   parameters: Partial<PrecopyParameters> = {},
   channels = 0,
+  { newPageHasher, openCheckpoint, postcopy = false }: CheckpointPorts & { readonly postcopy?: boolean } = {},
 ) {
   const [near, far] = channelPair();
   /** The source's ends of connections beside the first; the destination takes those in by itself. */
@@ -65,6 +73,7 @@ export function connect(
     codec: codecOf(from.memory),
     clock: realClock,
     channels,
+    postcopy,
     connect: async () => {
       if (!isConnected) {
         isConnected = true;
@@ -77,6 +86,7 @@ export function connect(
     },
     onChange: (figures) => seen.push(figures),
     newCompressorPool: () => new InlinePool(from.memory),
+    ...(newPageHasher && { newPageHasher }),
   });
   const destination = new IncomingMigration({
     machine: to,
@@ -85,6 +95,7 @@ export function connect(
     epoch: 7,
     onChange: () => undefined,
     compressors,
+    ...(openCheckpoint && { openCheckpoint }),
   });
   return { near, far, others, source, destination, seen };
 }

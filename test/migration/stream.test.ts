@@ -192,7 +192,7 @@ test('messages survive the way; anything else is refused with its field', () => 
   expect(() => decode('{')).toThrow('HELLO is not JSON');
   fc.assert(
     fc.property(fc.nat(20), fc.uint8Array({ maxLength: 100 }), (type, bytes) => {
-      const isBinary = [6, 13, 17].includes(type);
+      const isBinary = [6, 13, 17, 19].includes(type);
       let error: unknown = null;
       try {
         decodeMessage(type, bytes);

@@ -1,5 +1,13 @@
 /** Puts a heartbeat together from what was measured: pure. */
-import type { Heartbeat, HostDriver, IsolationMeasure, MigrationReport, Pressure, VmReport } from '#contracts';
+import type {
+  CheckpointReport,
+  Heartbeat,
+  HostDriver,
+  IsolationMeasure,
+  MigrationReport,
+  Pressure,
+  VmReport,
+} from '#contracts';
 
 export interface HostFacts {
   readonly agentUrl: string;
@@ -19,6 +27,7 @@ export function assembleHeartbeat(
   { promisedMiB, isolation, drivers, ...host }: HostFacts,
   vms: readonly (VmReport | null)[],
   migrations: readonly MigrationReport[],
+  checkpoints: readonly CheckpointReport[],
 ): Heartbeat {
   const told = vms.filter((vm) => vm !== null);
   return {
@@ -30,5 +39,6 @@ export function assembleHeartbeat(
     memoryUsedMiB: promisedMiB,
     vms: told,
     migrations: [...migrations],
+    checkpoints: [...checkpoints],
   };
 }

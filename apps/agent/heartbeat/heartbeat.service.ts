@@ -44,7 +44,8 @@ export class HeartbeatService {
   }
 
   private async assemble(): Promise<Heartbeat> {
-    const { config, vms, meter, outgoing, url, version, tunnelAddress, isolation, hypervisors } = this.agent;
+    const { config, vms, meter, outgoing, checkpoints, url, version, tunnelAddress, isolation, hypervisors } =
+      this.agent;
     const now = new Date();
     const measured = await Promise.all(
       vms.records().map(async (record) => [record.vmId, await meter.measure(record, now.getTime())] as const),
@@ -61,18 +62,21 @@ export class HeartbeatService {
       { ...host, promisedMiB, pressure, isolation: isolation.measures, drivers: hypervisors.told },
       reports,
       outgoing.reports(),
+      checkpoints.list(),
     );
   }
 
   private async obey(
-    { forgetVms, forgetMigrations, destroyVms, peers, steps }: HeartbeatAnswer,
+    { forgetVms, forgetMigrations, destroyVms, peers, steps, forgetCheckpoints, checkpointLimitMiB }: HeartbeatAnswer,
     told: Heartbeat,
   ): Promise<void> {
-    const { orders, outgoing, network, identity } = this.agent;
+    const { orders, outgoing, checkpoints, network, identity } = this.agent;
     await network.setPeers(identity.enrolled!.hostId, peers);
     await outgoing.takeSteps(steps);
     const toldOf = new Map(told.migrations.map((report) => [report.migrationId, report]));
     for (const migrationId of forgetMigrations) outgoing.forget(migrationId, toldOf.get(migrationId));
+    for (const vmId of forgetCheckpoints) checkpoints.remove(vmId, 'the controller says that it is not to be kept');
+    if (checkpointLimitMiB !== null) checkpoints.keepWithin(checkpointLimitMiB);
     await Promise.all(forgetVms.map(({ vmId, epoch }) => orders.forget(vmId, epoch)));
     const toldAs = new Map(told.vms.map(({ vmId, status }) => [vmId, status]));
     await Promise.all(destroyVms.map(({ vmId, epoch }) => orders.destroy(vmId, epoch, toldAs.get(vmId)!)));

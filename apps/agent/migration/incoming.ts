@@ -3,6 +3,7 @@ import type { IncomingState, MigrationLogLine, PreparedIncoming, PrepareIncoming
 import { lastLines } from '#hypervisor';
 import type { HostCredentials } from '../certificates/host-credentials.js';
 import type { Identity } from '../state/identity.js';
+import type { Checkpoints } from '../vms/checkpoints.js';
 import type { VmRecord } from '../vms/vm-record.js';
 import { VmRefusal } from '../vms/vm-refusal.js';
 import type { VmTable } from '../vms/vm-table.js';
@@ -26,6 +27,7 @@ export class IncomingMigrations {
     private readonly identity: Identity,
     private readonly vms: VmTable,
     private readonly transfers: VmTransfers,
+    private readonly checkpoints: Checkpoints,
     private readonly credentials: HostCredentials,
     private readonly log: MigrationLog,
     private readonly addresses: () => Addresses,
@@ -38,11 +40,12 @@ export class IncomingMigrations {
     const { bind, host } = addresses;
     const { disks } = this.vms;
     const tls = arrival.encrypted ? this.credentials.need() : null;
+    const checkpoint = this.checkpoints.find(arrival.vmId);
     return this.transfers.expect(arrival, {
       unseenDisks: () => unseenDisks(disks, arrival),
       makeRoom: (unseen) => makeRoom(disks, arrival, unseen),
       listen: async (process, unseen) => ({
-        uri: `tcp:${host}:${await process.listen(bind, arrival.epoch, tls, arrival.means)}`,
+        uri: `tcp:${host}:${await process.listen(bind, arrival.epoch, tls, arrival.means, checkpoint)}`,
         nbd: await exportDisks(process, addresses, unseen),
       }),
     });

@@ -53,6 +53,8 @@ export const MigrationRecord = z.object({
   isRestarting: z.boolean().default(false),
   /** In post-copy: since when its connection has been lost, and how often another one was tried. */
   paused: z.object({ sinceMs: z.number(), attempts: z.int() }).nullable().default(null),
+  /** Since when the source's process writes the VM's memory to a file, for its return. */
+  checkpoint: z.object({ sinceMs: z.number() }).nullable().default(null),
   report: MigrationReport,
 });
 export type MigrationRecord = z.infer<typeof MigrationRecord>;
@@ -77,6 +79,7 @@ export function newMigrationRecord(order: MigrateJob, startedAt: string): Migrat
     attempt: 1,
     isRestarting: false,
     paused: null,
+    checkpoint: null,
     report: {
       migrationId,
       vmId,

@@ -21,6 +21,9 @@ export type DestinationAnswer =
   | { readonly kind: 'unreachable'; readonly message: string }
   | { readonly kind: 'waiting' | 'loaded' | 'running' | 'gone'; readonly message: string };
 
+/** Of a VM that has left; `over`: it is written, or cannot be, or nobody wants it. */
+export type CheckpointState = 'wanted' | 'writing' | 'over';
+
 export interface Facts {
   readonly nowMs: number;
   /** The VM's process, if this host has it in the epoch that is to leave. */
@@ -29,6 +32,7 @@ export interface Facts {
     readonly isMine: boolean;
     readonly migration: SourceMigration;
     readonly disks: DiskState;
+    readonly checkpoint: CheckpointState;
   };
   readonly destination: DestinationAnswer;
 }
@@ -54,6 +58,8 @@ export type Step = { readonly reason: string } & (
   | { readonly action: 'time_out' }
   /** Ask the destination's agent: start a process; tell its state; make sure it runs; throw away what it has. */
   | { readonly action: 'ask_prepare' | 'ask_state' | 'ask_finish' | 'ask_discard' }
+  /** The VM has left: has its process leave its memory here. */
+  | { readonly action: 'keep_checkpoint' }
   | { readonly action: 'quit_source' }
   /** The end: the VM has left, or stays. `error`: it is nowhere. */
   | { readonly action: 'end_left'; readonly error: MigrationError | null }
@@ -66,6 +72,8 @@ const PREPARE_PATIENCE_MS = 15_000;
 const DISCARD_PATIENCE_MS = 300_000;
 /** Between attempts to go on with post-copy: the first ones soon, later ones at leisure. */
 const RECOVER_EVERY_MS = { first: 500, most: 15_000 };
+/** How long a process that its VM has left may write its memory to a file, and so take that of the host. */
+const CHECKPOINT_PATIENCE_MS = 60_000;
 /** After so many it takes somebody's order. */
 export const MOST_RECOVERIES = 60;
 
@@ -82,9 +90,7 @@ export function nextStep(record: MigrationRecord, facts: Facts): Step {
     case 'finish':
       return finishStep(facts);
     case 'confirm':
-      return facts.source.isAlive
-        ? { action: 'quit_source', reason: 'the VM runs at the destination' }
-        : { action: 'end_left', error: null, reason: 'the VM runs at the destination, and nothing of it is left here' };
+      return confirmStep(record, facts);
     case 'abort':
       return abortStep(record, facts);
     case 'ended':
@@ -252,6 +258,20 @@ function finishStep({ destination }: Facts): Step {
     default:
       return { action: 'ask_finish', reason: 'the source never runs the VM again, so the destination has to' };
   }
+}
+
+/** The VM runs at the destination, and everybody may know; its memory is still here. */
+function confirmStep({ checkpoint: begun }: MigrationRecord, { source: { isAlive, checkpoint }, nowMs }: Facts): Step {
+  if (!isAlive)
+    return {
+      action: 'end_left',
+      error: null,
+      reason: 'the VM runs at the destination, and nothing of it is left here',
+    };
+  if (checkpoint === 'wanted') return { action: 'keep_checkpoint', reason: 'the VM may come back' };
+  if (checkpoint === 'writing' && begun && nowMs - begun.sinceMs < CHECKPOINT_PATIENCE_MS)
+    return { action: 'wait', reason: 'its memory is kept for its return' };
+  return { action: 'quit_source', reason: 'the VM runs at the destination' };
 }
 
 function abortStep({ error, order, startedAt }: MigrationRecord, { source, destination, nowMs }: Facts): Step {

@@ -5,11 +5,13 @@ import { lastLines } from '#hypervisor';
 import type { HostCredentials } from '../certificates/host-credentials.js';
 import type { Log } from '../log.js';
 import type { JsonStore } from '../state/json-store.js';
+import type { Checkpoints } from '../vms/checkpoints.js';
 import { VmRefusal } from '../vms/vm-refusal.js';
 import type { VmTable } from '../vms/vm-table.js';
 import type { VmTransfers } from '../vms/vm-transfers.js';
 import { copiedDisks, type DiskState, diskState, removeTokens, showTokens } from './disk-departure.js';
 import type { Converger } from './convergence/converger.js';
+import { checkpointState } from './checkpoint-departure.js';
 import { attemptId, type MigrateJob, type MigrationRecord, newMigrationRecord } from './migration-record.js';
 import { PROCESS_LINES } from './incoming.js';
 import type { MigrationLog } from './migration-log.js';
@@ -29,6 +31,7 @@ import { Wakeup } from './wakeup.js';
 /** How often a migration is looked at, and a destination's agent asked that did not answer. */
 const POLL_MS = 250;
 const ASK_AGAIN_MS = 1_000;
+const MIB = 2 ** 20;
 
 interface Running {
   answer: DestinationAnswer;
@@ -45,6 +48,7 @@ export class OutgoingMigrations {
     private readonly store: JsonStore<MigrationRecord>,
     private readonly vms: VmTable,
     private readonly transfers: VmTransfers,
+    private readonly checkpoints: Checkpoints,
     private readonly credentials: HostCredentials,
     private readonly converger: Converger,
     /** When the controller last answered, in ms. */
@@ -142,15 +146,17 @@ export class OutgoingMigrations {
   }
 
   private async facts(migrationId: string): Promise<Facts> {
-    const { vmId, order, phase } = this.store.get(migrationId)!;
+    const record = this.store.get(migrationId)!;
+    const { vmId, order, phase } = record;
     const vm = this.vms.record(vmId);
     const isMine = this.transfers.mayLeave(vmId, order.sourceEpoch, migrationId);
     const isAlive = isMine && vm?.end === null;
     const isAsked = isAlive && ['perform', 'postcopy', 'abort'].includes(phase);
     const migration = isAsked ? await this.look(migrationId) : UNKNOWN;
     const disks = isAsked && phase === 'perform' ? await this.lookAtDisks(migrationId) : COPYING;
+    const checkpoint = phase === 'confirm' ? await checkpointState(record, this.vms.process(vmId)) : 'over';
     const { answer } = this.running.get(migrationId)!;
-    return { nowMs: Date.now(), source: { isAlive, isMine, migration, disks }, destination: answer };
+    return { nowMs: Date.now(), source: { isAlive, isMine, migration, disks, checkpoint }, destination: answer };
   }
 
   /** Asks the source's process, and keeps its figures for the report. */
@@ -277,9 +283,13 @@ export class OutgoingMigrations {
         const failed = { ...record, error: step.error };
         return this.enter(migrationId, { phase: 'abort', error: step.error, report: stayedReport(failed) });
       }
+      case 'keep_checkpoint':
+        return this.keepCheckpoint(record);
       case 'quit_source':
         await this.undo(record, false);
-        return this.leave(record);
+        await this.leave(record);
+        if (order.checkpointLimitMiB > 0) return this.checkpoints.keepWithin(order.checkpointLimitMiB);
+        return this.checkpoints.remove(vmId, 'its migration policy says so');
       case 'end_stays':
         return this.end(migrationId, { error: record.error, report });
       case 'end_left':
@@ -354,11 +364,24 @@ export class OutgoingMigrations {
     await this.vms.process(vmId)?.endMirrors().catch(failed);
   }
 
+  /** The VM has left, and that is told now; it may even come back before all of its memory is written. */
+  private async keepCheckpoint(record: MigrationRecord): Promise<void> {
+    const { migrationId, vmId, order, report } = record;
+    await this.undo(record, false);
+    await this.transfers.hasLeft(vmId, migrationId);
+    this.update(migrationId, { checkpoint: { sinceMs: Date.now() }, report: endReport(report, null) });
+    try {
+      await this.vms.processOf(vmId).saveCheckpoint(order.checkpointLimitMiB * MIB);
+    } catch (error) {
+      this.log.info({ migrationId, vmId }, `its memory is not kept: ${(error as Error).message}`);
+    }
+  }
+
   /** The VM runs at the destination, with the disks that were copied: what is here of them is of no use. */
   private async leave(record: MigrationRecord): Promise<void> {
     const { vmId, migrationId, order } = record;
     await this.transfers.left(vmId, migrationId, order.epoch);
-    await this.vms.disks.remove(vmId, copiedDisks(record));
+    await this.transfers.ifGone(vmId, () => this.vms.disks.remove(vmId, copiedDisks(record)));
   }
 
   private tlsFor({ encrypted, destination }: MigrateJob) {

@@ -35,12 +35,12 @@ const STATUSES: Record<OutgoingFigures['status'], MigrationReport['status'] | nu
 
 /** The report with the process's latest figures. */
 export function withFigures(report: MigrationReport, figures: OutgoingFigures): MigrationReport {
-  const { totalBytes, transferredBytes, remainingBytes, bandwidthMiBps, dirtyRateMiBps } = figures;
+  const { totalBytes, transferredBytes, remainingBytes, savedPages, bandwidthMiBps, dirtyRateMiBps } = figures;
   const { iteration, expectedDowntimeMs, iterations, downtimeMs, totalMs, downtimeParts } = figures;
   const rates = { bandwidthMiBps, dirtyRateMiBps, expectedDowntimeMs };
   return {
     ...withStatus(report, STATUSES[figures.status] ?? report.status),
-    progress: { ...report.progress, totalBytes, transferredBytes, remainingBytes, iteration, ...rates },
+    progress: { ...report.progress, totalBytes, transferredBytes, remainingBytes, savedPages, iteration, ...rates },
     iterations: [...iterations],
     downtimeMs,
     totalMs,

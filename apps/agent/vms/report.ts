@@ -67,6 +67,7 @@ export function reportVm(record: VmRecord, figures: VmFigures): VmReport | null 
 
 function statusOf(record: VmRecord, runState: RunState | null): VmReport['status'] | null {
   switch (record.phase) {
+    case 'left':
     case 'gone':
       return null;
     case 'ended':

@@ -14,9 +14,10 @@ const VmHandle = z.object({
 
 /**
  *     starting -> running -> stopping -> ended -> gone      ended: told in heartbeats until the controller knows it
- *     incoming -> running                                   gone: not here any more; kept, for its epoch
+ *     incoming -> running -> left -> gone                   left: it runs elsewhere; its process writes a checkpoint
+ *                                                           gone: not here any more; kept, for its epoch
  */
-const Phase = z.enum(['starting', 'running', 'stopping', 'incoming', 'ended', 'gone']);
+const Phase = z.enum(['starting', 'running', 'stopping', 'incoming', 'left', 'ended', 'gone']);
 
 export const EndReport = z.object({
   status: z.enum(['down', 'failed']),

@@ -3,6 +3,7 @@ import type { Disk, PreparedIncoming, PrepareIncoming } from '#contracts';
 import type { VmProcess } from '#hypervisor';
 import type { Log } from '../log.js';
 import { setOnline } from '../migration/convergence/vcpus.js';
+import type { Checkpoints } from './checkpoints.js';
 import { VmRefusal } from './vm-refusal.js';
 import type { VmTable } from './vm-table.js';
 
@@ -18,6 +19,7 @@ export interface ArrivalPlan {
 export class VmTransfers {
   constructor(
     private readonly vms: VmTable,
+    private readonly checkpoints: Checkpoints,
     private readonly memoryMiB: number,
     private readonly log: Log,
   ) {}
@@ -44,6 +46,11 @@ export class VmTransfers {
       const hasEnded = this.vms.record(vmId)?.end;
       this.vms.update(vmId, hasEnded ? { leaving: null, phase: 'ended' } : { leaving: null });
     });
+  }
+
+  /** The VM runs elsewhere: its process here has nothing to do any more but to keep its memory. */
+  hasLeft(vmId: string, migrationId: string): Promise<void> {
+    return this.ifLeaving(vmId, migrationId, async () => this.vms.update(vmId, { phase: 'left' }));
   }
 
   /** The VM runs elsewhere, in `epoch`: its process here is ended, and nothing is told of that. */
@@ -76,6 +83,10 @@ export class VmTransfers {
       }
       const isBegunAnew =
         known?.phase === 'gone' && known.incoming?.migrationId === migrationId && known.epoch === epoch;
+      if (known?.phase === 'left') {
+        await this.vms.end(vmId, 'the VM comes back', { atOnce: true });
+        this.vms.update(vmId, { phase: 'gone', leaving: null });
+      }
       if (isKnown) {
         await this.vms.end(vmId, 'it is started anew', { atOnce: true }); // the agent died before it waited
         await this.removeMadeDisks(vmId);
@@ -161,6 +172,7 @@ export class VmTransfers {
     if (this.vms.record(vmId)?.phase === 'incoming') {
       this.vms.update(vmId, { phase: 'running', incoming: record.incoming && { ...record.incoming, madeDisks: [] } });
       this.log.info({ vmId, migrationId: record.incoming?.migrationId, epoch: record.epoch }, 'VM has arrived');
+      this.checkpoints.remove(vmId, 'the VM is back');
     }
     return true;
   }
@@ -187,6 +199,13 @@ export class VmTransfers {
     const freeMiB = this.memoryMiB - this.vms.promisedMiB();
     if (spec.memoryMiB > freeMiB)
       throw new VmRefusal('capacity', `the VM needs ${spec.memoryMiB} MiB, this host has ${freeMiB} MiB left`);
+  }
+
+  /** Does something about what is left of a VM, unless it has come back. */
+  ifGone(vmId: string, action: () => Promise<void>): Promise<void> {
+    return this.vms.exclusively(vmId, async () => {
+      if (this.vms.record(vmId)?.phase === 'gone') await action();
+    });
   }
 
   private ifLeaving(vmId: string, migrationId: string, action: () => Promise<void>): Promise<void> {

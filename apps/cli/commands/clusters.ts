@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
 import type { PlanView } from '#contracts';
+import { mebibytes } from '../arguments.js';
+import { UsageError } from '../failure.js';
 import { all, findCluster } from '../lookup.js';
 import { change, show } from '../output.js';
 import { policyOf } from '../policy.js';
@@ -49,6 +51,23 @@ export function clusterCommands(program: Command): void {
       change(command, async (client) => {
         const value = await client.clusters.create({ name, description: options.description });
         return { value, text: `cluster ${value.name} ${value.id}` };
+      }),
+    );
+
+  clusters
+    .command('set <cluster>')
+    .description('changes what is given')
+    .option(
+      '--checkpoint-limit <MiB>',
+      'what each host may take for the memory of VMs that left it; 0: nothing',
+      mebibytes,
+    )
+    .action((name: string, options: { checkpointLimit?: number }, command: Command) =>
+      change(command, async (client) => {
+        if (Object.keys(options).length === 0) throw new UsageError('nothing to set; give --checkpoint-limit');
+        const { id } = await findCluster(client, name);
+        const value = await client.clusters.update(id, { checkpointLimitMiB: options.checkpointLimit });
+        return { value, text: `hosts of ${value.name} keep up to ${value.checkpointLimitMiB} MiB of VMs that left` };
       }),
     );
 

@@ -30,6 +30,12 @@ const driversOf = ({ drivers }: HostView): string =>
     )
     .join(', ');
 
+/** Memory of VMs that left. */
+const checkpointsOf = ({ checkpoints }: HostView): string =>
+  checkpoints.length === 0
+    ? 'none'
+    : `${checkpoints.reduce((sum, { sizeMiB }) => sum + sizeMiB, 0)} MiB of ${checkpoints.length} VMs that left`;
+
 const oneHost = (host: HostView) => ({
   value: host,
   text: record({
@@ -44,6 +50,7 @@ const oneHost = (host: HostView) => ({
     'runs VMs by': driversOf(host),
     isolation: isolationOf(host),
     labels: host.labels.join(', '),
+    checkpoints: checkpointsOf(host),
     agent: host.agentVersion,
     heartbeat: ago(host.lastHeartbeatAt, Date.now()),
   }),

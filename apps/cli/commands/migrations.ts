@@ -20,6 +20,10 @@ const rowOf = (m: MigrationView) => [
   m.error?.message ?? m.reason,
 ];
 
+/** Pages that the destination had already. */
+const savedText = (pages = 0): string | null =>
+  pages > 0 ? `${pages} pages (${mib(pages * 4096)}), which were there from an earlier stay` : null;
+
 function detailText(m: MigrationDetail): string {
   const head = record({
     id: m.id,
@@ -37,6 +41,7 @@ function detailText(m: MigrationDetail): string {
     ),
     transferred: mib(m.progress?.transferredBytes),
     remaining: mib(m.progress?.remainingBytes),
+    saved: savedText(m.progress?.savedPages),
   });
   const passes = m.iterations.map((i) => [
     i.iteration,

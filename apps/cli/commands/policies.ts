@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { Convergence, type MigrationPolicyView, type SchedulingPolicy } from '#contracts';
 import { oneOf, wholeNumber } from '../arguments.js';
 import { UsageError } from '../failure.js';
@@ -11,7 +11,10 @@ import { record, table } from '../table.js';
 const policyText = (policy: SchedulingPolicy) =>
   record({ policy: policy.name, ...('parameters' in policy ? policy.parameters : {}) });
 
-const MIGRATION_HEADING = ['NAME', 'DOWNTIME LIMIT MS', 'MIB/S', 'TIMEOUT S', 'DEADLINE S', 'MEANS', 'DESCRIPTION'];
+const MIGRATION_HEADING = [
+  ...['NAME', 'DOWNTIME LIMIT MS', 'MIB/S', 'TIMEOUT S', 'DEADLINE S', 'MEANS', 'CHECKPOINTS'],
+  'DESCRIPTION',
+];
 const migrationRow = (p: MigrationPolicyView) => [
   p.name,
   p.downtimeLimitMs,
@@ -19,6 +22,7 @@ const migrationRow = (p: MigrationPolicyView) => [
   p.timeoutSeconds,
   p.convergence.deadlineSeconds,
   convergenceText(p.convergence),
+  p.keepCheckpoints ? 'kept' : 'not kept',
   p.description,
 ];
 
@@ -29,6 +33,7 @@ interface MigrationPolicyOptions {
   readonly deadline?: number;
   readonly mode?: Convergence['mode'];
   readonly means?: string;
+  readonly keepCheckpoints?: 'yes' | 'no';
 }
 
 const bandwidth = (text: string) => (text === 'unlimited' ? text : wholeNumber(text));
@@ -97,11 +102,17 @@ export function policyCommands(program: Command): void {
       oneOf('--mode <mode>', 'means in the order given, or the mildest that will do', Convergence.shape.mode.unwrap()),
     )
     .option('--means <list>', 'allowed means, such as downtime_limit,throttle:maximumPercent=80,post_copy')
+    .addOption(
+      new Option('--keep-checkpoints <yes|no>', 'whether hosts may keep the memory of VMs that left').choices([
+        'yes',
+        'no',
+      ]),
+    )
     .action((policy: string, options: MigrationPolicyOptions, command: Command) =>
       change(command, async (client) => {
         if (Object.keys(options).length === 0)
           throw new UsageError(
-            'nothing to set; give --downtime-limit, --bandwidth, --timeout, --deadline, --mode or --means',
+            'nothing to set; give --downtime-limit, --bandwidth, --timeout, --deadline, --mode, --means or --keep-checkpoints',
           );
         const { id, convergence } = await findMigrationPolicy(client, policy);
         const value = await client.migrationPolicies.update(id, {
@@ -109,6 +120,7 @@ export function policyCommands(program: Command): void {
           bandwidthMiBps: options.bandwidth === 'unlimited' ? null : options.bandwidth,
           timeoutSeconds: options.timeout,
           convergence: changedConvergence(convergence, options),
+          keepCheckpoints: options.keepCheckpoints && options.keepCheckpoints === 'yes',
         });
         return { value, text: table(MIGRATION_HEADING, [migrationRow(value)]) };
       }),

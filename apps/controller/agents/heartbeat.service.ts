@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Heartbeat, HeartbeatAnswer, MigrationReport, MigrationStep } from '#contracts';
 import { decide } from '#convergence';
-import { Database, type Host, type Repositories } from '#database';
+import { type Cluster, Database, type Host, type Repositories } from '#database';
 import { allows, hasEnded, MIGRATION_TRANSITIONS } from '#lifecycle';
 import { overUtilizedSince, smooth, smoothingWeight } from '#planner';
 import { type Log, LOG } from '../log.js';
@@ -26,10 +26,11 @@ export class HeartbeatService {
   ) {}
 
   async accept(hostId: string, beat: Heartbeat, now: Date): Promise<HeartbeatAnswer> {
-    const { answer, decided, steps } = await this.db.transaction(async (tx) => {
+    const { answer, decided, steps, news } = await this.db.transaction(async (tx) => {
       const host = await tx.hosts.lock(hostId);
+      const cluster = await tx.clusters.get(host.clusterId);
       const weight = smoothingWeight(host.lastHeartbeatAt, now);
-      await this.saveHost(tx, host, beat, weight, now);
+      await this.saveHost(tx, host, cluster, beat, weight, now);
       const vmIds = await tx.vms.lockConcerned(
         hostId,
         beat.vms.map(({ vmId }) => vmId),
@@ -37,6 +38,7 @@ export class HeartbeatService {
       await tx.vms.saveFigures(hostId, beat.vms, weight);
       await tx.reports.save(hostId, beat.vms, now);
       const forgetMigrations: string[] = [];
+      const completed = await completedNow(tx, beat);
       for (const report of beat.migrations)
         if (await this.saveMigration(tx, hostId, report, now)) forgetMigrations.push(report.migrationId);
       const toTake = await stepsFor(tx, beat);
@@ -46,22 +48,29 @@ export class HeartbeatService {
         (id) => settled.vms.get(id)?.hostId !== hostId && !beat.vms.some(({ vmId }) => vmId === id),
       );
       await tx.reports.forget(hostId, stale);
-      return { answer: { ...copies, forgetMigrations }, decided: settled, steps: toTake };
+      const forgetCheckpoints = await tx.vms.notToBeKept(beat.checkpoints.map(({ vmId }) => vmId));
+      const { checkpointLimitMiB } = cluster;
+      const keeping = { forgetCheckpoints, checkpointLimitMiB };
+      return { answer: { ...copies, ...keeping, forgetMigrations }, decided: settled, steps: toTake, news: completed };
     });
     for (const copy of answer.destroyVms)
       this.log.warn({ hostId, ...copy }, 'this copy owns nothing; its host is told to end it');
     await this.orders.follow(decided);
-    for (const { migrationId, status, totalMs, downtimeMs } of beat.migrations)
-      if (status === 'completed' && answer.forgetMigrations.includes(migrationId))
-        this.metrics.migrationCompleted(totalMs, downtimeMs);
+    for (const { totalMs, downtimeMs } of news) this.metrics.migrationCompleted(totalMs, downtimeMs);
     return { ...answer, peers: await this.peers.of(hostId), steps };
   }
 
-  private async saveHost(tx: Repositories, host: Host, beat: Heartbeat, weight: number, now: Date): Promise<void> {
-    const { schedulingPolicy } = await tx.clusters.get(host.clusterId);
+  private async saveHost(
+    tx: Repositories,
+    host: Host,
+    { schedulingPolicy }: Cluster,
+    beat: Heartbeat,
+    weight: number,
+    now: Date,
+  ): Promise<void> {
     const cpuSmoothedCores = smooth(host.cpuSmoothedCores, beat.cpuUsedCores, weight);
     const { agentUrl, agentVersion, tunnelAddress, cpuCores, memoryMiB, cpuUsedCores } = beat;
-    const { pressure, isolation, drivers } = beat;
+    const { pressure, isolation, drivers, checkpoints } = beat;
     const values = {
       agentUrl,
       agentVersion,
@@ -72,6 +81,7 @@ export class HeartbeatService {
       pressure,
       isolation,
       drivers,
+      checkpoints,
       cpuSmoothedCores,
       overUtilizedSince: overUtilizedSince(host.overUtilizedSince, cpuSmoothedCores / cpuCores, schedulingPolicy, now),
       lastHeartbeatAt: now,
@@ -132,6 +142,17 @@ export class HeartbeatService {
       this.log.info({ migrationId, vmId: migration.vmId, status, totalMs, downtimeMs }, 'migration');
     return hasEnded(status);
   }
+}
+
+/** Reports that tell for the first time that a migration has been completed; sources tell it more than once. */
+async function completedNow(tx: Repositories, { migrations }: Heartbeat): Promise<MigrationReport[]> {
+  const news: MigrationReport[] = [];
+  for (const report of migrations.filter(({ status }) => status === 'completed')) {
+    const migration = await tx.migrations.find(report.migrationId);
+    const { endedAt, reportedAt } = migration ?? {};
+    if (migration && (!endedAt || !reportedAt || reportedAt < endedAt)) news.push(report);
+  }
+  return news;
 }
 
 /** What to do about the migrations that this host tells of, by the figures that it told. */

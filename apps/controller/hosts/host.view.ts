@@ -15,6 +15,7 @@ export const hostView = (host: Host, usage: HostUsage): HostView => ({
   pressure: host.pressure,
   isolation: host.isolation,
   drivers: host.drivers,
+  checkpoints: host.checkpoints,
   vmCount: usage.vmCount,
   migrationCount: usage.migrationCount,
   agentUrl: host.agentUrl,

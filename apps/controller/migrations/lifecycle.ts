@@ -22,9 +22,10 @@ export async function beginMigration(tx: Repositories, beginning: Beginning, now
   const { lastEpoch } = await tx.vms.lock(beginning.vm.id);
   const epoch = lastEpoch + 1;
   const vm = await tx.vms.changeStatus(beginning.vm.id, 'migrating', { lastEpoch: epoch, statusReason: reason }, now);
-  const policyId =
-    beginning.policyId ?? vm.migrationPolicyId ?? (await tx.clusters.get(vm.clusterId)).migrationPolicyId;
-  const { downtimeLimitMs, bandwidthMiBps, timeoutSeconds, convergence } = await tx.migrationPolicies.get(policyId);
+  const cluster = await tx.clusters.get(vm.clusterId);
+  const policyId = beginning.policyId ?? vm.migrationPolicyId ?? cluster.migrationPolicyId;
+  const policy = await tx.migrationPolicies.get(policyId);
+  const { downtimeLimitMs, bandwidthMiBps, timeoutSeconds, convergence, keepCheckpoints } = policy;
   const planned = await tx.migrations.create(
     {
       clusterId: vm.clusterId,
@@ -43,6 +44,7 @@ export async function beginMigration(tx: Repositories, beginning: Beginning, now
       bandwidthMiBps,
       timeoutSeconds,
       convergence,
+      checkpointLimitMiB: keepCheckpoints ? cluster.checkpointLimitMiB : 0,
       versions: { controller: VERSION, sourceAgent: source.agentVersion, destinationAgent: destination.agentVersion },
     },
     now,

@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import type { Extent } from '#nbd';
 import { SECTOR_SIZE } from '#vmm';
 import { FALLOC_PUNCH_HOLE, FALLOC_ZERO_RANGE, SEEK_DATA, SEEK_HOLE, systemError, type Libc } from '../libc.js';
+import { behind } from '../views.js';
 import { lockFile, unlockFile } from './disk-lock.js';
 
 const sync = promisify(fdatasync);
@@ -141,15 +142,4 @@ export class DiskFile {
       return false;
     }
   }
-}
-
-/** What is left of the views behind their first bytes. */
-function behind(views: readonly Uint8Array[], bytes: number): readonly Uint8Array[] {
-  let skip = bytes;
-  const index = views.findIndex(({ length }) => {
-    if (skip < length) return true;
-    skip -= length;
-    return false;
-  });
-  return index < 0 ? [] : [views[index]!.subarray(skip), ...views.slice(index + 1)];
 }

@@ -4,6 +4,7 @@ import { CREATED, EMPTY_TEXT, JSON_VALUE, TEXT, UUID } from './columns.js';
 import { MigrationPolicy } from './migration-policy.entity.js';
 
 @Entity('cluster')
+@Check('cluster_checkpoint_limit_mib_check', 'checkpoint_limit_mib >= 0')
 @Check('cluster_cooldown_seconds_check', 'cooldown_seconds >= 0')
 @Check('cluster_ha_reservation_check', 'ha_reservation >= 0')
 @Check('cluster_max_migrations_per_host_check', 'max_migrations_per_host > 0')
@@ -32,6 +33,10 @@ export class Cluster {
 
   @Column({ default: 0 })
   haReservation!: number;
+
+  /** Of each host, for the memory of VMs that left it; 0: none is kept. */
+  @Column({ default: 4096 })
+  checkpointLimitMiB!: number;
 
   @Column(CREATED)
   createdAt!: Date;

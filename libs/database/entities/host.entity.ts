@@ -1,5 +1,5 @@
 import { Check, Column, Entity, ForeignKey, Index, PrimaryGeneratedColumn } from 'typeorm';
-import type { HostDriver, HostStatus, IsolationMeasure, Pressure } from '#contracts';
+import type { CheckpointReport, HostDriver, HostStatus, IsolationMeasure, Pressure } from '#contracts';
 import { Cluster } from './cluster.entity.js';
 import { CREATED, EMPTY_TEXT, HOST_STATUS, JSON_VALUE, REAL, TEXT, TIME, UUID } from './columns.js';
 
@@ -64,6 +64,10 @@ export class Host {
   /** What VMs may run on; empty until its agent has told. */
   @Column({ ...JSON_VALUE, default: [] })
   drivers!: HostDriver[];
+
+  /** Memory of VMs that left it, as its agent told last. */
+  @Column({ ...JSON_VALUE, default: [] })
+  checkpoints!: CheckpointReport[];
 
   @Column({ ...TEXT, nullable: true })
   agentUrl!: string | null;

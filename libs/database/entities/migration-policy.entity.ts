@@ -29,6 +29,10 @@ export class MigrationPolicy {
   @Column(JSON_VALUE)
   convergence!: Convergence;
 
+  /** Whether hosts that a VM leaves may keep its memory. */
+  @Column({ default: true })
+  keepCheckpoints!: boolean;
+
   @Column(CREATED)
   createdAt!: Date;
 }

@@ -93,6 +93,10 @@ export class Migration {
   @Column(JSON_VALUE)
   convergence!: Convergence;
 
+  /** What the source may keep of the memory of VMs that left, this one's among it; 0: not this one's. */
+  @Column({ default: 0 })
+  checkpointLimitMiB!: number;
+
   /** What was done about it, as its source told last. */
   @Column({ ...JSON_VALUE, default: [] })
   decisions!: MigrationDecision[];

@@ -6,7 +6,9 @@ import { Setting } from '../entities/setting.entity.js';
 import { page } from '../paging.js';
 import { BaseRepository } from './base.js';
 
-type ClusterValues = Omit<Cluster, 'id' | 'createdAt' | 'haReservation'> & Partial<Pick<Cluster, 'haReservation'>>;
+/** What has a default. */
+type Optional = 'haReservation' | 'checkpointLimitMiB';
+type ClusterValues = Omit<Cluster, 'id' | 'createdAt' | Optional> & Partial<Pick<Cluster, Optional>>;
 
 export class ClusterRepository extends BaseRepository<Cluster> {
   constructor(manager: EntityManager) {

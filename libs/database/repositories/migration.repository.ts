@@ -29,7 +29,8 @@ export type NewMigration = Pick<
   | 'timeoutSeconds'
   | 'convergence'
   | 'versions'
->;
+> &
+  Partial<Pick<Migration, 'checkpointLimitMiB'>>;
 export type MigrationChange = Partial<
   Pick<
     Migration,

@@ -53,6 +53,20 @@ export class VmRepository extends BaseRepository<Vm> {
     return this.rows.find({ order: { name: 'ASC' } });
   }
 
+  /** Of these ids those of VMs whose memory no host may keep: they do not exist, or their migration policy says so. */
+  async notToBeKept(ids: readonly string[]): Promise<string[]> {
+    if (ids.length === 0) return [];
+    const found: { id: string }[] = await this.manager.query(
+      `SELECT given.id FROM unnest($1::uuid[]) AS given (id)
+         LEFT JOIN vm ON vm.id = given.id
+         LEFT JOIN cluster ON cluster.id = vm.cluster_id
+         LEFT JOIN migration_policy ON migration_policy.id = COALESCE(vm.migration_policy_id, cluster.migration_policy_id)
+         WHERE migration_policy.keep_checkpoints IS NOT TRUE`,
+      [ids],
+    );
+    return found.map(({ id }) => id);
+  }
+
   onHost(hostId: string): Promise<Vm[]> {
     return this.rows.find({ where: { hostId }, order: { name: 'ASC' } });
   }

@@ -134,6 +134,17 @@ export function clearPages(ram: usize, pages: u32): void {
   for (let page = ram; pages > 0; pages--, page += PAGE_SIZE) if (!isZero(page)) memory.fill(page, 0, PAGE_SIZE);
 }
 
+/** Lists at `list` which of the `count` pages from page `first` on are not zero; returns how many. */
+export function listContent(ram: usize, first: u32, count: u32, list: usize): u32 {
+  let found: u32 = 0;
+  for (let number = first; number < first + count; number++) {
+    if (isZero(ram + ((number as usize) << PAGE_SHIFT))) continue;
+    store<u32>(list + ((found as usize) << 2), number);
+    found++;
+  }
+  return found;
+}
+
 /** Completes the frame at `frame`: its first 8 bytes become the checksum of the `length` bytes after them. */
 export function seal(frame: usize, length: u32, sequence: u32): void {
   store<u64>(frame, xxh64(frame + 8, length, sequence));

@@ -8,7 +8,7 @@ import { useHistory, useRecentEvents } from '../live/recent.js';
 import { useSession } from '../live/session.js';
 import { MigrationTable } from '../migrations/migration-table.js';
 import { Nothing } from '../parts/feedback.js';
-import { cores, mebibytes } from '../parts/figures.js';
+import { cores, mebibytes, plural } from '../parts/figures.js';
 import { Meter } from '../parts/meter.js';
 import { Fact, Facts, PageFrame, Panel } from '../parts/page.js';
 import { HostStatusLabel } from '../parts/status.js';
@@ -99,6 +99,11 @@ function KnownHost({ host }: { host: HostView }) {
           <Fact name="Runs VMs by">{host.drivers.map(driverText).join('; ') || 'not told yet'}</Fact>
           <Fact name="Isolation of VMs">
             <IsolationList isolation={host.isolation} />
+          </Fact>
+          <Fact name="Checkpoints">
+            {host.checkpoints.length === 0
+              ? 'none'
+              : `${mebibytes(host.checkpoints.reduce((sum, { sizeMiB }) => sum + sizeMiB, 0))} of ${plural(host.checkpoints.length, 'VM')} that left`}
           </Fact>
           <Fact name="Cluster">
             {cluster ? <Link to={`/policies?cluster=${cluster.id}`}>{cluster.name}</Link> : 'none'}

@@ -8,7 +8,7 @@ import { useSession } from '../live/session.js';
 import { type Column, DataTable } from '../parts/data-table.js';
 import { ConfirmDialog } from '../parts/dialog.js';
 import { LoadingPage, ProblemAlert } from '../parts/feedback.js';
-import { bytes, duration, mebibytes, MIB, rate } from '../parts/figures.js';
+import { bytes, duration, mebibytes, MIB, plural, rate } from '../parts/figures.js';
 import { ArrowIcon } from '../parts/icons.js';
 import { HostLink, VmLink } from '../parts/links.js';
 import { Fact, Facts, PageFrame, Panel } from '../parts/page.js';
@@ -22,6 +22,7 @@ import { MigrationProgressBar, ProgressFigures } from './progress.js';
 import { Timeline } from './timeline.js';
 
 const PARENT = { to: '/migrations', title: 'Migrations' };
+const PAGE_BYTES = 4096;
 
 export function MigrationPage() {
   const { id = '' } = useParams();
@@ -108,6 +109,14 @@ function KnownMigration({ migration }: { migration: MigrationDetail }) {
             <Fact name="Total time">{migration.totalMs === null ? '–' : duration(migration.totalMs)}</Fact>
             <Fact name="Downtime">{migration.downtimeMs === null ? '–' : duration(migration.downtimeMs)}</Fact>
             <Fact name="Sent">{migration.progress ? bytes(migration.progress.transferredBytes) : '–'}</Fact>
+            {(migration.progress?.savedPages ?? 0) > 0 && (
+              <Fact name="Saved">
+                <span title="The destination had these pages from an earlier stay of the VM.">
+                  {plural(migration.progress!.savedPages!, 'page')},{' '}
+                  {bytes(migration.progress!.savedPages! * PAGE_BYTES)}
+                </span>
+              </Fact>
+            )}
             <Fact name="Epoch">{migration.epoch}</Fact>
           </Facts>
         </Panel>

@@ -35,6 +35,11 @@ export function ProgressFigures({ migration }: { migration: MigrationView }) {
             <b>{bytes(progress.transferredBytes)}</b> sent
           </span>
         )}
+        {progress && (progress.savedPages ?? 0) > 0 && (
+          <span title="The destination had these from an earlier stay of the VM.">
+            <b>{progress.savedPages!.toLocaleString()}</b> pages saved
+          </span>
+        )}
         {totalMs !== null && (
           <span>
             in <b>{duration(totalMs)}</b>

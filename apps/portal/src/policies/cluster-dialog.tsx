@@ -1,4 +1,4 @@
-import { CreateCluster } from '#contracts';
+import { CreateCluster, DEFAULT_CHECKPOINT_LIMIT_MIB } from '#contracts';
 import { FormDialog } from '../forms/form-dialog.js';
 import { useForm } from '../forms/form.js';
 import { useSession } from '../live/session.js';
@@ -9,7 +9,10 @@ export function ClusterDialog({ onClose }: { onClose: () => void }) {
   const { client } = useSession();
   const form = useForm({
     schema: CreateCluster,
-    initial: { name: '', description: '', cooldownSeconds: 60, maxMigrationsPerHost: 2, haReservation: 0 },
+    initial: {
+      ...{ name: '', description: '', cooldownSeconds: 60, maxMigrationsPerHost: 2, haReservation: 0 },
+      checkpointLimitMiB: DEFAULT_CHECKPOINT_LIMIT_MIB,
+    },
   });
   return (
     <FormDialog

@@ -45,6 +45,14 @@ export function ClusterFields({ form, noPolicy }: { form: Form; noPolicy?: strin
           step={1}
           help="Memory is kept free for their VMs."
         />
+        <NumberField
+          form={form}
+          name="checkpointLimitMiB"
+          label="Checkpoints per host"
+          unit="MiB"
+          step={1}
+          help="Disk for the memory of VMs that left, for their return. 0: none."
+        />
       </div>
     </>
   );

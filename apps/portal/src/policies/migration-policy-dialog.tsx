@@ -1,5 +1,5 @@
 import { CreateMigrationPolicy, type MigrationPolicyView } from '#contracts';
-import { NumberField, TextField } from '../forms/fields.js';
+import { CheckField, NumberField, TextField } from '../forms/fields.js';
 import { FormDialog } from '../forms/form-dialog.js';
 import { useForm } from '../forms/form.js';
 import { useSession } from '../live/session.js';
@@ -14,11 +14,12 @@ interface MigrationPolicyDialogProps {
 
 export function MigrationPolicyDialog({ policy, onSaved, onClose }: MigrationPolicyDialogProps) {
   const { client } = useSession();
-  const { name, description, downtimeLimitMs, bandwidthMiBps, timeoutSeconds, convergence } =
+  const { name, description, downtimeLimitMs, bandwidthMiBps, timeoutSeconds, convergence, keepCheckpoints } =
     policy ?? CreateMigrationPolicy.parse({ name: 'new' });
+  const limits = { downtimeLimitMs, bandwidthMiBps, timeoutSeconds, convergence, keepCheckpoints };
   const form = useForm({
     schema: CreateMigrationPolicy,
-    initial: { name: policy ? name : '', description, downtimeLimitMs, bandwidthMiBps, timeoutSeconds, convergence },
+    initial: { name: policy ? name : '', description, ...limits },
   });
   const save = async () => {
     const done = await form.submit((body) =>
@@ -63,6 +64,12 @@ export function MigrationPolicyDialog({ policy, onSaved, onClose }: MigrationPol
         isRequired
         step={1}
         help="A migration that takes longer is cancelled; the VM runs on at the source."
+      />
+      <CheckField
+        form={form}
+        name="keepCheckpoints"
+        label="Hosts may keep the memory of VMs that left"
+        help="Of a VM that comes back, only what has changed is sent. Off: no host has on its disk what guests know."
       />
       <ConvergenceFields form={form} />
     </FormDialog>
