@@ -13,6 +13,8 @@ export interface HostSettings {
   readonly name: string;
   readonly cpuCores: number;
   readonly memoryMiB: number;
+  /** What others are to call instead of the agent itself. */
+  readonly agentUrl?: string;
 }
 
 interface Options {
@@ -148,6 +150,7 @@ export class Datacenter {
       DROVER_MEMORY_MIB: String(settings.memoryMiB),
       DROVER_IMAGES_DIR: this.imageFolders().join(delimiter),
       DROVER_STOP_VMS_ON_EXIT: '1',
+      ...(settings.agentUrl ? { DROVER_AGENT_URL: settings.agentUrl } : {}),
     });
     await agent.endLeftover();
     agent.start();

@@ -1,5 +1,6 @@
 /**
- * `npm test`: sets up what is missing, then runs all tests. Arguments go to Vitest; `--soak` runs the long tests instead.
+ * `npm test`: sets up what is missing, then runs all tests. Arguments go to Vitest; `--soak` runs the long tests instead,
+ * `--faults` all combinations of faults in migrations.
  * The last line counts: N passed, N failed, N skipped.
  */
 import { spawnSync } from 'node:child_process';
@@ -77,7 +78,9 @@ setUp();
 installPackages();
 fetchGuest();
 
-const soak = process.argv.includes('--soak');
+/** Which tests are run instead of the usual ones. */
+const OTHERS = { '--soak': { DROVER_SOAK: '1' }, '--faults': { DROVER_FAULTS: '1' } };
+const wanted = Object.keys(OTHERS).filter((option) => process.argv.includes(option));
 const folder = mkdtempSync(join(tmpdir(), 'drover-test-'));
 const report = join(folder, 'report.json');
 const { status } = spawnSync(
@@ -87,12 +90,12 @@ const { status } = spawnSync(
     '--reporter=default',
     '--reporter=json',
     `--outputFile.json=${report}`,
-    ...process.argv.slice(2).filter((argument) => argument !== '--soak'),
+    ...process.argv.slice(2).filter((argument) => !(argument in OTHERS)),
   ],
   {
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, ...(soak ? { DROVER_SOAK: '1' } : {}) },
+    env: Object.assign({}, process.env, ...wanted.map((option) => OTHERS[option])),
   },
 );
 const { numPassedTests, numFailedTests, numPendingTests, success, testResults } = JSON.parse(

@@ -9,6 +9,7 @@ import { IncomingController } from './http/incoming.controller.js';
 import { OrdersController } from './http/orders.controller.js';
 import { invalidInput, ProblemFilter } from './http/problem.filter.js';
 import { ArrivalWatch } from './migration/arrival-watch.js';
+import { RecordSweep } from './vms/record-sweep.js';
 import { OrderQueue } from './jobs/order-queue.js';
 
 @Module({
@@ -19,6 +20,7 @@ import { OrderQueue } from './jobs/order-queue.js';
     ArrivalWatch,
     OrderQueue,
     RenewalService,
+    RecordSweep,
     { provide: APP_GUARD, useClass: BearerGuard },
     { provide: APP_PIPE, useValue: new StandardSchemaValidationPipe({ exceptionFactory: invalidInput }) },
   ],

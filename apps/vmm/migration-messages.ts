@@ -24,6 +24,8 @@ export interface OutgoingRole {
   readonly tls: ClientTls | null;
   /** Connections for pages alone. */
   readonly channels: number;
+  /** Shared with the thread: 1 as soon as COMMIT may have been sent, so that this is known even if the thread fails. */
+  readonly letGo: Int32Array;
 }
 
 export interface IncomingRole {
@@ -31,6 +33,8 @@ export interface IncomingRole {
   readonly address: MigrationAddress;
   readonly epoch: number;
   readonly recoverMs: number;
+  /** How long a page that was asked for may take. */
+  readonly pageMs: number;
   /** File with the VM's memory from an earlier stay. */
   readonly checkpoint: string | null;
   /** Null: not encrypted. */

@@ -1,7 +1,7 @@
 import type { MigrationFigures, PrecopyParameters } from '#migration';
 import { QmpError, type QmpServer } from '#qmp';
 import { GuestMemory, liftThrottles } from '#vmm';
-import type { MigrationTask, PostcopyOrder } from './migration-messages.js';
+import type { MigrationTask, OutgoingRole, PostcopyOrder } from './migration-messages.js';
 import { describeOutgoing } from './migration-query.js';
 import { MigrationThread, type MachineServant } from './migration-thread.js';
 import type { RunState } from './run-state.js';
@@ -17,19 +17,22 @@ export class OutgoingMigration {
   figures: MigrationFigures | null = null;
   private readonly thread: MigrationThread;
   private readonly memory: GuestMemory;
+  private readonly letGo: Int32Array;
   private runStateBefore: RunState = 'running';
+  private stopping: Promise<unknown> = Promise.resolve();
   /** Why the thread failed before it said anything. */
   private stillborn: string | null = null;
 
   constructor(
     private readonly qmp: QmpServer,
     private readonly vm: Vm,
-    task: MigrationTask,
+    task: MigrationTask & { readonly role: OutgoingRole },
     log: (line: string) => void,
     /** Block jobs that bring its disks along. */
     private readonly mirrors: readonly string[] = [],
   ) {
     this.memory = new GuestMemory(task.memory);
+    this.letGo = task.role.letGo;
     const servant: MachineServant = {
       stop: () => this.stop(),
       resume: () => this.resume(),
@@ -43,7 +46,7 @@ export class OutgoingMigration {
         if (news.kind === 'outgoing') this.hear(news.figures);
         else if (news.kind === 'refused') log(news.message);
       },
-      onCrash: (error) => this.crashed(error),
+      onCrash: (error) => void this.crashed(error),
     });
   }
 
@@ -79,7 +82,13 @@ export class OutgoingMigration {
     this.thread.tell(order);
   }
 
-  private async stop(): Promise<{ running: boolean }> {
+  private stop(): Promise<{ running: boolean }> {
+    const stopped = this.hold();
+    this.stopping = stopped.catch(() => undefined); // the engine hears of it
+    return stopped;
+  }
+
+  private async hold(): Promise<{ running: boolean }> {
     const { vm } = this;
     this.runStateBefore = vm.runState;
     await vm.stop('finish-migrate', this.mirrors);
@@ -107,17 +116,20 @@ export class OutgoingMigration {
     if (figures.status !== before?.status) this.qmp.emit('MIGRATION', { status: figures.status });
   }
 
-  /** Whether the guest was handed over is not known once it has been stopped for that: then it never runs here again. */
-  private crashed(error: Error): void {
+  /** The guest goes on here unless the thread had let go of it: then it may be there, and never runs here again. */
+  private async crashed(error: Error): Promise<void> {
     if (this.isOver) return;
     liftThrottles(this.memory, this.memory.harts); // the engine cannot do it any more
+    const hasLetGo = Atomics.load(this.letGo, 0) === 1;
+    await this.stopping; // harts may still be parking
+    if (!hasLetGo) this.resume();
     const told = { code: 'machine', message: `the migration's thread failed: ${error.message}` } as const;
     if (!this.figures) {
       this.stillborn = told.message;
       this.qmp.emit('MIGRATION', { status: 'failed' });
       return;
     }
-    const mayBeThere = this.vm.runState === 'finish-migrate' && !isInPostcopy(this.figures.status);
+    const mayBeThere = hasLetGo && !isInPostcopy(this.figures.status);
     this.hear({
       ...this.figures,
       error: told,

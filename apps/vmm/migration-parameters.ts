@@ -14,6 +14,7 @@ import type { Capabilities } from './migration-capabilities.js';
 const MAX_DOWNTIME_MS = 2_000_000;
 const MIB = 2 ** 20;
 const MAX_CACHE_BYTES = 2 ** 31;
+const MAX_ANSWER_S = 3600;
 const MAX_RECOVER_S = 30 * 86_400;
 const percentage = (from: number, to: number) => integer(from, to);
 
@@ -22,6 +23,7 @@ const PARAMETERS = {
   'max-bandwidth': parameter(integer(0), DEFAULT_PARAMETERS.maxBandwidth),
   'downtime-limit': parameter(integer(0, MAX_DOWNTIME_MS), DEFAULT_PARAMETERS.downtimeLimitMs),
   'max-postcopy-bandwidth': parameter(integer(0), DEFAULT_PARAMETERS.maxPostcopyBandwidth),
+  'x-drover-answer-timeout': parameter(integer(1, MAX_ANSWER_S), DEFAULT_PARAMETERS.answerMs / 1000),
   'x-drover-recover-timeout': parameter(integer(1, MAX_RECOVER_S), DEFAULT_PARAMETERS.recoverMs / 1000),
   'throttle-trigger-threshold': parameter(percentage(1, 100), 50),
   'cpu-throttle-initial': parameter(percentage(1, 99), 20),
@@ -100,6 +102,7 @@ export const engineParameters = (values: ParameterValues, capabilities: Capabili
   maxBandwidth: values['max-bandwidth'],
   downtimeLimitMs: values['downtime-limit'],
   maxPostcopyBandwidth: values['max-postcopy-bandwidth'],
+  answerMs: values['x-drover-answer-timeout'] * 1000,
   recoverMs: values['x-drover-recover-timeout'] * 1000,
   throttle: {
     autoConverge: !capabilities['auto-converge']

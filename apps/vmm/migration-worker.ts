@@ -57,7 +57,8 @@ function ask<C extends MachineCall>(
   return new Promise((resolve, reject) => calls.set(id, { resolve, reject }));
 }
 
-async function send({ address, migrationId, epoch, parameters, postcopy, channels, tls }: OutgoingRole): Promise<void> {
+async function send(given: OutgoingRole): Promise<void> {
+  const { address, migrationId, epoch, parameters, postcopy, channels, tls, letGo } = given;
   const source = new PrecopySource({
     migrationId,
     epoch,
@@ -69,6 +70,7 @@ async function send({ address, migrationId, epoch, parameters, postcopy, channel
       boardVersion,
       stop: () => ask('stop', null),
       resume: async () => void (await ask('resume', null)),
+      letGo: () => void Atomics.store(letGo, 0, 1),
       saveState: () => ask('saveState', null),
     },
     codec,
@@ -93,7 +95,7 @@ async function send({ address, migrationId, epoch, parameters, postcopy, channel
   clearInterval(timer);
 }
 
-async function receive({ address, epoch, recoverMs, checkpoint, tls }: IncomingRole): Promise<void> {
+async function receive({ address, epoch, recoverMs, pageMs, checkpoint, tls }: IncomingRole): Promise<void> {
   const migration = new IncomingMigration({
     machine: {
       memory,
@@ -107,6 +109,7 @@ async function receive({ address, epoch, recoverMs, checkpoint, tls }: IncomingR
     epoch,
     onChange: (figures) => tell({ kind: 'incoming', figures }),
     compressors: compressors!,
+    postcopyPatienceMs: pageMs,
     openCheckpoint: () => loaderOf(checkpoint),
   });
   migration.setRecoverTime(recoverMs);

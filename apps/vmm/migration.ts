@@ -1,6 +1,6 @@
 /** Migration as the VM's owner sees it: its QMP commands. */
 import { randomUUID } from 'node:crypto';
-import { bindCodec, type PrecopyParameters } from '#migration';
+import { bindCodec, stoppedPatienceMs, type PrecopyParameters } from '#migration';
 import { boolean, integer, list, optional, QmpError, string, type QmpServer } from '#qmp';
 import { layout } from '#vmm';
 import { parseMigrationUri, type MigrationAddress } from './migration-address.js';
@@ -77,9 +77,10 @@ export class Migration {
     if (this.arrival && this.arrival.figures.status !== 'failed')
       throw new QmpError('it waits for a migration already');
     vm.epoch = knownEpoch ?? vm.epoch;
-    const { recoverMs } = this.settings.parameters;
+    const { recoverMs, answerMs } = this.settings.parameters;
     const tls = this.credentials('server');
-    const role = { kind: 'incoming', address, epoch: vm.epoch, recoverMs, checkpoint, tls } as const;
+    const times = { recoverMs, pageMs: stoppedPatienceMs(answerMs) };
+    const role = { kind: 'incoming', address, epoch: vm.epoch, ...times, checkpoint, tls } as const;
     this.arrival = new Arrival(qmp, vm, this.task(role), {
       onStranger: (message) => options.log(`-incoming: refused a connection: ${message}`),
       onRefused: (message) => options.log(`migration: ${message}`),
@@ -112,7 +113,9 @@ export class Migration {
     const credentials = this.credentials('client');
     const hostname = this.settings.tls?.hostname || ('host' in address ? address.host : '');
     const tls = credentials && { credentials, hostname };
-    const task = this.task({ kind: 'outgoing', address, migrationId, epoch, parameters, postcopy, channels, tls });
+    const letGo = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+    const identity = { address, migrationId, epoch, parameters };
+    const task = this.task({ kind: 'outgoing', ...identity, postcopy, channels, tls, letGo });
     const log = (message: string) => this.options.log(`migration: ${message}`);
     this.outgoing = new OutgoingMigration(qmp, vm, task, log, mirrors);
   }
@@ -185,7 +188,7 @@ export class Migration {
     return { xxh64: BigInt.asUintN(64, hash).toString(16).padStart(16, '0') };
   }
 
-  private task(role: MigrationTask['role']): MigrationTask {
+  private task<R extends MigrationTask['role']>(role: R): MigrationTask & { readonly role: R } {
     const { memory } = this.vm.machine.memory;
     return { memory, codecModule: this.options.codecModule, boardVersion: BOARD_VERSION, role };
   }

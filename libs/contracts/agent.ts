@@ -43,11 +43,14 @@ export type CertificateRequest = z.infer<typeof CertificateRequest>;
 export const HostCertificate = z.object({ certificate: z.string(), authority: z.string() });
 export type HostCertificate = z.infer<typeof HostCertificate>;
 
-/** State of one VM's process on a host, as the agent sees it. `incoming`: waits for, or receives, a migration. */
+/**
+ * State of one VM's process on a host, as the agent sees it. `incoming`: waits for, or receives, a migration; `loaded`: it
+ * has received everything but the word that the VM is its own.
+ */
 export const VmReport = z.object({
   vmId: Id,
   epoch: z.int(),
-  status: z.enum(['starting', 'up', 'paused', 'migrating', 'incoming', 'stopping', 'down', 'failed']),
+  status: z.enum(['starting', 'up', 'paused', 'migrating', 'incoming', 'loaded', 'stopping', 'down', 'failed']),
   /** For down and failed: how it ended. */
   exitCode: z.int().nullable(),
   message: z.string(),
@@ -128,6 +131,8 @@ export const HeartbeatAnswer = z.object({
   forgetMigrations: z.array(Id),
   /** Copies that lost ownership (a higher epoch runs elsewhere): end them without grace. */
   destroyVms: z.array(z.object({ vmId: Id, epoch: z.int() })),
+  /** Loaded copies that own their VM, because its source has it no more and never runs it again: start them. */
+  finishVms: z.array(z.object({ vmId: Id, epoch: z.int() })).default([]),
   peers: z.array(Peer).default([]),
   /** What to do about migrations that do not converge. */
   steps: z.array(MigrationStep).default([]),

@@ -113,15 +113,14 @@ export class IncomingMigration {
   }
 
   /**
-   * Starts a guest whose source is gone and, as the caller knows, will never run it again. Does nothing if it runs here
-   * already. Throws if it is not loaded, or if the source is still there to decide.
+   * Starts a guest that its source will never run again, as the caller knows: it is gone, or has let go and its word does
+   * not come. Does nothing if the guest runs here already. Throws if it is not loaded.
    */
   finish(): void {
-    const { status, isConnected } = this.current;
+    const { status } = this.current;
     if (status === 'running' || status.startsWith('postcopy')) return;
     if (status !== 'loaded')
       throw new MigrationError('machine', `there is nothing to finish: the migration is ${status}`);
-    if (isConnected) throw new MigrationError('machine', 'the source is still connected: it decides');
     this.finished?.();
   }
 
@@ -308,21 +307,27 @@ export class IncomingMigration {
   /**
    * Waits for COMMIT. Null when it came. Rejects when the source said that it goes on. Whatever else comes, or nothing,
    * leaves open what the source did: then it waits for `finish`, or in post-copy for the source itself, and gives why.
+   * `finish` may also come while the connection seems to be there, with nothing that passes through it.
    */
   private async committed(connection: Connection): Promise<MigrationError | null> {
+    const finished = new Promise<null>((resolve) => (this.finished = () => resolve(null)));
+    const commit = connection.expect('COMMIT');
+    let error: MigrationError;
     try {
-      await connection.expect('COMMIT');
-      return null;
-    } catch (error) {
-      if (!(error instanceof MigrationError) || error.isFromPeer) throw error;
-      connection.fail(error);
-      this.urgent?.fail(error);
-      await Promise.all([connection.close(), this.urgent?.close()]);
-      const finished = new Promise<void>((resolve) => (this.finished = resolve));
-      this.change({ isConnected: false, error: told(error) });
-      await finished;
-      return error;
+      if ((await Promise.race([commit, finished])) !== null) return null;
+      commit.catch(() => undefined); // nobody waits for it any more
+      error = new MigrationError('connection_lost', 'the source has let go of the guest, but its word did not come');
+    } catch (thrown) {
+      if (!(thrown instanceof MigrationError) || thrown.isFromPeer) throw thrown;
+      error = thrown;
     }
+    for (const each of [connection, this.urgent]) {
+      each?.fail(error);
+      void each?.close();
+    }
+    this.change({ isConnected: false, error: told(error) });
+    await finished;
+    return error;
   }
 
   private decompress(payload: number, bytes: number): number {

@@ -15,7 +15,7 @@ export { nothingYet } from './incoming-figures.js';
 export type { IncomingFigures, IncomingStatus } from './incoming-figures.js';
 export { BandwidthLimiter } from './limiter.js';
 export type { Channel, Clock, DestinationMachine, SourceMachine } from './ports.js';
-export { DEFAULT_PARAMETERS } from './parameters.js';
+export { DEFAULT_PARAMETERS, stoppedPatienceMs } from './parameters.js';
 export type { PrecopyParameters } from './parameters.js';
 export { MAX_PAGE_LANES } from './scratch.js';
 export { PrecopySource } from './precopy.js';

@@ -35,6 +35,8 @@ export interface SourceMachine extends Machine {
   stop(): Promise<{ running: boolean }>;
   /** Undoes `stop`: the guest goes on if it was running. */
   resume(): Promise<void>;
+  /** COMMIT is about to be sent: even if the engine fails from here on, the guest never runs here again. */
+  letGo(): void;
   /** Harts, devices and guest time of the stopped machine. */
   saveState(): Promise<Uint8Array>;
 }

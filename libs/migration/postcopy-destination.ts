@@ -15,6 +15,8 @@ import type { Clock } from './ports.js';
 const REQUEST_PAGES = 256;
 /** How often it is looked whether the source still answers. */
 const LOOK_MS = 500;
+/** Nothing at all in so many times what one page may take, and the connection counts as lost: bandwidth may be limited. */
+const QUIET_PATIENCES = 6;
 
 export type ArrivingStatus = 'postcopy' | 'postcopy_paused' | 'postcopy_recover';
 
@@ -37,6 +39,8 @@ export class PostcopyDestination {
   private abandon: (() => void) | null = null;
   /** Pages that were asked for over the present connections, with when. */
   private readonly asked = new Map<number, number>();
+  /** When a page came last over them. */
+  private arrivedAtMs = 0;
   /** Pages that devices wait for. */
   private readonly devices = new Set<number>();
   private isBreathing = false;
@@ -94,6 +98,7 @@ export class PostcopyDestination {
     const placed = codec.placePages(layout.RAM, layout.MISSING, payload);
     if (placed < 0) throw new MigrationError('malformed', 'a delta came for a page that is missing');
     if (placed > 0) pagesArrived(memory, placed);
+    this.arrivedAtMs = this.options.clock.now();
     for (const page of this.asked.keys()) if (!memory.isMissing(page)) this.asked.delete(page);
     for (const page of this.devices) if (!memory.isMissing(page)) this.devices.delete(page);
     this.noteBlocking();
@@ -117,6 +122,7 @@ export class PostcopyDestination {
   private async receive(lanes: Lanes): Promise<MigrationError | null> {
     this.lanes = lanes;
     this.asked.clear();
+    this.arrivedAtMs = this.options.clock.now();
     this.options.onStatus('postcopy', null);
     const ended = new AbortController();
     const lost = loss(lanes);
@@ -193,15 +199,18 @@ export class PostcopyDestination {
     }
   }
 
-  /** Rejects when a page that was asked for does not come. */
+  /** Rejects when a page that was asked for does not come, or none at all. */
   private async watchAnswers(signal: AbortSignal): Promise<void> {
     const { clock, patienceMs } = this.options;
     for (;;) {
       await clock.sleep(LOOK_MS, signal);
       const [oldest] = this.asked.entries();
-      if (!oldest || clock.now() - oldest[1] < patienceMs) continue;
-      const text = `the source did not send page ${oldest[0]} within ${patienceMs / 1000} s`;
-      throw new MigrationError('timeout', text);
+      const waits = (sinceMs: number, ms: number) => clock.now() - sinceMs >= ms;
+      const late = (what: string, ms: number) =>
+        new MigrationError('timeout', `the source did not send ${what} within ${ms / 1000} s`);
+      if (oldest && waits(oldest[1], patienceMs)) throw late(`page ${oldest[0]}`, patienceMs);
+      const quietMs = QUIET_PATIENCES * patienceMs;
+      if (waits(this.arrivedAtMs, quietMs)) throw late('any page', quietMs);
     }
   }
 

@@ -10,8 +10,8 @@ export interface PassMeasure {
 export interface PrecopyFacts {
   /** What all pages that are dirty now, after the log was read, will take on the connection: their number is exact. */
   readonly remainingBytes: number;
-  /** The same after the pass before. */
-  readonly remainedBytes: number;
+  /** In which they were written: since the log was read before. */
+  readonly passMs: number;
   /** See measureBandwidth; null before the first pass. */
   readonly bytesPerMs: number | null;
   readonly downtimeLimitMs: number;
@@ -28,11 +28,12 @@ export interface PrecopyDecision {
 
 /** A bandwidth is taken from at least this much, where there is: a pass of three pages measures latency. */
 const ENOUGH_BYTES = 4 * 2 ** 20;
-/** One more pass pays if it promises to leave no more than this part. */
-const SHRINKS = 0.75;
-/** Not to be improved on: the rest of the downtime is as long. */
-const SHORT_MS = 5;
-const MOST_EXTRA_PASSES = 5;
+/** One more pass pays if it takes no more than this part of the last: then no more than this part is written meanwhile. */
+const SHORTER = 0.5;
+/** Not to be improved on: stopping, state and resumption take longer. */
+const SHORT_MS = 1;
+/** Passes become shorter by half each time; this is for a guest that falls silent and writes again in turns. */
+const MOST_EXTRA_PASSES = 10;
 
 /** Bytes per ms over the latest passes that together moved enough; null if there is nothing to measure. */
 export function measureBandwidth(passes: readonly PassMeasure[]): number | null {
@@ -56,10 +57,10 @@ export const fits = ({ expectedDowntimeMs }: PrecopyDecision, downtimeLimitMs: n
 
 /**
  * Whether to stop the guest and send the rest, or to go over the dirty log once more: because the rest does not fit, or
- * because it shrinks so fast that a pass, which is no longer than the limit, makes the pause a good deal shorter.
+ * because a pass would be so much shorter than the last that it leaves a good deal less to be sent in the pause.
  */
 export function decide(facts: PrecopyFacts): PrecopyDecision {
-  const { remainingBytes, remainedBytes, bytesPerMs, downtimeLimitMs, extraPasses } = facts;
+  const { remainingBytes, passMs, bytesPerMs, downtimeLimitMs, extraPasses } = facts;
   if (bytesPerMs === null) {
     return { action: 'iterate', reason: 'no bandwidth is measured yet', expectedDowntimeMs: null };
   }
@@ -71,9 +72,7 @@ export function decide(facts: PrecopyFacts): PrecopyDecision {
     expectedDowntimeMs,
   });
   if (expectedDowntimeMs > downtimeLimitMs) return say('iterate', 'beyond');
-  const shrinks = remainingBytes <= remainedBytes * SHRINKS;
-  if (shrinks && expectedDowntimeMs > SHORT_MS && extraPasses < MOST_EXTRA_PASSES) {
-    return say('iterate', 'still shrinking fast, within');
-  }
+  const isWorthIt = expectedDowntimeMs > SHORT_MS && expectedDowntimeMs <= passMs * SHORTER;
+  if (isWorthIt && extraPasses < MOST_EXTRA_PASSES) return say('iterate', 'still shrinking fast, within');
   return say('stop', 'within');
 }

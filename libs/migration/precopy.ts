@@ -8,7 +8,7 @@ import { MigrationError, asMigrationError } from './errors.js';
 import type { DowntimeBreakdown, MigrationFigures } from './figures.js';
 import { BandwidthLimiter } from './limiter.js';
 import type { PrecopyParameters } from './parameters.js';
-import { DEFAULT_PARAMETERS } from './parameters.js';
+import { DEFAULT_PARAMETERS, stoppedPatienceMs } from './parameters.js';
 import { PendingPages } from './pending-pages.js';
 import type { Channel, Clock, SourceMachine } from './ports.js';
 import { PageConnections } from './multifd.js';
@@ -27,7 +27,6 @@ export interface Patience {
   /** While the guest is stopped. */
   readonly stoppedMs: number;
 }
-const PATIENCE: Patience = { runningMs: 60_000, stoppedMs: 10_000 };
 
 export interface PrecopyOptions {
   readonly migrationId: string;
@@ -38,6 +37,7 @@ export interface PrecopyOptions {
   readonly machine: SourceMachine;
   readonly codec: Codec;
   readonly clock: Clock;
+  /** What else follows from the parameters. */
   readonly patience?: Patience;
   readonly connect: (signal: AbortSignal) => Promise<Channel>;
   /** Whether post-copy may be started: a second connection is opened for it. */
@@ -67,7 +67,6 @@ export class PrecopySource {
   private wantsPostcopy = false;
   private postcopy: PostcopySource | null = null;
   private parameters: PrecopyParameters;
-  private readonly patience: Patience;
   private isStopped = false;
   private isCommitted = false;
 
@@ -75,7 +74,6 @@ export class PrecopySource {
     const { migrationId, epoch, clock, machine, codec } = options;
     const parameters = { ...DEFAULT_PARAMETERS, ...options.parameters };
     this.parameters = parameters;
-    this.patience = options.patience ?? PATIENCE;
     this.limiter = new BandwidthLimiter(clock, parameters.maxBandwidth);
     this.pending = new PendingPages(machine.memory, codec);
     this.progress = new Progress(() => clock.now(), { migrationId, epoch, ramBytes: machine.memory.ramBytes });
@@ -94,6 +92,11 @@ export class PrecopySource {
       multifdBytes: this.pages?.bytes ?? 0,
       throttle: throttle.figures,
     };
+  }
+
+  private get patience(): Patience {
+    const { answerMs } = this.parameters;
+    return this.options.patience ?? { runningMs: answerMs, stoppedMs: stoppedPatienceMs(answerMs) };
   }
 
   /** Changes those that are given. */
@@ -244,7 +247,9 @@ export class PrecopySource {
     const { loadMs: destinationLoadMs } = await connection.expect('LOADED', this.patience.stoppedMs);
     const loadMs = lapMs();
 
-    connection.send('COMMIT', {}); // throws if cancelled or lost by now; past this line the guest never runs here again
+    connection.signal.throwIfAborted(); // if cancelled or lost by now
+    machine.letGo(); // past this line the guest never runs here again
+    connection.send('COMMIT', {});
     this.isCommitted = true;
     this.throttle.release();
     await this.sender.end();

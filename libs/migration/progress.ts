@@ -39,8 +39,7 @@ type CourseFigures = Omit<MigrationFigures, 'multifdBytes' | 'throttle' | 'xbzrl
 /** Keeps the figures of a migration as it goes on. */
 export class Progress {
   private readonly measures: PassMeasure[] = [];
-  /** What remained after the pass before, and passes that followed although the rest would have fitted. */
-  private remainedBytes: number;
+  /** Passes that followed although the rest would have fitted. */
   private extraPasses = 0;
   private readonly startedAtMs: number;
   private current: CourseFigures;
@@ -50,7 +49,6 @@ export class Progress {
     identity: { migrationId: string; epoch: number; ramBytes: number },
   ) {
     this.startedAtMs = nowMs();
-    this.remainedBytes = identity.ramBytes;
     this.current = {
       ...identity,
       status: 'setup',
@@ -140,12 +138,11 @@ export class Progress {
     const remainingBytes = pass.dirtyPages * layout.PAGE_SIZE;
     const decision = decide({
       remainingBytes: pass.dirtyPages * pageCost(pass),
-      remainedBytes: this.remainedBytes,
+      passMs: pass.sinceSyncMs,
       bytesPerMs: measureBandwidth(this.measures),
       downtimeLimitMs,
       extraPasses: this.extraPasses,
     });
-    this.remainedBytes = pass.dirtyPages * pageCost(pass);
     if (decision.action === 'iterate' && fits(decision, downtimeLimitMs)) this.extraPasses += 1;
     const figures: Iteration = {
       iteration,

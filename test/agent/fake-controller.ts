@@ -28,7 +28,7 @@ export class FakeHost {
   heartbeats: Heartbeat[] = [];
   /** What the next heartbeats are answered. */
   answer: HeartbeatAnswer = {
-    ...{ forgetVms: [], forgetMigrations: [], destroyVms: [], peers: [], steps: [] },
+    ...{ forgetVms: [], forgetMigrations: [], destroyVms: [], finishVms: [], peers: [], steps: [] },
     ...{ forgetCheckpoints: [], checkpointLimitMiB: null },
   };
 

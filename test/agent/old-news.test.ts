@@ -107,3 +107,28 @@ test('the end that was ordered of a VM that waits does not hit the one that has 
   await orders.destroy(VM_ID, 5, 'up');
   expect(vms.record(VM_ID)?.phase).toBe('gone');
 });
+
+test('the end that was ordered of a VM that waits does not hit one that has everything by now', async () => {
+  const { vms, orders, kill } = host();
+  const incoming = { migrationId: MIGRATION_ID, uri: 'tcp:h:1', nbd: null, madeDisks: [], offlineVcpus: [] };
+  const queryIncoming = () => Promise.resolve({ status: 'loaded', message: '' });
+  vms.create(VM_ID, 5, spec, { phase: 'incoming', incoming, process: handle });
+  vi.spyOn(vms, 'process').mockReturnValue({ queryIncoming } as unknown as VmProcess);
+  await orders.destroy(VM_ID, 5, 'incoming');
+  expect(vms.record(VM_ID)?.phase).toBe('incoming');
+  expect(kill).not.toHaveBeenCalled();
+});
+
+test('a VM that left is known for a day, against orders of its time, and then forgotten', async () => {
+  const { vms, orders } = host();
+  const dayMs = 24 * 3_600_000;
+  vms.create(VM_ID, 5, spec, { phase: 'running' });
+  await vms.forgetGone(Date.now() + 2 * dayMs);
+  expect(vms.record(VM_ID)?.phase).toBe('running');
+  vms.update(VM_ID, { phase: 'gone' });
+  await vms.forgetGone(Date.now() + dayMs / 2);
+  await orders.start(VM_ID, 4, spec);
+  expect(vms.record(VM_ID)).toMatchObject({ phase: 'gone', epoch: 5 });
+  await vms.forgetGone(Date.now() + dayMs + 60_000);
+  expect(vms.record(VM_ID)).toBeUndefined();
+});

@@ -86,6 +86,7 @@ const record: VmRecord = {
   spec: { name: 'web-1', vcpus: 1, memoryMiB: 64, image: 'pager', append: '', nics: [], disks: [] },
   makeDisks: false,
   phase: 'running',
+  goneAt: null,
   process: null,
   incoming: null,
   leaving: null,
@@ -102,6 +103,8 @@ describe('heartbeat', () => {
     expect(statusOf({}, 'paused')).toBe('paused');
     expect(statusOf({ leaving: MIGRATION_ID })).toBe('migrating');
     expect(statusOf({ phase: 'incoming' }, 'inmigrate')).toBe('incoming');
+    const loaded = { ...figures, isLoaded: true };
+    expect(reportVm({ ...record, phase: 'incoming' }, loaded)?.status).toBe('loaded');
     expect(statusOf({ phase: 'starting' }, 'prelaunch')).toBe('starting');
     expect(statusOf({ phase: 'ended', end: { status: 'failed', exitCode: null, message: 'm' } })).toBe('failed');
     expect(statusOf({ phase: 'gone' })).toBeUndefined();

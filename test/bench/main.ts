@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { benchLinux } from './linux.bench.js';
+import { benchConvergence } from './convergence.bench.js';
 import { benchMachine } from './machine.bench.js';
 import { benchHbal } from './hbal.bench.js';
 import { measuredOn } from './measured-on.js';
@@ -22,6 +23,7 @@ const say = (line: string) => console.error(`bench: ${line}`);
 /** In the order in which they run: what needs a quiet machine most comes first. */
 const BENCHES: Readonly<Record<string, (repeats: number) => Promise<Section>>> = {
   migration: (repeats) => benchMigration(repeats, say),
+  convergence: (repeats) => benchConvergence(repeats === 1, say),
   machine: (repeats) => benchMachine(repeats, say),
   speed: (repeats) => benchSpeed(repeats, say),
   linux: (repeats) => benchLinux(repeats, say),

@@ -151,6 +151,32 @@ describe('a VM that is being migrated', () => {
     expect(decideAbout({ vm: migrating, copies: [copy()] })).toMatchObject({ to: 'up' });
   });
 
+  test('is neither given up nor started while its destination has all of it and its source is silent', () => {
+    const silent = { status: 'non_responsive', lastHeartbeatAt: LONG_AGO } as const;
+    const loaded = copy({ hostId: 'b', epoch: 4, status: 'loaded' });
+    const late = migration({ timeoutSeconds: 60, reportedAt: LONG_AGO, status: 'switchover' });
+    const facts = { vm: migrating, migration: late, hosts: { a: silent } };
+    const before = copy({ status: 'migrating', seenAt: LONG_AGO });
+    expect(decideAbout({ ...facts, copies: [before] })).toMatchObject({ code: 'source_lost' });
+    expect(decideAbout({ ...facts, copies: [before, loaded] })).toMatchObject({ to: 'unknown' });
+    expect(decideAbout({ ...facts, vm: vm({ status: 'unknown' }), copies: [before, loaded] })).toBeNull();
+    expect(judgeCopy(loaded, migrating, late)).toBe('keep');
+  });
+
+  test('is started at the destination that has all of it, if its source knows nothing any more', () => {
+    const forgotten = migration({ reportedAt: NOW - PATIENCE.forgottenMs - 1 });
+    const loaded = copy({ hostId: 'b', epoch: 4, status: 'loaded' });
+    const gone = copy({ status: 'migrating', seenAt: NOW - PATIENCE.absentMs - 1 });
+    const facts = { vm: migrating, migration: forgotten };
+    expect(decideAbout({ ...facts, copies: [gone, loaded] })).toMatchObject({
+      action: 'finish_migration',
+      hostId: 'b',
+    });
+    expect(decideAbout({ ...facts, copies: [copy(), loaded] })).toMatchObject({ code: 'forgotten' });
+    expect(decideAbout({ ...facts, migration: migration(), copies: [gone, loaded] })).toBeNull();
+    expect(judgeCopy(loaded, vm(), null)).toBe('destroy'); // the source had it all the time
+  });
+
   test('that runs nowhere is lost, unless its destination might have it', () => {
     const copies = [copy({ status: 'down', seenAt: NOW, since: NOW - 40_000 })];
     const gone = [copy({ status: 'migrating', seenAt: NOW - PATIENCE.absentMs - 1 })];
@@ -229,6 +255,10 @@ test('no decision breaks the transition tables or lets an epoch shrink', () => {
       if (decision?.action === 'follow') expect(decision.epoch).toBeGreaterThanOrEqual(situation.vm.epoch);
       if (decision?.action === 'complete_migration')
         expect(situation.copies.some(({ hostId, epoch }) => hostId === 'b' && epoch === 4)).toBe(true);
+      if (decision?.action === 'finish_migration')
+        expect(situation.copies).toContainEqual(
+          expect.objectContaining({ hostId: 'b', status: 'loaded', epoch: decision.epoch }),
+        );
       if (decision?.action.endsWith('_migration')) expect(situation.migration).not.toBeNull();
     }),
     { numRuns: 2000 },
@@ -243,7 +273,7 @@ test('a host is never told to end the copy that owns the VM, nor one that a migr
         const isOwner = facts.vm.hostId === reported.hostId && facts.vm.epoch === reported.epoch;
         const isAwaited = reported.hostId === 'b' && facts.migration?.epoch === reported.epoch;
         if (isOwner || isAwaited) expect(verdict).not.toBe('destroy');
-        if (verdict === 'destroy' && reported.status !== 'incoming')
+        if (verdict === 'destroy' && reported.status !== 'incoming' && reported.status !== 'loaded')
           expect(reported.epoch).toBeLessThan(facts.vm.epoch);
       }
     }),

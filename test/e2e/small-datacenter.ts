@@ -38,6 +38,8 @@ interface Options {
   readonly hosts?: number;
   readonly redisUrl?: string;
   readonly policySeconds?: number;
+  /** What is called instead of a host's agent, by host; gets the folders of the hosts. */
+  readonly agentUrl?: (host: string, hostDir: string) => Promise<string | undefined>;
 }
 
 export async function startSmallDatacenter({
@@ -45,6 +47,7 @@ export async function startSmallDatacenter({
   redisUrl,
   policySeconds = 2,
   expectsDeaths = false,
+  agentUrl = async () => undefined,
 }: Options = {}): Promise<SmallDatacenter> {
   const dir = mkdtempSync(join(tmpdir(), 'drover-dc-'));
   chmodSync(dir, 0o755); // PostgreSQL runs as another user when the tests run as root
@@ -59,8 +62,12 @@ export async function startSmallDatacenter({
   });
   const { client } = datacenter;
   const cluster = await client.clusters.create({ name: 'test', cooldownSeconds: 5 });
-  for (let index = 1; index <= hosts; index++)
-    await datacenter.startHost({ name: `host-${index}`, cpuCores: 2, memoryMiB: 1024 }, cluster.id);
+  for (let index = 1; index <= hosts; index++) {
+    const name = `host-${index}`;
+    const url = await agentUrl(name, datacenter.hostDir(name));
+    const settings = { name, cpuCores: 2, memoryMiB: 1024, ...(url !== undefined && { agentUrl: url }) };
+    await datacenter.startHost(settings, cluster.id);
+  }
 
   const only = async <T>(what: string, page: Promise<{ items: T[] }>): Promise<T> => {
     const item = (await page).items[0];

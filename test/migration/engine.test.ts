@@ -153,6 +153,25 @@ test('lost before COMMIT: the source goes on, the destination stays loaded and s
   expect(to.started).toEqual([true]);
 });
 
+test('COMMIT that does not come, though the connection seems to be there: told to finish, the destination does', async () => {
+  const from = await writingMachine(16, 500, 1);
+  const to = new ReceivingMachine(16);
+  const { source, destination, far, near } = connect(from, to, { answerMs: 1000 });
+  from.letGo = () => {
+    near.isBlocked = true;
+  };
+  const both = Promise.all([source.run(), destination.receive(far)]);
+  await vi.waitFor(() => expect(near.isBlocked).toBe(true), EVENTUALLY);
+  expect(destination.figures).toMatchObject({ status: 'loaded', isConnected: true });
+  destination.finish();
+  destination.finish();
+  const [figures, outcome] = await both;
+  expect(figures).toMatchObject({ status: 'completed', confirmed: false });
+  expect(outcome).toEqual({ kind: 'running' });
+  expect(to.started).toEqual([true]);
+  expect(ramHash(to.memory)).toBe(from.hashesAtStop[0]);
+});
+
 test('lost after COMMIT: the source never goes on, and says that it does not know', async () => {
   const from = await writingMachine(16, 500, 1);
   const to = new ReceivingMachine(16);

@@ -127,6 +127,7 @@ export class WritingMachine implements SourceMachine {
   /** Hash of RAM whenever the engine stopped the machine. */
   readonly hashesAtStop: bigint[] = [];
   state = new TextEncoder().encode('state of the board');
+  hasLetGo = false;
   private readonly control = new Int32Array(new SharedArrayBuffer(16));
   private worker: Worker | null = null;
 
@@ -164,6 +165,10 @@ export class WritingMachine implements SourceMachine {
     this.running = true;
     Atomics.store(this.control, RUN, 1);
     Atomics.notify(this.control, RUN);
+  }
+
+  letGo(): void {
+    this.hasLetGo = true;
   }
 
   async saveState(): Promise<Uint8Array> {

@@ -1,8 +1,7 @@
 import { expect, test, vi } from 'vitest';
-import { DEFAULT_PARAMETERS } from '#migration';
+import { DEFAULT_PARAMETERS, type MigrationFigures } from '#migration';
 import { QmpServer } from '#qmp';
 import { GuestMemory, type Machine } from '#vmm';
-import type { MigrationTask } from '../../apps/vmm/migration-messages.js';
 import { OutgoingMigration } from '../../apps/vmm/migration-outgoing.js';
 import { Vm } from '../../apps/vmm/vm.js';
 
@@ -30,7 +29,7 @@ function slowVm() {
 }
 
 /** There is no thread's program beside the sources, so its thread fails at once. */
-function stillborn(vm: Vm, qmp: QmpServer): OutgoingMigration {
+function stillborn(vm: Vm, qmp: QmpServer, letGo = new Int32Array(new SharedArrayBuffer(4))): OutgoingMigration {
   const role = {
     kind: 'outgoing',
     address: { path: '/nowhere' },
@@ -40,9 +39,10 @@ function stillborn(vm: Vm, qmp: QmpServer): OutgoingMigration {
     postcopy: false,
     tls: null,
     channels: 0,
+    letGo,
   } as const;
   const codecModule = new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
-  const task: MigrationTask = { memory: GuestMemory.create(2 ** 20, 1).memory, codecModule, boardVersion: 1, role };
+  const task = { memory: GuestMemory.create(2 ** 20, 1).memory, codecModule, boardVersion: 1, role };
   return new OutgoingMigration(qmp, vm, task, () => undefined);
 }
 
@@ -69,4 +69,26 @@ test('a migration whose thread never came to life has failed, and the VM runs on
   await vi.waitFor(() => expect(migration.isOver).toBe(true), { timeout: 10_000 });
   expect(migration.describe()).toMatchObject({ status: 'failed', 'error-desc': expect.stringContaining('thread') });
   expect(vm.runState).toBe('running');
+});
+
+test.each([
+  ['before it lets go of the guest: that goes on here', 0, 'running', 'failed'],
+  ['after it: the guest may be there, and never goes on here', 1, 'postmigrate', 'completed'],
+])('a thread that fails while the guest is stopped, %s', async (_, letGo, runState, status) => {
+  const { vm, qmp, park } = slowVm();
+  const shared = new Int32Array(new SharedArrayBuffer(4));
+  const migration = stillborn(vm, qmp, shared);
+  migration['hear']({ status: 'device', dirtySyncs: 0 } as MigrationFigures);
+  const stopped = migration['stop']();
+  Atomics.store(shared, 0, letGo);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(vm.runState).toBe('finish-migrate'); // its harts are still parking
+  park();
+  await stopped;
+  await vi.waitFor(() => expect(migration.isOver).toBe(true), { timeout: 10_000 });
+  expect(migration.figures).toMatchObject({
+    status,
+    error: { code: 'machine', message: expect.stringContaining('thread') },
+  });
+  expect(vm.runState).toBe(runState);
 });

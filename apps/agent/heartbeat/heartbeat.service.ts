@@ -66,11 +66,10 @@ export class HeartbeatService {
     );
   }
 
-  private async obey(
-    { forgetVms, forgetMigrations, destroyVms, peers, steps, forgetCheckpoints, checkpointLimitMiB }: HeartbeatAnswer,
-    told: Heartbeat,
-  ): Promise<void> {
-    const { orders, outgoing, checkpoints, network, identity } = this.agent;
+  private async obey(answer: HeartbeatAnswer, told: Heartbeat): Promise<void> {
+    const { forgetVms, forgetMigrations, destroyVms, finishVms, peers, steps } = answer;
+    const { forgetCheckpoints, checkpointLimitMiB } = answer;
+    const { orders, outgoing, transfers, checkpoints, network, identity } = this.agent;
     await network.setPeers(identity.enrolled!.hostId, peers);
     await outgoing.takeSteps(steps);
     const toldOf = new Map(told.migrations.map((report) => [report.migrationId, report]));
@@ -80,6 +79,7 @@ export class HeartbeatService {
     await Promise.all(forgetVms.map(({ vmId, epoch }) => orders.forget(vmId, epoch)));
     const toldAs = new Map(told.vms.map(({ vmId, status }) => [vmId, status]));
     await Promise.all(destroyVms.map(({ vmId, epoch }) => orders.destroy(vmId, epoch, toldAs.get(vmId)!)));
+    await Promise.all(finishVms.map(({ vmId, epoch }) => transfers.finish(vmId, epoch)));
   }
 
   private noteSuccess(): void {

@@ -48,6 +48,11 @@ export class DiskFiles {
     await this.make(path, { ...disk, sourceImage: null });
   }
 
+  /** Whether the file of any of them is on this host itself. */
+  areHere(vmId: string, disks: readonly Disk[]): boolean {
+    return disks.some((disk) => disk.kind === 'local' && existsSync(this.pathOf(vmId, disk)));
+  }
+
   async allocatedMiB(vmId: string, disk: Disk): Promise<number> {
     return Math.ceil(((await stat(this.pathOf(vmId, disk))).blocks * BLOCK_BYTES) / MIB);
   }

@@ -35,9 +35,11 @@ export class VmMeter {
     const use = await this.processes.read(handle.pid, nowMs);
     const guest = this.guests.report(vmId, process.guestAgent, nowMs);
     try {
-      const answers = Promise.all([process.runState(), process.dirtyRateMiBps()]);
-      const [runState, dirtyRateMiBps] = await Promise.race([answers, tooLate()]);
-      return { ...use, consoleTail, guest, runState, dirtyRateMiBps: dirtyRateMiBps ?? 0 };
+      const arrival = phase === 'incoming' ? process.queryIncoming() : null;
+      const answers = Promise.all([process.runState(), process.dirtyRateMiBps(), arrival]);
+      const [runState, dirtyRateMiBps, incoming] = await Promise.race([answers, tooLate()]);
+      const isLoaded = incoming?.status === 'loaded';
+      return { ...use, consoleTail, guest, runState, isLoaded, dirtyRateMiBps: dirtyRateMiBps ?? 0 };
     } catch (error) {
       this.log.debug({ vmId }, `no figures this time: ${(error as Error).message}`);
       return { ...NO_FIGURES, ...use, consoleTail, guest };

@@ -12,6 +12,8 @@ export interface VmFigures {
   /** What the guest says of itself. */
   readonly guest: GuestReport | null;
   readonly runState: RunState | null;
+  /** Of a VM that arrives: all of it is here, and nothing runs yet. */
+  readonly isLoaded: boolean;
 }
 
 export const NO_FIGURES: VmFigures = {
@@ -21,6 +23,7 @@ export const NO_FIGURES: VmFigures = {
   consoleTail: '',
   guest: null,
   runState: null,
+  isLoaded: false,
 };
 
 /** A VM that its process has stopped for an error of a disk. */
@@ -48,7 +51,7 @@ export function describeEnd(end: VmEnd, asked: string | null): EndReport {
 
 /** Null: nothing of it is here, so nothing is told. */
 export function reportVm(record: VmRecord, figures: VmFigures): VmReport | null {
-  const status = statusOf(record, figures.runState);
+  const status = statusOf(record, figures);
   if (status === null) return null;
   const { cpuUsedCores, memoryUsedMiB, dirtyRateMiBps, consoleTail, guest } = figures;
   return {
@@ -65,7 +68,7 @@ export function reportVm(record: VmRecord, figures: VmFigures): VmReport | null 
   };
 }
 
-function statusOf(record: VmRecord, runState: RunState | null): VmReport['status'] | null {
+function statusOf(record: VmRecord, { runState, isLoaded }: VmFigures): VmReport['status'] | null {
   switch (record.phase) {
     case 'left':
     case 'gone':
@@ -75,6 +78,8 @@ function statusOf(record: VmRecord, runState: RunState | null): VmReport['status
     case 'running':
       if (record.leaving) return 'migrating';
       return runState?.status === 'paused' || isHeld(runState) ? 'paused' : 'up';
+    case 'incoming':
+      return isLoaded ? 'loaded' : 'incoming';
     default:
       return record.phase;
   }

@@ -89,16 +89,21 @@ export class VmOrders {
 
   /**
    * Ends a copy that does not own the VM any more, without grace and without a report. `toldAs`: what the controller
-   * judged; a copy that waited then and has arrived since is judged anew.
+   * judged; a copy that waited then and has been loaded or has arrived since is judged anew.
    */
   destroy(vmId: string, epoch: number, toldAs: VmReport['status']): Promise<void> {
     return this.vms.exclusively(vmId, async () => {
-      if (toldAs === 'incoming') await this.noteArrival(vmId);
+      const wasArriving = toldAs === 'incoming' || toldAs === 'loaded';
+      if (wasArriving) await this.noteArrival(vmId);
       const record = this.vms.record(vmId);
       if (!record || record.epoch !== epoch || record.phase === 'gone') return;
       const { phase } = record;
-      if (toldAs === 'incoming' && phase !== 'incoming') {
+      if (wasArriving && phase !== 'incoming') {
         this.log.info({ vmId, epoch, phase }, 'order to end a copy ignored: it has arrived since');
+        return;
+      }
+      if (toldAs === 'incoming' && (await this.transfers.isLoaded(vmId))) {
+        this.log.info({ vmId, epoch, phase }, 'order to end a copy ignored: it has been loaded since');
         return;
       }
       this.log.warn({ vmId, epoch, phase }, 'ending a copy that must not run here, as the controller says');

@@ -1,6 +1,6 @@
 /** What the agent keeps on disk of each VM: written before and after each step, so that it can go on after a crash. */
 import { z } from 'zod';
-import { Id, PreparedIncoming, StandardDevice, VmSpec } from '#contracts';
+import { Id, PreparedIncoming, StandardDevice, Timestamp, VmSpec } from '#contracts';
 
 const VmHandle = z.object({
   pid: z.int(),
@@ -15,7 +15,7 @@ const VmHandle = z.object({
 /**
  *     starting -> running -> stopping -> ended -> gone      ended: told in heartbeats until the controller knows it
  *     incoming -> running -> left -> gone                   left: it runs elsewhere; its process writes a checkpoint
- *                                                           gone: not here any more; kept, for its epoch
+ *                                                           gone: not here any more; kept for a day, for its epoch
  */
 const Phase = z.enum(['starting', 'running', 'stopping', 'incoming', 'left', 'ended', 'gone']);
 
@@ -33,6 +33,8 @@ export const VmRecord = z.object({
   /** It has never run: disks that are missing are made. */
   makeDisks: z.boolean().default(false),
   phase: Phase,
+  /** Since when it is `gone`. */
+  goneAt: Timestamp.nullable().default(null),
   process: VmHandle.nullable(),
   /** What a VM that arrives has beside what its definition says; absent for one that is started here: all there is. */
   devices: z.array(StandardDevice).optional(),

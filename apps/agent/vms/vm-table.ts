@@ -1,4 +1,5 @@
 /** The VMs of this host: their records on disk and the processes that belong to them. */
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { VmSpec } from '#contracts';
@@ -21,6 +22,8 @@ const LAUNCH_TIMEOUT_MS = 20_000;
 const ADOPT_TIMEOUT_MS = 3_000;
 /** When a process is tried again that runs, but did not answer. */
 const ADOPT_RETRY_MS = 2_000;
+/** How long a VM that is not here any more is known: longer than any order waits in a queue. */
+const GONE_KEPT_MS = 24 * 3_600_000;
 
 interface Folders {
   /** Where images are looked for, in this order. */
@@ -88,12 +91,32 @@ export class VmTable {
   }
 
   create(vmId: string, epoch: number, spec: VmSpec, change: Pick<VmRecord, 'phase'> & Partial<VmRecord>): void {
-    const blank = { process: null, incoming: null, leaving: null, end: null, makeDisks: false };
+    const blank = { process: null, incoming: null, leaving: null, end: null, makeDisks: false, goneAt: null };
     this.store.put(vmId, { ...blank, vmId, epoch, spec, ...change });
   }
 
   update(vmId: string, change: Partial<VmRecord>): void {
-    this.store.put(vmId, { ...this.store.get(vmId)!, ...change });
+    const goneAt = change.phase === 'gone' ? { goneAt: new Date().toISOString() } : {};
+    this.store.put(vmId, { ...this.store.get(vmId)!, ...goneAt, ...change });
+  }
+
+  /**
+   * Forgets VMs that have been gone for so long that no order of their time can come any more, with what they left in
+   * their folders. One that has a disk here stays known, for whoever looks where that comes from.
+   */
+  async forgetGone(nowMs: number): Promise<void> {
+    for (const { vmId } of this.records().filter(({ phase }) => phase === 'gone')) {
+      await this.exclusively(vmId, async () => {
+        const record = this.record(vmId);
+        if (record?.phase !== 'gone') return;
+        const { goneAt, spec } = record;
+        if (goneAt === null) return this.update(vmId, { phase: 'gone' }); // by an agent that did not write down when
+        if (nowMs - Date.parse(goneAt) < GONE_KEPT_MS || this.disks.areHere(vmId, spec.disks)) return;
+        await rm(this.placeOf(vmId).folder, { recursive: true, force: true });
+        this.store.remove(vmId);
+        this.log.info({ vmId, goneAt }, 'VM forgotten that left long ago');
+      });
+    }
   }
 
   /** After a start of the agent: finds the VMs' processes again, and brings what was interrupted to an end. */

@@ -130,6 +130,29 @@ export class VmTransfers {
     });
   }
 
+  /**
+   * Starts a copy that is loaded: its source has the VM no more. Does nothing for another epoch, or if it runs already.
+   * Rejects if its process refuses.
+   */
+  finish(vmId: string, epoch: number): Promise<void> {
+    return this.vms.exclusively(vmId, async () => {
+      const record = this.vms.record(vmId);
+      if (record?.phase !== 'incoming' || record.epoch !== epoch || !(await this.isLoaded(vmId))) return;
+      this.log.warn({ vmId, epoch }, 'starting a loaded copy whose source is gone, as the controller says');
+      await this.vms.processOf(vmId).finishIncoming();
+      await this.noteArrival(vmId);
+    });
+  }
+
+  /** Everything of the VM is here, and nothing runs yet; false if its process does not say so. */
+  async isLoaded(vmId: string): Promise<boolean> {
+    const figures = await this.vms
+      .process(vmId)
+      ?.queryIncoming()
+      .catch(() => null);
+    return figures?.status === 'loaded';
+  }
+
   /** Looks at all VMs that arrive: notes those that have, and throws away those that never will. Never throws. */
   async lookAtArrivals(): Promise<void> {
     const arriving = this.vms.records().filter(({ phase, vmId }) => phase === 'incoming' && this.vms.process(vmId));

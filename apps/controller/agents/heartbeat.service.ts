@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { Heartbeat, HeartbeatAnswer, MigrationReport, MigrationStep } from '#contracts';
+import { type Heartbeat, HeartbeatAnswer, type MigrationReport, type MigrationStep } from '#contracts';
 import { decide } from '#convergence';
 import { type Cluster, Database, type Host, type Repositories } from '#database';
 import { allows, hasEnded, MIGRATION_TRANSITIONS } from '#lifecycle';
@@ -11,11 +11,17 @@ import { Orders } from '../orders.js';
 import { hostAnswers } from '../power/operations.js';
 import { judgeCopy } from '../reconciler/decide.js';
 import { migrationFacts, Reconciler, type Settled, vmFacts } from '../reconciler/reconciler.js';
+import { HeartbeatOrder } from './heartbeat-order.js';
 import { Peers } from './peers.js';
+
+/** Who sent it waits for no answer any more. */
+const NO_NEWS = HeartbeatAnswer.parse({ forgetVms: [], forgetMigrations: [], destroyVms: [] });
 
 /** News from a host: stores it, acts on it at once, and tells the agent what it may forget or must end. */
 @Injectable()
 export class HeartbeatService {
+  private readonly order = new HeartbeatOrder();
+
   constructor(
     private readonly db: Database,
     private readonly reconciler: Reconciler,
@@ -26,8 +32,9 @@ export class HeartbeatService {
   ) {}
 
   async accept(hostId: string, beat: Heartbeat, now: Date): Promise<HeartbeatAnswer> {
-    const { answer, decided, steps, news } = await this.db.transaction(async (tx) => {
+    const accepted = await this.db.transaction(async (tx) => {
       const host = await tx.hosts.lock(hostId);
+      if (!this.order.accept(hostId, Date.parse(beat.sentAt))) return null;
       const cluster = await tx.clusters.get(host.clusterId);
       const weight = smoothingWeight(host.lastHeartbeatAt, now);
       await this.saveHost(tx, host, cluster, beat, weight, now);
@@ -48,11 +55,19 @@ export class HeartbeatService {
         (id) => settled.vms.get(id)?.hostId !== hostId && !beat.vms.some(({ vmId }) => vmId === id),
       );
       await tx.reports.forget(hostId, stale);
+      const finishVms = settled.finishing
+        .filter((copy) => copy.hostId === hostId)
+        .map(({ vmId, epoch }) => ({ vmId, epoch }));
       const forgetCheckpoints = await tx.vms.notToBeKept(beat.checkpoints.map(({ vmId }) => vmId));
       const { checkpointLimitMiB } = cluster;
-      const keeping = { forgetCheckpoints, checkpointLimitMiB };
-      return { answer: { ...copies, ...keeping, forgetMigrations }, decided: settled, steps: toTake, news: completed };
+      const told = { ...copies, finishVms, forgetMigrations, forgetCheckpoints, checkpointLimitMiB };
+      return { answer: told, decided: settled, steps: toTake, news: completed };
     });
+    if (!accepted) {
+      this.log.warn({ hostId, sentAt: beat.sentAt }, 'a heartbeat came after a later one: it says nothing any more');
+      return NO_NEWS;
+    }
+    const { answer, decided, steps, news } = accepted;
     for (const copy of answer.destroyVms)
       this.log.warn({ hostId, ...copy }, 'this copy owns nothing; its host is told to end it');
     await this.orders.follow(decided);

@@ -56,10 +56,14 @@ export type Decision =
   /** The row takes over a copy that it did not know of; its status is what the next decision makes of it. */
   | { readonly action: 'follow'; readonly hostId: string; readonly epoch: number; readonly reason: string }
   | { readonly action: 'complete_migration'; readonly to: 'up' | 'paused'; readonly reason: string }
+  /** A copy that is loaded owns the VM: its host is told to start it. */
+  | { readonly action: 'finish_migration'; readonly hostId: string; readonly epoch: number; readonly reason: string }
   | { readonly action: 'fail_migration'; readonly code: string; readonly reason: string }
   | { readonly action: 'order'; readonly job: 'start' | 'stop' | 'migrate'; readonly reason: string };
 
 const ALIVE: ReadonlySet<CopyFacts['status']> = new Set(['starting', 'up', 'paused', 'migrating', 'stopping']);
+/** It runs nothing, and may be all that is left of the VM if it is `loaded`. */
+const ARRIVING: ReadonlySet<CopyFacts['status']> = new Set(['incoming', 'loaded']);
 
 /** After how many milliseconds without the expected news what is done. */
 export const PATIENCE = {
@@ -93,7 +97,7 @@ export function decide(situation: Situation, now: number): Decision | null {
     const reason = `found running on ${host(owner.hostId).name}`;
     return { action: 'follow', hostId: owner.hostId, epoch: owner.epoch, reason };
   }
-  const trouble = migration && decideMigration(migration, host, now);
+  const trouble = migration && decideMigration(migration, situation, now);
   if (trouble) return trouble;
   if (owner?.hostId === vm.hostId) return decideAlive(vm, owner.status, migration, now);
   return decideGone(situation, vm.hostId, now);
@@ -150,8 +154,9 @@ function decideGone({ vm, copies, host, migration }: Situation, hostId: string, 
   const absentMs = ({ lastHeartbeatAt, statusSince }: HostFacts) =>
     lastHeartbeatAt - Math.max(last?.seenAt ?? 0, vm.statusSince, statusSince);
   // It has just arrived, and the destination's next heartbeat says so.
-  if (last?.status === 'incoming' && isPresent(last, home)) return null;
+  if (last && ARRIVING.has(last.status) && isPresent(last, home)) return null;
   if (migration) {
+    if (loadedCopy(migration, copies, host)) return null; // it ends when its source has told, or is known to have forgotten
     const destination = host(migration.destinationHostId);
     if (absentMs(home) < PATIENCE.absentMs) return null;
     if (!answers(destination)) return unknown(vm, `it left ${home.name}, and ${destination.name} does not answer`);
@@ -184,20 +189,49 @@ const down = (reason: string, exitCode: number | null = null): Decision => ({
 const unknown = (vm: VmFacts, reason: string): Decision | null =>
   vm.status === 'unknown' ? null : { action: 'set_status', to: 'unknown', reason };
 
+/** The destination has everything of the VM. Until the source has told, nobody knows whether it has let go of it. */
+const loadedCopy = (
+  { destinationHostId, epoch }: MigrationFacts,
+  copies: readonly CopyFacts[],
+  host: (id: string) => HostFacts,
+): CopyFacts | undefined =>
+  copies.find(
+    (copy) =>
+      copy.hostId === destinationHostId &&
+      copy.epoch === epoch &&
+      copy.status === 'loaded' &&
+      isPresent(copy, host(destinationHostId)),
+  );
+
 /** Whether a migration has to be ordered again or given up. A copy that runs at the destination was looked at before. */
-function decideMigration(migration: MigrationFacts, host: (id: string) => HostFacts, now: number): Decision | null {
+function decideMigration(
+  migration: MigrationFacts,
+  { vm, copies, host }: Pick<Situation, 'vm' | 'copies' | 'host'>,
+  now: number,
+): Decision | null {
   const source = host(migration.sourceHostId);
+  const loaded = loadedCopy(migration, copies, host);
+  const isAtSource = copies.some(
+    ({ hostId, epoch, seenAt }) =>
+      hostId === migration.sourceHostId && epoch >= vm.epoch && seenAt >= source.lastHeartbeatAt,
+  );
   const waited = now - Math.max(migration.statusSince, source.statusSince);
   const fail = (code: string, reason: string): Decision => ({ action: 'fail_migration', code, reason });
-  if (migration.reportedAt === null) {
+  if (loaded && !answers(source)) return null; // it may run there, and may not: the copy is kept until it tells
+  if (migration.reportedAt === null && !loaded) {
     if (waited > PATIENCE.beginMs)
       return fail('not_started', `${source.name} did not begin it within ${PATIENCE.beginMs / 1000} s`);
     if (!answers(source) || waited < PATIENCE.orderMs) return null;
     return { action: 'order', job: 'migrate', reason: `${source.name} does not mention it` };
   }
   if (answers(source)) {
-    const silent = source.lastHeartbeatAt - Math.max(migration.reportedAt, source.statusSince);
-    return silent > PATIENCE.forgottenMs ? fail('forgotten', `${source.name} knows nothing of it any more`) : null;
+    const silent = source.lastHeartbeatAt - Math.max(migration.reportedAt ?? 0, source.statusSince);
+    if (silent <= PATIENCE.forgottenMs) return null;
+    const reason = `${source.name} knows nothing of it any more`;
+    if (!loaded || isAtSource) return fail('forgotten', reason);
+    const { hostId, epoch } = loaded;
+    const kept = `${reason}, nor of the VM; ${host(hostId).name} has all of it`;
+    return { action: 'finish_migration', hostId, epoch, reason: kept };
   }
   const deadline = migration.createdAt + migration.timeoutSeconds * 1000 + PATIENCE.overtimeMs;
   return now > deadline ? fail('source_lost', `${source.name} has not answered since it began`) : null;
@@ -209,11 +243,11 @@ export function judgeCopy(
   vm: VmFacts | null,
   migration: Pick<MigrationFacts, 'epoch' | 'destinationHostId'> | null,
 ): 'keep' | 'forget' | 'destroy' {
-  const ended = !ALIVE.has(copy.status) && copy.status !== 'incoming';
+  const ended = !ALIVE.has(copy.status) && !ARRIVING.has(copy.status);
   if (!vm) return ended ? 'forget' : 'destroy';
   if (ended) return vm.epoch > copy.epoch || vm.hostId !== copy.hostId ? 'forget' : 'keep';
   if (copy.epoch < vm.epoch) return 'destroy';
-  if (copy.status !== 'incoming') return 'keep';
+  if (!ARRIVING.has(copy.status)) return 'keep';
   const isOwner = vm.epoch === copy.epoch && vm.hostId === copy.hostId;
   const isAwaited = migration?.epoch === copy.epoch && migration.destinationHostId === copy.hostId;
   return isOwner || isAwaited ? 'keep' : 'destroy';

@@ -13,6 +13,8 @@ const MAX_STEPS = 5;
 export interface Settled {
   readonly orders: Order[];
   readonly withdrawn: Order[];
+  /** Loaded copies that their hosts are to start. */
+  readonly finishing: { readonly vmId: string; readonly hostId: string; readonly epoch: number }[];
   readonly vms: Map<string, Vm>;
   readonly migrations: Map<string, Migration>;
 }
@@ -39,7 +41,7 @@ export class Reconciler {
     const vmIds = vms.map(({ id }) => id);
     const reports = await tx.reports.ofVms(vmIds);
     const migrations = await tx.migrations.activeOfVms(vmIds);
-    const settled: Settled = { orders: [], withdrawn: [], vms: new Map(), migrations: new Map() };
+    const settled: Settled = { orders: [], withdrawn: [], finishing: [], vms: new Map(), migrations: new Map() };
     const hostIds = [
       ...vms.flatMap(({ hostId }) => hostId ?? []),
       ...reports.map(({ hostId }) => hostId),
@@ -59,6 +61,11 @@ export class Reconciler {
         const decision = decide(situation, now.getTime());
         if (!decision) break;
         this.log.info({ vmId: vm.id, vm: vm.name, migrationId: migration?.id, ...decision }, 'reconciled');
+        if (decision.action === 'finish_migration') {
+          const { hostId, epoch } = decision;
+          settled.finishing.push({ vmId: vm.id, hostId, epoch });
+          break; // its effect shows in later reports
+        }
         // A start that is given up must not be carried out later: the VM may run elsewhere by then.
         if (decision.action === 'set_status' && decision.to === 'down' && vm.status === 'starting')
           settled.withdrawn.push(startOrder(vm));
@@ -79,7 +86,7 @@ export class Reconciler {
   /** The one place where decisions become effects. */
   private async perform(
     tx: Repositories,
-    decision: Decision,
+    decision: Exclude<Decision, { action: 'finish_migration' }>,
     vm: Vm,
     migration: Migration | null,
     now: Date,

@@ -1,0 +1,3 @@
+import { testWholeMatrix } from '../engine-tests.js';
+
+testWholeMatrix('compression');
