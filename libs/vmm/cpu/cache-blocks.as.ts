@@ -2,7 +2,7 @@
  * Cache-block operations (Zicbom, Zicboz; Unprivileged spec, chapter "CMO"). The machine has no caches, so managing a
  * block does nothing, once it is known that it may be done; zeroing one is a store of 64 bytes.
  */
-import { MANAGE, NO_ADDRESS, WRITE, accessFault, inRam, isPermitted, translate, writableRam } from './mmu.as';
+import { MANAGE, NO_ADDRESS, WRITE, accessFault, cacheWrite, inRam, isPermitted, translate } from './mmu.as';
 import { CBCFE, CBIE, CBZE, MACHINE_MODE, USER, privilege } from './privilege.as';
 import { slot, x } from './registers.as';
 import { MENVCFG, SENVCFG } from './slots';
@@ -26,7 +26,7 @@ export function executeCacheBlock(insn: u32): bool {
   if (pa == NO_ADDRESS) return true;
   const block = pa & ~((BLOCK - 1) as u64);
   if (!inRam(pa) || !isPermitted(block, BLOCK, access)) accessFault(va, access);
-  else if (operation == ZERO) memory.fill(writableRam(block), 0, BLOCK);
+  else if (operation == ZERO) memory.fill(cacheWrite(va & ~((BLOCK - 1) as u64), block), 0, BLOCK);
   return true;
 }
 

@@ -263,6 +263,8 @@ export function interpret(left: i32): i32 {
           const number: u32 = load<u16>(decoded + placeOf(at));
           if (!number) return leaveAt(base, page, at, stop);
           next = numbered(decoded, number);
+          // A loop that was entered in its middle goes back here, and nowhere else, by the order of what was decoded.
+          if (next < at && hasTranslated(page + (placeOf(at) as u64))) return leaveAt(base, page, at, stop);
           stop += next - at;
           continue;
         }

@@ -1,7 +1,7 @@
 /**
  * Where translated code joins the run loop. `run` calls `enter` wherever it begins anew. The inner loop asks
- * `hasTranslated` at every jump or branch that goes back or to another page, so once in each round of a loop of guest
- * code, and leaves if it is true; so that must call nothing.
+ * `hasTranslated` wherever it goes to another page or back, by the order in which instructions were decoded, so at least
+ * once in each round of a loop of guest code, and leaves if it is true; so that must call nothing.
  *
  * Whether there is code for an address is remembered by virtual address and privilege mode (T_JUMPS), as long as
  * translation and code stay as they are: a flush of the TLBs or a change of code makes a new generation, in which no

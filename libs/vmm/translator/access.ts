@@ -4,7 +4,18 @@
  * (a page fault, a device, a page that is written for the first time since the dirty log was read, code that is
  * overwritten). So translated code calls nothing, and V8 can keep guest registers in machine registers across accesses.
  */
-import { H_RESERVATION, H_RESERVED_VALUE, H_TLB_READ, H_TLB_WRITE, TLB_FOLD, TLB_MASK, TLB_SHIFT } from '../layout.js';
+import { MENVCFG, SENVCFG } from '../cpu/slots.js';
+import {
+  H_CSR,
+  H_PRIV,
+  H_RESERVATION,
+  H_RESERVED_VALUE,
+  H_TLB_READ,
+  H_TLB_WRITE,
+  TLB_FOLD,
+  TLB_MASK,
+  TLB_SHIFT,
+} from '../layout.js';
 import { EXIT_INTERPRET, type Frame, type Place } from './frame.js';
 import type { Action, AtomicOperation, Width } from './instruction.js';
 import type { AtomicAccess, MemoryAccess } from './wasm/opcodes.js';
@@ -36,6 +47,10 @@ const ATOMICS: Record<Exclude<AtomicOperation, 'lr' | 'sc'>, Record<4 | 8, Atomi
 const TLB_ADDEND = 8;
 const PAGE_MASK = -4096;
 
+/** menvcfg and senvcfg: CBO.ZERO may be executed in less privileged modes (cpu/privilege). */
+const CBZE = 1 << 7;
+const BLOCK_BYTES = 64;
+
 /** Reservation of an LR that none matches, as in cpu/trap. */
 const NO_RESERVATION = -1;
 /** In a reservation, beside the host address: it is one of 8 bytes. */
@@ -51,6 +66,30 @@ export function store(frame: Frame, { width, rs1, rs2, immediate }: Of<'store'>,
   pushHostAddress(frame, H_TLB_WRITE, rs1, immediate, width, place);
   frame.get(rs2);
   frame.code.memory(STORES[width]);
+}
+
+/** CBO.ZERO, which Linux clears pages with. M-mode without menvcfg.CBZE, which may execute it too, is left to the interpreter. */
+export function zeroBlock(frame: Frame, { rs1 }: Of<'zeroBlock'>, place: Place): void {
+  const { code, hart } = frame;
+  frame.leaveIf(place, EXIT_INTERPRET, () => {
+    code
+      .get(hart)
+      .memory('i64.load', H_CSR + 8 * SENVCFG)
+      .i64(-1)
+      .get(hart)
+      .memory('i32.load', H_PRIV);
+    code.op('i32.eqz', 'select'); // senvcfg counts in U-mode
+    code
+      .get(hart)
+      .memory('i64.load', H_CSR + 8 * MENVCFG)
+      .op('i64.and')
+      .i64(CBZE)
+      .op('i64.and', 'i64.eqz');
+  });
+  const host = frame.scratch('host', 'i32');
+  pushHostAddress(frame, H_TLB_WRITE, rs1, 0, 1, place);
+  code.i32(-BLOCK_BYTES).op('i32.and').set(host);
+  for (let offset = 0; offset < BLOCK_BYTES; offset += 8) code.get(host).i64(0).memory('i64.store', offset);
 }
 
 export function atomic(frame: Frame, action: Of<'atomic'>, place: Place): void {

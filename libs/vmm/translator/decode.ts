@@ -54,6 +54,9 @@ const ATOMICS: ReadonlyMap<number, AtomicOperation> = new Map([
   [12, 'amoand'],
 ]);
 
+/** Bits 20 to 31 of MISC-MEM with funct3 2. The other cache-block operations are rare. */
+const CBO_ZERO = 4;
+
 const INTERPRET: Action = { kind: 'interpret' };
 
 /** What an instruction does, `interpret` for everything that is not translated. */
@@ -91,6 +94,7 @@ export function decode(insn: number): Action {
     case OPCODE.jalr:
       return funct3 === 0 ? { kind: 'jumpRegister', rd, rs1, immediate: insn >> 20 } : INTERPRET;
     case OPCODE.miscMem:
+      if (funct3 === 2 && rd === 0 && insn >>> 20 === CBO_ZERO) return { kind: 'zeroBlock', rs1 };
       return funct3 === 0 ? { kind: 'fence' } : INTERPRET;
     case OPCODE.amo:
       return decodeAtomic(insn >>> 27, funct3, rd, rs1, rs2);

@@ -1,5 +1,5 @@
 /** The code of a region: its blocks, placed in the loops and blocks that structure.ts gives them. */
-import { atomic, load, store } from './access.js';
+import { atomic, load, store, zeroBlock } from './access.js';
 import { compare, compute } from './compute.js';
 import { analyse } from './control-flow.js';
 import { FloatCode } from './float.js';
@@ -149,6 +149,8 @@ class Emitter {
         return store(frame, instruction, place);
       case 'atomic':
         return atomic(frame, instruction, place);
+      case 'zeroBlock':
+        return zeroBlock(frame, instruction, place);
       case 'fence':
         frame.code.fence();
         return;

@@ -24,6 +24,8 @@ export type Action =
   | Readonly<{ kind: 'store'; width: Width; rs1: number; rs2: number; immediate: number }>
   | Readonly<{ kind: 'atomic'; operation: AtomicOperation; width: 4 | 8; rd: number; rs1: number; rs2: number }>
   | Readonly<{ kind: 'fence' }>
+  /** CBO.ZERO: clears the block of 64 bytes around an address. */
+  | Readonly<{ kind: 'zeroBlock'; rs1: number }>
   | Readonly<{ kind: 'branch'; condition: Condition; rs1: number; rs2: number; immediate: number }>
   /** JAL. */
   | Readonly<{ kind: 'jump'; rd: number; immediate: number }>
@@ -50,6 +52,7 @@ export function registersRead(action: Action): number {
     case 'computeImmediate':
     case 'load':
     case 'jumpRegister':
+    case 'zeroBlock':
     case 'floatLoad':
     case 'floatStore':
     case 'floatFromInteger':

@@ -10,7 +10,7 @@ import { translatedRegions } from '../../../libs/vmm/translator/requests.js';
 import type { TranslatedModule } from '../../../libs/vmm/translator/translator.js';
 import { ModuleBuilder } from '../../../libs/vmm/translator/wasm/module.js';
 import { Random } from '../../random.js';
-import { CSRS, FENCE_I, MRET, b, csrw, i, jal, s, sfence } from '../assembler.js';
+import { CSRS, FENCE_I, MRET, b, cbo, csrw, i, jal, s, sfence } from '../assembler.js';
 import { TestMachine } from '../machine.js';
 import { randomProgram } from './random-code.js';
 
@@ -228,4 +228,70 @@ test('a hart whose table is full forgets all translated code and takes it up aga
   warm(machine);
   expect(translatedRegions(memory, 0)).toBe(after + before);
   expect(machine.hart.x(a0)).toBe(1n);
+});
+
+test('a loop that is entered in its middle becomes warm like any other', () => {
+  const machine = new TestMachine();
+  machine.translateAfter(3);
+  // j middle; head: addi a0, a0, 1; middle: addi t1, t1, 1; bne t0, t1, head
+  machine.load([jal(0, 8), i('addi', a0, a0, 1), i('addi', t1, t1, 1), b('bne', t0, t1, -8), jal(0, 0)]);
+  machine.hart.setX(t0, -1n);
+  machine.hart.pc = BigInt(RAM_BASE);
+  machine.hart.run(3_000);
+  expect(translatedRegions(new GuestMemory(machine.memory), 0)).toBe(1);
+  machine.hart.run(3_000);
+  const rounds = machine.hart.x(t1);
+  expect([rounds, machine.hart.x(a0)]).toEqual([2_000n, 2_000n]);
+});
+
+describe('cbo.zero in a warm loop', () => {
+  const CBZE = 1n << 7n;
+  const DATA = RAM_BASE + 0x1_2000;
+  const END = DATA + 0x1000;
+
+  /** Clears DATA to END block by block, over and over, from addresses in the middle of blocks. */
+  function clearing(mode: 'U' | 'S' | 'M', menvcfg: bigint, senvcfg: bigint): TestMachine {
+    const machine = new TestMachine();
+    const { hart } = machine;
+    machine.load([
+      i('addi', t0, a0, 0),
+      cbo('cbo.zero', t0),
+      i('addi', t0, t0, 64),
+      b('bltu', t0, t1, -8),
+      jal(0, -16),
+    ]);
+    machine.load([MRET], FUNCTION);
+    hart.setX(a0, BigInt(DATA) + 8n);
+    hart.setX(t1, BigInt(END));
+    hart.setCsr(CSRS.mtvec, BigInt(FUNCTION) + 0x100n);
+    hart.setCsr(CSRS.menvcfg, menvcfg);
+    hart.setCsr(CSRS.senvcfg, senvcfg);
+    hart.setCsr(CSRS.mstatus, { U: 0n, S: 1n, M: 3n }[mode] << 11n);
+    hart.setCsr(CSRS.mepc, BigInt(RAM_BASE));
+    hart.pc = BigInt(FUNCTION);
+    hart.run(1);
+    return machine;
+  }
+
+  it.each([
+    ['M', 0n, 0n, true],
+    ['M', CBZE, 0n, true],
+    ['S', CBZE, 0n, true],
+    ['S', 0n, CBZE, false],
+    ['U', CBZE, CBZE, true],
+    ['U', CBZE, 0n, false],
+    ['U', 0n, CBZE, false],
+  ] as const)('in %s-mode, menvcfg %i, senvcfg %i: allowed is %s', (mode, menvcfg, senvcfg, allowed) => {
+    // Allowed until it is translated, then as it says: what is illegal would never become warm.
+    const machine = clearing(mode, CBZE, CBZE);
+    machine.translateAfter(1);
+    machine.hart.run(1000);
+    for (let at = DATA; at < END + 64; at += 8) machine.write64(at, BigInt(at));
+    machine.hart.setCsr(CSRS.menvcfg, menvcfg);
+    machine.hart.setCsr(CSRS.senvcfg, senvcfg);
+    machine.hart.run(1000);
+    const cleared = Array.from({ length: 0x1040 / 8 }, (_, n) => machine.read64(DATA + 8 * n));
+    expect(cleared).toEqual(cleared.map((_, n) => (allowed && DATA + 8 * n < END ? 0n : BigInt(DATA + 8 * n))));
+    expect(machine.hart.pc === BigInt(FUNCTION) + 0x100n || machine.hart.csr(CSRS.mcause) === 2n).toBe(!allowed);
+  });
 });
