@@ -65,9 +65,15 @@ export class Arrival {
     return new Promise((resolve, reject) => this.finishers.push({ resolve, reject }));
   }
 
-  /** Listens for a source that comes back in post-copy. Resolves when it does; rejects with a QmpError if it cannot. */
+  /**
+   * Listens for a source that comes back in post-copy; connections that seem to be there are given up, for whoever asks
+   * knows better. Resolves when it does; rejects with a QmpError if it cannot.
+   */
   recover(address: MigrationAddress): Promise<void> {
-    if (!this.isPaused) return Promise.reject(new QmpError(`there is no pause to recover from: ${this.status}`));
+    const { status, missingPages } = this.figures;
+    const isConnected = status === 'postcopy' || (status === 'loaded' && missingPages > 0 && !this.isPaused);
+    if (isConnected) this.thread.tell({ kind: 'pause' });
+    else if (!this.isPaused) return Promise.reject(new QmpError(`there is no pause to recover from: ${this.status}`));
     this.thread.tell({ kind: 'recover', address });
     return new Promise((resolve, reject) => this.recoverers.push({ resolve, reject }));
   }

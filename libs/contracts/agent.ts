@@ -190,6 +190,8 @@ export type PreparedIncoming = z.infer<typeof PreparedIncoming>;
 export const IncomingState = z.object({
   /** `running`: perhaps without all of its memory yet. */
   status: z.enum(['waiting', 'loaded', 'running', 'gone']),
+  /** Running, with all of its memory: the source is needed no more. */
+  isComplete: z.boolean().default(false),
   message: z.string(),
 });
 export type IncomingState = z.infer<typeof IncomingState>;

@@ -198,6 +198,8 @@ export interface OutgoingFigures {
  */
 export interface IncomingFigures {
   readonly status: 'waiting' | 'loaded' | 'running' | 'failed';
+  /** Running, and no page is still to come. */
+  readonly isComplete: boolean;
   readonly message: string;
 }
 

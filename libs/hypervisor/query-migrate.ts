@@ -97,11 +97,14 @@ const partsOf = ({ stopMs, finalSyncMs, finalPagesMs, deviceStateMs, loadMs, res
 /** The arriving side: a run state other than inmigrate means that the guest has been handed over. */
 export function incomingFigures({ status }: RunState, answer: QueryMigrate): IncomingFigures {
   const own = answer['x-drover-incoming'];
-  if (status === 'running' || status === 'paused') return { status: 'running', message: `the guest is ${status}` };
+  if (status === 'running' || status === 'paused') {
+    const isComplete = own === undefined || own.status === 'running';
+    return { status: 'running', isComplete, message: `the guest is ${status}` };
+  }
   if (own?.status === 'failed' || answer.status === 'failed')
-    return { status: 'failed', message: own?.error?.message ?? answer['error-desc'] ?? 'the migration failed' };
-  if (own?.status === 'loaded') return { status: 'loaded', message: 'everything is here' };
-  return { status: 'waiting', message: `the process is ${status}` };
+    return notRunning('failed', own?.error?.message ?? answer['error-desc'] ?? 'the migration failed');
+  if (own?.status === 'loaded') return notRunning('loaded', 'everything is here');
+  return notRunning('waiting', `the process is ${status}`);
 }
 
 /**
@@ -109,11 +112,18 @@ export function incomingFigures({ status }: RunState, answer: QueryMigrate): Inc
  * be in any state after that.
  */
 export function qemuIncomingFigures({ status }: RunState, answer: QueryMigrate): IncomingFigures {
-  if (answer.status === 'failed') return { status: 'failed', message: answer['error-desc'] ?? 'the migration failed' };
-  if (status === 'inmigrate') return { status: 'waiting', message: `the migration is ${answer.status ?? 'awaited'}` };
-  if (status === 'paused') return { status: 'loaded', message: 'everything is here' };
-  return { status: 'running', message: `the guest is ${status}` };
+  if (answer.status === 'failed') return notRunning('failed', answer['error-desc'] ?? 'the migration failed');
+  if (status === 'inmigrate') return notRunning('waiting', `the migration is ${answer.status ?? 'awaited'}`);
+  if (status === 'paused') return notRunning('loaded', 'everything is here');
+  const isComplete = !(answer.status ?? '').startsWith('postcopy');
+  return { status: 'running', isComplete, message: `the guest is ${status}` };
 }
+
+const notRunning = (status: Exclude<IncomingFigures['status'], 'running'>, message: string): IncomingFigures => ({
+  status,
+  isComplete: false,
+  message,
+});
 
 /** The port at which a process waits. Throws if it waits nowhere. */
 export function listeningPort(answer: QueryMigrate): number {

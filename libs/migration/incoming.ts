@@ -55,6 +55,7 @@ export class IncomingMigration {
   private readonly smallLanes = new SmallLanes();
   /** Takes the second connection, while one is due. */
   private onJoin: ((urgent: Connection) => void) | null = null;
+  private main: Connection | null = null;
   private urgent: Connection | null = null;
   private pageReceivers: PageReceivers | null = null;
   private postcopy: PostcopyDestination | null = null;
@@ -129,9 +130,15 @@ export class IncomingMigration {
     this.postcopy?.request(pages);
   }
 
-  /** Gives the connections of post-copy up, to be opened anew. Throws if there are none. */
+  /**
+   * Gives the connections of post-copy up, to be opened anew; also before COMMIT has come, whose place the source's return
+   * takes. Throws if there are none.
+   */
   pause(): void {
-    if (!this.postcopy?.pause()) throw notInPostcopy('pause', this.current.status);
+    const { status, isConnected } = this.current;
+    if (this.postcopy?.pause()) return;
+    if (!this.postcopy || status !== 'loaded' || !isConnected) throw notInPostcopy('pause', status);
+    this.main!.fail(new MigrationError('paused', 'paused by request'));
   }
 
   /** Waits no longer for pages that stayed at the source: the guest is lost. Throws unless post-copy is paused. */
@@ -171,6 +178,7 @@ export class IncomingMigration {
 
   private async serve(connection: Connection, hello: Messages['HELLO']): Promise<IncomingOutcome> {
     const { codec, machine } = this.options;
+    this.main = connection;
     try {
       await this.take(connection, hello);
       return { kind: 'running' };

@@ -283,6 +283,19 @@ describe('a guest that runs at the destination before its memory is there', () =
   });
 
   test('is lost with its source', () => {
+    // The destination has everything, and its word of that was lost: whatever the source thinks, the guest is not.
+    const complete = { kind: 'running', isComplete: true, message: '' } as const;
+    const lost = { status: 'failed', code: 'destination_lost', message: 'm' } as const;
+    for (const migration of [paused, lost]) {
+      expect(nextStep(inPhase('postcopy'), { ...seen({ migration }), destination: complete })).toMatchObject({
+        action: 'enter',
+        phase: 'confirm',
+      });
+    }
+    expect(nextStep(inPhase('postcopy'), { ...seen({ migration: lost }), destination: running })).toMatchObject({
+      action: 'end_left',
+      error: { code: 'destination_lost' },
+    });
     expect(nextStep(inPhase('postcopy'), seen({ isAlive: false }))).toMatchObject({
       action: 'end_left',
       error: { code: 'source_died' },

@@ -11,11 +11,11 @@ const MIB = 2 ** 20;
 const POLL_MS = 20;
 const MOST_MS = 120_000;
 /** How long either end waits for the other, in a migration that is harmed. */
-const IMPATIENT = { 'x-drover-answer-timeout': 1, 'x-drover-recover-timeout': 10 };
+const IMPATIENT = { 'x-drover-answer-timeout': 1, 'x-drover-recover-timeout': 20 };
 const PATIENT = { 'x-drover-answer-timeout': 60, 'x-drover-recover-timeout': 600 };
-/** Never fits: passes go on. */
-const ENDLESS = { 'downtime-limit': 0 };
-const SOON = { 'downtime-limit': 5000 };
+/** Never fits: passes go on, and each takes a while. */
+const ENDLESS = { 'downtime-limit': 0, 'max-bandwidth': 64 * MIB };
+const SOON = { 'downtime-limit': 5000, 'max-bandwidth': 0 };
 
 /** Where the guest is in the end, and what the ends say of the migration. */
 export interface Ending {
@@ -124,6 +124,7 @@ class HarmedMove {
     const ask = (to: Vmm, command: string) => to.qmp.execute(command).catch(() => undefined);
     switch (here?.status) {
       case 'failed': {
+        if (there?.status === 'completed') return ending('at the destination'); // its last word was lost
         const isHere = here.runState === 'running';
         expect(here.error, 'the source says why').toMatchObject({
           code: expect.any(String),
@@ -143,11 +144,13 @@ class HarmedMove {
         if (there.incoming?.status === 'loaded') await ask(destination, 'x-drover-migrate-finish');
         return there.status === 'completed' && there.runState === 'running' ? ending('at the destination') : null;
       case 'postcopy-active':
+        if (there?.incoming?.status === 'loaded') await ask(destination, 'x-drover-migrate-finish');
         if (pausesFirst && this.recoveries === 0 && there?.status === 'postcopy-active')
           await ask(source, 'migrate-pause');
         return null;
       case 'postcopy-paused':
-        if (there?.status === 'postcopy-paused') await this.recover();
+        if (there?.status === 'completed') return ending('at the destination'); // its last word was lost
+        if (there) await this.recover();
         return null;
       case undefined:
         return here === null ? this.withoutSource(there, ending) : null;

@@ -58,6 +58,7 @@ describe('query-migrate', () => {
       bandwidthMiBps: 1e8 / 2 ** 20, // 800 million bits are 100 million bytes
       dirtyRateMiBps: 2,
       iteration: 3,
+      savedPages: 0,
       expectedDowntimeMs: 30,
       iterations: [],
       downtimeMs: 21,
@@ -91,8 +92,9 @@ describe('query-migrate', () => {
     expect(at('inmigrate', 'waiting').status).toBe('waiting');
     expect(at('inmigrate', 'active').status).toBe('waiting');
     expect(at('inmigrate', 'loaded').status).toBe('loaded');
-    expect(at('inmigrate', 'failed', 'torn')).toEqual({ status: 'failed', message: 'torn' });
-    expect(at('running', 'running').status).toBe('running');
+    expect(at('inmigrate', 'failed', 'torn')).toMatchObject({ status: 'failed', message: 'torn' });
+    expect(at('running', 'running')).toMatchObject({ status: 'running', isComplete: true });
+    expect(at('running', 'postcopy_paused')).toMatchObject({ status: 'running', isComplete: false });
     expect(at('paused', 'running').status).toBe('running');
   });
 

@@ -53,17 +53,19 @@ export class IncomingMigrations {
 
   async state(migrationId: string, ticket: string): Promise<IncomingState> {
     const record = this.find(migrationId, ticket);
-    if (await this.transfers.noteArrival(record.vmId)) return { status: 'running', message: '' };
+    const hasArrived = await this.transfers.noteArrival(record.vmId);
     const process = this.vms.process(record.vmId);
     const { phase, end } = this.vms.record(record.vmId)!;
-    if (phase === 'incoming' && process) {
-      const { status, message } = await process.queryIncoming();
-      return { status: status === 'failed' ? 'gone' : status, message };
+    if ((hasArrived || phase === 'incoming') && process) {
+      const { status, isComplete, message } = await process.queryIncoming();
+      if (hasArrived) return { status: 'running', isComplete, message };
+      return { status: status === 'failed' ? 'gone' : status, isComplete, message };
     }
     if (phase === 'incoming') throw new VmRefusal('not_ready', 'its process does not answer now');
     // A guest that ended after it had arrived has been here all the same.
     const hasRun = phase === 'stopping' || phase === 'ended';
-    return { status: hasRun ? 'running' : 'gone', message: end?.message ?? 'nothing of the VM is here' };
+    const message = end?.message ?? 'nothing of the VM is here';
+    return { status: hasRun ? 'running' : 'gone', isComplete: false, message };
   }
 
   /** The source will never run the VM again: sees to it that it runs here if everything is here. */

@@ -19,7 +19,12 @@ export type DestinationAnswer =
   | ({ readonly kind: 'prepared' } & PreparedIncoming)
   | { readonly kind: 'refused'; readonly code: string; readonly message: string }
   | { readonly kind: 'unreachable'; readonly message: string }
-  | { readonly kind: 'waiting' | 'loaded' | 'running' | 'gone'; readonly message: string };
+  | {
+      readonly kind: 'waiting' | 'loaded' | 'running' | 'gone';
+      /** Running, with all of its memory. */
+      readonly isComplete?: boolean;
+      readonly message: string;
+    };
 
 /** Of a VM that has left; `over`: it is written, or cannot be, or nobody wants it. */
 export type CheckpointState = 'wanted' | 'writing' | 'over';
@@ -227,6 +232,8 @@ function postcopyStep({ paused }: MigrationRecord, { source, destination, nowMs 
       'the VM ended at the source while pages of it were missing at the destination',
     );
   const { migration } = source;
+  if (destination.kind === 'running' && destination.isComplete && isWithoutConnection(migration))
+    return { action: 'enter', phase: 'confirm', reason: 'all pages are there, though its last word was lost' };
   switch (migration.status) {
     case 'completed':
       return { action: 'enter', phase: migration.isConfirmed ? 'confirm' : 'finish', reason: 'all pages are there' };
@@ -244,6 +251,8 @@ function postcopyStep({ paused }: MigrationRecord, { source, destination, nowMs 
       return { action: 'ask_finish', reason: 'the guest is to run at the destination' };
   }
 }
+
+const isWithoutConnection = ({ status }: SourceMigration) => status === 'postcopy_paused' || status === 'failed';
 
 function finishStep({ destination }: Facts): Step {
   switch (destination.kind) {

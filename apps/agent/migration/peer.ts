@@ -94,6 +94,6 @@ export class DestinationPeer {
 }
 
 function stateAnswer(answer: unknown): DestinationAnswer {
-  const { status, message } = IncomingState.parse(answer);
-  return { kind: status, message };
+  const { status, ...rest } = IncomingState.parse(answer);
+  return { kind: status, ...rest };
 }
