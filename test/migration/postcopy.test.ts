@@ -199,6 +199,25 @@ test('a COMMIT that never arrived: the source that comes back proves that it let
   expect(ramHash(migration.to.memory)).toBe(migration.from.hashesAtStop[0]);
 });
 
+test('the same while the connection seems to be there: told to pause, the destination lets the source come back', async () => {
+  const migration = new Postcopy(filledMachine());
+  let isSilent = false;
+  migration.from.letGo = () => {
+    isSilent = true;
+  };
+  migration.tamper = { main: (chunk) => (isSilent ? new Uint8Array(0) : chunk) };
+  migration.source.startPostcopy();
+  const run = migration.source.run();
+  await vi.waitFor(() => expect(migration.source.figures.status).toBe('postcopy-active'), EVENTUALLY);
+  expect(migration.destination.figures).toMatchObject({ status: 'loaded', isConnected: true });
+  migration.tamper = {};
+  migration.destination.pause();
+  expect(await migration.resume()).toBe(true);
+  expect(await run).toMatchObject({ status: 'completed', confirmed: true });
+  await vi.waitFor(() => expect(migration.outcome).toEqual({ kind: 'running' }), EVENTUALLY);
+  expect(ramHash(migration.to.memory)).toBe(migration.from.hashesAtStop[0]);
+});
+
 test('a pause that lasts too long is the end: lost at both sides, and the source does not go on', async () => {
   const migration = new Postcopy(filledMachine(), { recoverMs: 50, parameters: { maxPostcopyBandwidth: 1000 } });
   migration.source.startPostcopy();
