@@ -8,6 +8,7 @@ import { ganetiCommand } from './commands/ganeti.js';
 import { guestCommands } from './commands/guest.js';
 import { hostCommands } from './commands/hosts.js';
 import { migrationCommands } from './commands/migrations.js';
+import { planCommands } from './commands/plans.js';
 import { policyCommands } from './commands/policies.js';
 import { simulateCommand } from './commands/simulate.js';
 import { storageCommands } from './commands/storage.js';
@@ -37,6 +38,7 @@ export function buildProgram(): Command {
     vmCommands,
     migrationCommands,
     policyCommands,
+    planCommands,
     affinityCommands,
     energyCommand,
     eventCommands,

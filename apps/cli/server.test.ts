@@ -115,8 +115,17 @@ test('policies: parameters that are not given keep their values', async () => {
 test('plan shows moves and refusals with their reasons', async () => {
   const { stdout, code } = await drover('plan', 'demo');
   expect(code).toBe(0);
-  expect(stdout).toMatch(/web-1 +host-1 +host-2 +36 +host-1 is the fullest/);
+  expect(stdout).toMatch(/0 +web-1 +host-1 +host-2 +36 +- +host-1 is the fullest/);
   expect(stdout).toMatch(/web-2 +anywhere +moved a moment ago/);
+});
+
+test('plans that wait are listed, and approved in the name of whoever asks', async () => {
+  expect((await drover('plans', '--status', 'waiting')).stdout).toMatch(/waiting +1 .* one move$/m);
+  const { stdout, code } = await drover('plans', 'approve', id(41), '--move', '0', '--reason', 'quiet now');
+  expect(code).toBe(0);
+  expect(posted().at(-1)).toEqual({ moves: [0], reason: 'quiet now' });
+  const { actor } = seen.at(-1)!;
+  expect(stdout).toContain(`approved by ${actor ?? 'nobody'}`);
 });
 
 test('what-if asks with other policy, hosts and VMs, and shows placements, moves and what happens to hosts', async () => {

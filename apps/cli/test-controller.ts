@@ -6,6 +6,7 @@ import {
   CreateStorageDomain,
   CreateVm,
   DeactivateHost,
+  DecidePlan,
   EventView,
   HostPowerView,
   HostView,
@@ -171,6 +172,7 @@ const plan = PlanView.parse({
   refusals: [{ vmId: id(21), vmName: 'web-2', hostId: null, hostName: null, reason: 'moved a moment ago' }],
   createdAt: at,
 });
+const proposal = PlanView.parse({ ...plan, id: id(41), kind: 'proposed', status: 'waiting' });
 const whatIf = WhatIfView.parse({
   ...plan,
   wattsBefore: 300,
@@ -196,6 +198,7 @@ interface Exchange {
   readonly method: string;
   readonly url: URL;
   readonly lastEventId: string | undefined;
+  readonly actor: string | undefined;
   readonly body: unknown;
 }
 /** What tests change: the VM as it is asked for by id, and its console; undefined between two hosts. */
@@ -230,7 +233,7 @@ function eventPage(url: URL) {
   return found({ items, nextCursor: newest > 2 ? String(newest - 2) : null });
 }
 
-function answerTo({ method, url, body }: Exchange): { status: number; body: unknown } {
+function answerTo({ method, url, body, actor }: Exchange): { status: number; body: unknown } {
   switch (`${method} ${url.pathname.replace('/api/v1', '')}`) {
     case 'GET /clusters':
       return pageOf([cluster], url);
@@ -240,6 +243,14 @@ function answerTo({ method, url, body }: Exchange): { status: number; body: unkn
       return taken(WhatIf, body, whatIf);
     case `POST /clusters/${cluster.id}/plan`:
       return found(plan);
+    case 'GET /plans':
+      return pageOf([proposal], url);
+    case `POST /plans/${proposal.id}/approve`:
+      return taken(DecidePlan, body, {
+        ...proposal,
+        status: 'running',
+        moves: proposal.moves.map((move) => ({ ...move, state: 'approved', decidedBy: actor })),
+      });
     case 'GET /migration-policies':
       return pageOf([migrationPolicy], url);
     case `PATCH /migration-policies/${migrationPolicy.id}`:
@@ -301,6 +312,7 @@ export const server = createServer((request, response) => {
       method: request.method!,
       url: new URL(request.url!, 'http://x'),
       lastEventId: request.headers['last-event-id'] as string | undefined,
+      actor: request.headers['drover-actor'] as string | undefined,
       body: text ? (JSON.parse(text) as unknown) : undefined,
     };
     seen.push(exchange);

@@ -35,9 +35,12 @@ import { MigrationsController } from './migrations/migrations.controller.js';
 import { MigrationsService } from './migrations/migrations.service.js';
 import { PredictionService } from './migrations/prediction.service.js';
 import { Orders } from './orders.js';
+import { ApprovalService } from './plans/approval.service.js';
+import { PlanProgress } from './plans/plan-progress.js';
 import { Planning } from './plans/planning.js';
 import { WhatIfs } from './plans/what-if.service.js';
 import { PlansController } from './plans/plans.controller.js';
+import { PlanLoop } from './policy-loop/plan-loop.js';
 import { HostPowers } from './power/host-power.service.js';
 import { PowerControls } from './power/power-controls.js';
 import { PowerLoop } from './power/power-loop.js';
@@ -70,6 +73,7 @@ const controllers = [
 const services = [
   AffinityService,
   AgentClient,
+  ApprovalService,
   CertificateAuthority,
   EnergyLoop,
   EnrolmentService,
@@ -81,7 +85,9 @@ const services = [
   MigrationsService,
   Orders,
   Peers,
+  PlanLoop,
   Planning,
+  PlanProgress,
   WhatIfs,
   PolicyLoop,
   PowerControls,

@@ -20,10 +20,19 @@ export class Ticker {
     private readonly log: Log,
     private readonly job: Work,
   ) {
-    const begin = () => {
-      this.turn ??= this.once().finally(() => (this.turn = undefined));
-    };
-    schedule.addInterval(job.name, setInterval(begin, job.intervalMs));
+    schedule.addInterval(
+      job.name,
+      setInterval(() => this.begin(), job.intervalMs),
+    );
+  }
+
+  /** Takes a turn at once, or after the one that is under way. */
+  soon(): void {
+    void (this.turn ?? Promise.resolve()).then(() => this.begin());
+  }
+
+  private begin(): void {
+    this.turn ??= this.once().finally(() => (this.turn = undefined));
   }
 
   /** Waits for the turn that is under way. */

@@ -133,6 +133,10 @@ export class DroverClient {
   plans = {
     list: (query: Filter<c.PlanQuery> = {}) => this.page<c.PlanView>('/plans', query),
     get: (id: string) => this.send<c.PlanView>('GET', `/plans/${at(id)}`),
+    approve: (id: string, body: Input<typeof c.DecidePlan> = {}) =>
+      this.send<c.PlanView>('POST', `/plans/${at(id)}/approve`, body),
+    reject: (id: string, body: Input<typeof c.DecidePlan> = {}) =>
+      this.send<c.PlanView>('POST', `/plans/${at(id)}/reject`, body),
   };
 
   events = {

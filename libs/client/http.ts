@@ -5,6 +5,8 @@ export interface Connection {
   /** Where the controller is, such as http://127.0.0.1:7410; empty for the page's own origin. */
   readonly url: string;
   readonly token: string;
+  /** Who asks, for the record. */
+  readonly actor?: string | undefined;
   /** Longest time that a request may take. */
   readonly timeoutMs?: number;
 }
@@ -72,6 +74,7 @@ export async function open(connection: Connection, path: string, init: RequestIn
 /** One request; the JSON of its answer, undefined for an empty one. A POST carries an Idempotency-Key. */
 export async function request<T>(connection: Connection, method: string, path: string, body?: unknown): Promise<T> {
   const headers: Record<string, string> = {};
+  if (connection.actor) headers['drover-actor'] = connection.actor;
   if (method === 'POST') headers['idempotency-key'] = crypto.randomUUID();
   if (body !== undefined) headers['content-type'] = 'application/json';
   const signal = AbortSignal.timeout(connection.timeoutMs ?? 30_000);

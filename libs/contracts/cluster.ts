@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Id, Name, Timestamp } from './common.js';
 import { Convergence, DEFAULT_CONVERGENCE } from './convergence.js';
+import { PlanMode } from './plan.js';
 import { SchedulingPolicy } from './scheduling.js';
 
 const CheckpointLimitMiB = z.int().min(0).max(1_048_576);
@@ -11,6 +12,8 @@ export const ClusterView = z.object({
   name: Name,
   description: z.string(),
   schedulingPolicy: SchedulingPolicy,
+  /** What becomes of the policy's plans. Hosts that people empty are emptied in any mode. */
+  planMode: PlanMode.default('automatic'),
   migrationPolicyId: Id,
   /** Seconds that a VM stays where it is after a migration before a policy may move it again. */
   cooldownSeconds: z.int(),
@@ -28,6 +31,7 @@ export const CreateCluster = z.object({
   name: Name,
   description: z.string().max(1000).default(''),
   schedulingPolicy: SchedulingPolicy.prefault({ name: 'none' }),
+  planMode: PlanMode.default('automatic'),
   migrationPolicyId: Id.optional(),
   cooldownSeconds: z.int().min(0).max(86_400).default(60),
   maxMigrationsPerHost: z.int().min(1).max(16).default(2),
@@ -41,6 +45,7 @@ export const UpdateCluster = z
     name: Name,
     description: z.string().max(1000),
     schedulingPolicy: SchedulingPolicy,
+    planMode: PlanMode,
     migrationPolicyId: Id,
     cooldownSeconds: z.int().min(0).max(86_400),
     maxMigrationsPerHost: z.int().min(1).max(16),

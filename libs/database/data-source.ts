@@ -12,6 +12,7 @@ import { Scheduling1790010000000 } from '../../migrations/1790010000000-scheduli
 import { Affinity1790010100000 } from '../../migrations/1790010100000-affinity.js';
 import { Power1790001200000 } from '../../migrations/1790001200000-power.js';
 import { Energy1790001300000 } from '../../migrations/1790001300000-energy.js';
+import { PlanMoves1790001400000 } from '../../migrations/1790001400000-plan-moves.js';
 import { ENTITIES } from './entities/index.js';
 import { PostgresNaming } from './naming.js';
 
@@ -47,6 +48,7 @@ export async function openDataSource({ url, poolSize = 10, onError }: Options): 
       Affinity1790010100000,
       Power1790001200000,
       Energy1790001300000,
+      PlanMoves1790001400000,
     ],
     namingStrategy: new PostgresNaming(),
     migrationsTransactionMode: 'all',

@@ -5,7 +5,10 @@ export interface Plan {
   /** 0-100, over the hosts that are up, with moves under way counted as arrived. */
   readonly imbalanceBefore: number;
   readonly imbalanceAfter: number;
-  /** In an order in which no step overfills a host. Those that wait for none may all start at once. */
+  /**
+   * In an order in which no step overfills a host. Those that wait for none may all start at once. A VM that steps aside
+   * for others may come back: it is there twice.
+   */
   readonly moves: readonly Move[];
   /** All of them may be carried out at once, beside the moves. */
   readonly hostActions: readonly HostAction[];
@@ -28,8 +31,11 @@ export interface Move {
   readonly waitsFor: readonly number[];
 }
 
-/** Why VMs move: a host is to be emptied; a rule is to hold again; load; a host is to be switched off. */
-export type MoveKind = 'evacuation' | 'affinity' | 'balance' | 'power_saving';
+/**
+ * Why VMs move: a host is to be emptied; a VM that has to move needs the room; a rule is to hold again; load; the same,
+ * by several moves that make sense together alone; a host is to be switched off.
+ */
+export type MoveKind = 'evacuation' | 'make_room' | 'affinity' | 'balance' | 'exchange' | 'power_saving';
 
 /** Something that is to be done with a host: see oVirt's host life cycle. */
 export interface HostAction {

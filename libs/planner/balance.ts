@@ -1,23 +1,27 @@
 /** The policy evenly_distributed: relieves hosts that are over-utilized, then evens out CPU and memory. */
 import type { EvenlyDistributedParameters, SchedulingPolicy } from '#contracts';
-import type { Move, Refusal } from './answers.js';
+import type { Refusal } from './answers.js';
 import { BestMoves, type Candidate, type Worth } from './best-moves.js';
 import type { ClusterState } from './cluster-state.js';
 import type { HostState } from './host-state.js';
 import { costOf } from './cost.js';
 import type { Part } from './evacuation.js';
+import { Exchanges } from './exchange.js';
 import type { VmFacts } from './facts.js';
 import { costOfJoining, gainOf, imbalanceOf, reliefOfLeaving } from './imbalance.js';
 import { whyImmovable, whyResting } from './movable.js';
 import { type Room, explainBusy, explainObstacle, isBusy, obstacleTo } from './room.js';
-import { isPressed, pressureOf } from './score.js';
+import { pressureOf } from './pressure.js';
+import { isPressed } from './score.js';
+import type { Draft } from './sequence.js';
 import { ROUNDING, loadOf, percent, points } from './words.js';
 
 /**
  * The best single move, again and again: away from hosts that VMs wait for (pressure ranks before utilisation), then
  * from over-utilized ones as long as there are any, then away from
  * any host until imbalance is at the threshold. A move that would gain less than MinimumGain is not made, not even to
- * relieve a host: it would only carry the problem elsewhere. Since every move lowers the imbalance by a least amount,
+ * relieve a host: it would only carry the problem elsewhere. Where no single move helps, two VMs may change places
+ * (exchange.ts). Since every move lowers the imbalance by a least amount,
  * plans come to an end and no VM is sent back and forth while loads stay as they are.
  */
 export function balance(
@@ -40,12 +44,19 @@ export function balance(
   const worth = { minimumGain: parameters.MinimumGain, horizonSeconds: parameters.HorizonMinutes * 60 };
   const isDestination = (host: HostState) => !isPressed(host, policy);
   const search = new BestMoves(state, eligible, room, worth, isDestination);
-  const moves: Move[] = [];
+  const exchanges = new Exchanges(state, eligible, room, worth, isDestination);
+  const moves: Draft[] = [];
   for (;;) {
-    const next = search.next(isWaitedFor) ?? search.next(isOver) ?? (isUneven() ? search.next(() => true) : null);
-    if (!next) break;
-    moves.push(makeMove(state, next, whyRelieved(next.source), worth));
-    search.moved(next);
+    const isWanted = isUneven() ? () => true : isOver;
+    const next = search.next(isWaitedFor) ?? search.next(isOver) ?? search.next(isWanted);
+    if (next) {
+      moves.push(makeMove(state, next, whyRelieved(next.source), worth));
+      search.moved(next);
+      continue;
+    }
+    const together = exchanges.next(isWanted, search);
+    if (together.length === 0) break;
+    moves.push(...together);
   }
 
   const isStillWanted = isUneven() ? () => true : isOver;
@@ -106,7 +117,7 @@ function whyInCompany(state: ClusterState, vm: VmFacts, host: HostState): string
   return first ? `${vm.name} has to stay with ${first.name}; balancing leaves such VMs where they are` : null;
 }
 
-function makeMove(state: ClusterState, candidate: Candidate, overUtilized: string | null, worth: Worth): Move {
+function makeMove(state: ClusterState, candidate: Candidate, overUtilized: string | null, worth: Worth): Draft {
   const { vm, source, destination, gain } = candidate;
   const cost = costOf(vm, source, destination);
   const before = imbalanceOf(state);
@@ -124,7 +135,6 @@ function makeMove(state: ClusterState, candidate: Candidate, overUtilized: strin
     gain,
     benefit: gain * worth.horizonSeconds,
     cost,
-    waitsFor: [],
   };
 }
 

@@ -100,22 +100,31 @@ export class BestMoves {
 
   /** To be called after state.move(): brings what is remembered up to date. */
   moved({ vm, source, destination }: Candidate): void {
-    const left = this.eligible[source.index]!;
-    left.splice(left.indexOf(vm), 1);
-    this.#ruled[source.index] = this.#ruled[source.index]!.filter((each) => each !== vm);
-    for (const { hosts, pull } of this.#byPull)
-      reposition(hosts, [source, destination].filter(this.isDestination), pull, this.room);
+    this.changed([vm], [source, destination]);
+  }
+
+  /** The same for several moves at once: VMs that move no more, and all hosts that took part. */
+  changed(vms: readonly VmFacts[], hosts: readonly HostState[]): void {
+    for (const vm of vms) {
+      const { index } = this.state.host(vm.hostId);
+      const left = this.eligible[index]!;
+      left.splice(left.indexOf(vm), 1);
+      this.#ruled[index] = this.#ruled[index]!.filter((each) => each !== vm);
+    }
+    for (const { hosts: sorted, pull } of this.#byPull)
+      reposition(sorted, hosts.filter(this.isDestination), pull, this.room);
     for (const host of this.state.hostsUp) {
       const entry = this.#entry(host);
-      if (host === source || host === destination) {
+      if (hosts.includes(host)) {
         this.#forget(entry);
       } else if (entry.bound < Infinity) {
-        if (entry.best?.destination === source || entry.best?.destination === destination) entry.isCurrent = false;
-        for (const changed of [source, destination]) this.#tryDestination(entry, host, changed);
+        if (entry.best && hosts.includes(entry.best.destination)) entry.isCurrent = false;
+        for (const changed of hosts) this.#tryDestination(entry, host, changed);
       }
     }
     // Rules about the VM and others: for those others every host may have become better or worse.
-    for (const index of this.state.affinity.neighbours(vm.id)) this.#forget(this.#entries[index]!);
+    for (const vm of vms)
+      for (const index of this.state.affinity.neighbours(vm.id)) this.#forget(this.#entries[index]!);
   }
 
   #forget(entry: Entry): void {
@@ -216,8 +225,9 @@ function reposition(
   pull: (host: HostState) => number,
   room: Room,
 ): void {
-  for (const host of changed) sorted.splice(sorted.indexOf(host), 1);
-  for (const host of changed) {
+  const present = changed.filter((host) => sorted.includes(host)); // those that were busy before have left it
+  for (const host of present) sorted.splice(sorted.indexOf(host), 1);
+  for (const host of present) {
     if (isBusy(host, room)) continue;
     const next = sorted.findIndex((other) => pull(other) > pull(host));
     sorted.splice(next < 0 ? sorted.length : next, 0, host);

@@ -5,6 +5,7 @@
 import { Affinity } from './affinity.js';
 import type { ClusterFacts, InFlightMove, VmFacts } from './facts.js';
 import { HostState, expectedLoad } from './host-state.js';
+import { pressureOf } from './pressure.js';
 import { Reservation } from './reservation.js';
 
 export class ClusterState {
@@ -14,8 +15,8 @@ export class ClusterState {
   readonly reservation: Reservation;
   readonly #hostsById: ReadonlyMap<string, HostState>;
   readonly #vmsById: ReadonlyMap<string, VmFacts>;
-  /** Where each VM on its way goes. */
-  readonly #destinations = new Map<string, HostState>();
+  /** Where each VM on its way goes; one that steps aside for others goes to several hosts, one after the other. */
+  readonly #routes = new Map<string, HostState[]>();
 
   /**
    * @param haReservation hosts that may fail at once.
@@ -31,6 +32,8 @@ export class ClusterState {
         host.percentPerMiBps = 100 / (host.networkMiBps ?? Infinity);
       }
     }
+    const leastPressure = Math.min(...this.hostsUp.map(pressureOf));
+    for (const host of this.hosts) host.leastPressure = leastPressure;
     const vms = facts.vms.toSorted(byName);
     this.#vmsById = new Map(vms.map((vm) => [vm.id, vm]));
     const running = vms.filter((vm) => vm.status !== 'down');
@@ -47,8 +50,17 @@ export class ClusterState {
       this.affinity.settle(vm.id, host.index);
     }
     for (const move of facts.inFlight.toSorted(byVm)) this.#resume(move);
+    for (const host of this.hosts) host.migrationsUnderWay = host.migrations;
     this.reservation = new Reservation(this.hostsUp, haReservation);
     this.recentre();
+  }
+
+  findHost(id: string): HostState | undefined {
+    return this.#hostsById.get(id);
+  }
+
+  findVm(id: string): VmFacts | undefined {
+    return this.#vmsById.get(id);
   }
 
   host(id: string): HostState {
@@ -64,18 +76,18 @@ export class ClusterState {
   }
 
   isMoving(vm: { readonly id: string }): boolean {
-    return this.#destinations.has(vm.id);
+    return this.#routes.has(vm.id);
   }
 
   /** Where the VM is when all moves have arrived. */
-  locationOf(vm: VmFacts): HostState {
-    return this.#destinations.get(vm.id) ?? this.host(vm.hostId);
+  locationOf(vm: { readonly id: string; readonly hostId: string }): HostState {
+    return this.#routes.get(vm.id)?.at(-1) ?? this.host(vm.hostId);
   }
 
   /** Plans a move: load counts at the destination from now on, memory on both ends. */
   move(vm: VmFacts, destination: HostState): void {
-    const source = this.host(vm.hostId);
-    this.#destinations.set(vm.id, destination);
+    const source = this.locationOf(vm);
+    this.#route(vm.id, destination);
     source.migrations++;
     destination.migrations++;
     destination.memoryHeldMiB += vm.memoryMiB;
@@ -85,11 +97,13 @@ export class ClusterState {
     this.reservation.changed();
   }
 
-  /** Takes back a move that was planned. */
+  /** Takes back the VM's last move that was planned. */
   undo(vm: VmFacts): void {
-    const source = this.host(vm.hostId);
     const destination = this.locationOf(vm);
-    this.#destinations.delete(vm.id);
+    const route = this.#routes.get(vm.id)!;
+    route.pop();
+    if (route.length === 0) this.#routes.delete(vm.id);
+    const source = this.locationOf(vm);
     source.migrations--;
     destination.migrations--;
     destination.memoryHeldMiB -= vm.memoryMiB;
@@ -115,15 +129,22 @@ export class ClusterState {
     }
   }
 
+  #route(vmId: string, destination: HostState): void {
+    const route = this.#routes.get(vmId);
+    if (route) route.push(destination);
+    else this.#routes.set(vmId, [destination]);
+  }
+
   #resume({ vmId, sourceHostId, destinationHostId }: InFlightMove): void {
     const source = this.host(sourceHostId);
     const destination = this.host(destinationHostId);
+    const vm = this.#vmsById.get(vmId);
+    const isFirst = !this.#routes.has(vmId);
     source.migrations++;
     destination.migrations++;
-    this.#destinations.set(vmId, destination);
-    const vm = this.#vmsById.get(vmId);
+    this.#route(vmId, destination);
     if (!vm) return;
-    if (vm.hostId === destinationHostId) {
+    if (vm.hostId === destinationHostId && isFirst) {
       source.memoryHeldMiB += vm.memoryMiB; // The destination owns it; the source has yet to let go.
       return;
     }

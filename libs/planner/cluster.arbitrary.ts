@@ -67,6 +67,35 @@ export const facts: fc.Arbitrary<ClusterFacts> = fc
     return { ...built, inFlight: [...inFlight.values()] };
   });
 
+/** Clusters in which little is free: what single moves cannot do, chains and exchanges may. */
+export const crowdedFacts: fc.Arbitrary<ClusterFacts> = fc
+  .record({
+    leaves: fc.boolean(),
+    hosts: fc.array(fc.constantFrom(1024, 1280, 2048), { minLength: 2, maxLength: 6 }),
+    vms: fc.array(
+      fc.record({
+        memoryMiB: fc.constantFrom(128, 256, 512, 768),
+        hundredths: fc.integer({ min: 0, max: 120 }),
+      }),
+      { minLength: 4, maxLength: 24 },
+    ),
+  })
+  .map(({ leaves, hosts, vms }) => {
+    const free = [...hosts];
+    const placed: VmFacts[] = [];
+    vms.forEach(({ memoryMiB, hundredths }, index) => {
+      const host = free.findIndex((left) => left >= memoryMiB); // the first hosts are full
+      if (host < 0) return;
+      free[host]! -= memoryMiB;
+      placed.push(vm(`v${index}`, `h${host}`, { id: `v${index}`, memoryMiB, cpuUsedCores: hundredths / 100 }));
+    });
+    const shapes = hosts.map((memoryMiB, index) => [
+      `h${index}`,
+      { memoryMiB, status: leaves && index === 0 ? ('preparing_for_maintenance' as const) : ('up' as const) },
+    ]);
+    return cluster(Object.fromEntries(shapes) as Record<string, object>, placed);
+  });
+
 export const parameters = fc.record({
   HighUtilization: fc.integer({ min: 30, max: 100 }),
   ImbalanceThreshold: fc.integer({ min: 0, max: 20 }),

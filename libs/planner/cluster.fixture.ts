@@ -1,6 +1,15 @@
 /** Small clusters for tests: hosts of 4 cores and 4096 MiB, VMs of half a core and 256 MiB unless told otherwise. */
 import { AffinityGroup, EvenlyDistributedParameters, PowerSavingParameters, type SchedulingPolicy } from '#contracts';
-import type { ClusterFacts, HostFacts, HostPower, Limits, LoadHistory, Move, VmFacts } from './index.js';
+import {
+  type ClusterFacts,
+  type HostFacts,
+  type HostPower,
+  type Limits,
+  type LoadHistory,
+  type Move,
+  UNWATCHED_VM,
+  type VmFacts,
+} from './index.js';
 
 type EvenlyDistributed = Extract<SchedulingPolicy, { name: 'evenly_distributed' }>;
 
@@ -15,20 +24,10 @@ export const vm = (name: string, hostId: string, more: Partial<VmFacts> = {}): V
   id: `id-of-${name}`,
   name,
   hostId,
-  status: 'up',
-  labels: [],
+  ...UNWATCHED_VM,
   cpuUsedCores: 0.5,
   memoryMiB: 256,
   vcpus: 1,
-  networkUsedMiBps: 0,
-  history: null,
-  prediction: null,
-  memoryUsedMiB: null,
-  dirtyRateMiBps: null,
-  cooldownUntilMs: null,
-  recentMoves: [],
-  immovableReason: null,
-  isLeftToPeople: false,
   ...more,
 });
 
@@ -68,23 +67,22 @@ export const started = (facts: ClusterFacts, moves: readonly Move[]): ClusterFac
   inFlight: [...facts.inFlight, ...moves],
 });
 
-/** The same cluster when the moves have arrived and loads are as they were. */
+/** The same cluster when the moves have arrived, one after the other, and loads are as they were. */
 export function arrived(facts: ClusterFacts, moves: readonly Move[]): ClusterFacts {
-  const moveOf = new Map(moves.map((move) => [move.vmId, move]));
+  const vms = new Map(facts.vms.map((each) => [each.id, each]));
   const coresGained = new Map<string, number>();
   const add = (hostId: string, cores: number) => coresGained.set(hostId, (coresGained.get(hostId) ?? 0) + cores);
-  const vms = facts.vms.map((each) => {
-    const move = moveOf.get(each.id);
-    if (!move) return each;
-    add(move.sourceHostId, -each.cpuUsedCores);
-    add(move.destinationHostId, each.cpuUsedCores);
-    return { ...each, hostId: move.destinationHostId };
-  });
+  for (const { vmId, sourceHostId, destinationHostId } of moves) {
+    const moved = vms.get(vmId)!;
+    add(sourceHostId, -moved.cpuUsedCores);
+    add(destinationHostId, moved.cpuUsedCores);
+    vms.set(vmId, { ...moved, hostId: destinationHostId });
+  }
   const hosts = facts.hosts.map((host) => ({
     ...host,
     cpuUsedCores: host.cpuUsedCores + (coresGained.get(host.id) ?? 0),
   }));
-  return { ...facts, hosts, vms };
+  return { ...facts, hosts, vms: [...vms.values()] };
 }
 
 type PowerSaving = Extract<SchedulingPolicy, { name: 'power_saving' }>;

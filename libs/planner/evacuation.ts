@@ -1,13 +1,15 @@
 /** Empties the hosts that are to go into maintenance. */
-import type { Move, Refusal } from './answers.js';
+import type { Refusal } from './answers.js';
 import type { ClusterState } from './cluster-state.js';
 import type { HostState } from './host-state.js';
 import { costOf } from './cost.js';
 import { type RefusedHost, bestDestination } from './destination.js';
 import type { VmFacts } from './facts.js';
+import type { RoomMaker } from './make-room.js';
 import { whyImmovable } from './movable.js';
 import { type Room, explainBusy, explainObstacle, isBusy } from './room.js';
 import type { Score } from './score.js';
+import type { Draft } from './sequence.js';
 import { count, loadOf } from './words.js';
 
 /** Enough to see what is wrong; the refusal of the VM as a whole counts the rest. */
@@ -15,7 +17,7 @@ const HOSTS_EXPLAINED_PER_VM = 10;
 
 /** What one part of a plan does, and what it leaves. */
 export interface Part {
-  readonly moves: Move[];
+  readonly moves: Draft[];
   readonly refusals: Refusal[];
   /** Moves that wait for a later plan, because their hosts take part in enough migrations. */
   readonly deferred: number;
@@ -25,10 +27,11 @@ export interface Part {
  * Moves every VM away from hosts in preparing_for_maintenance, whatever its cooldown: the administrator waits. VMs with
  * most memory go first: they are the hardest to place, small ones fit into what is left (first-fit decreasing), and
  * since they take longest, starting them first ends the evacuation soonest. VMs that a hard rule keeps together leave
- * for the same host. A VM that cannot go is refused, with the reason for each host that might have taken it.
+ * for the same host. Where a VM fits nowhere, others step aside for it. A VM that cannot go is refused, with the reason
+ * for each host that might have taken it.
  */
-export function evacuate(state: ClusterState, room: Room, score: Score): Part {
-  const moves: Move[] = [];
+export function evacuate(state: ClusterState, room: Room, score: Score, roomMaker: RoomMaker): Part {
+  const moves: Draft[] = [];
   const refusals: Refusal[] = [];
   let deferred = 0;
 
@@ -58,7 +61,11 @@ export function evacuate(state: ClusterState, room: Room, score: Score): Part {
         deferred++;
         refuse(`${vm.name} leaves ${source.name} with a later plan: ${explainBusy(waitsFor)}`);
       } else if (best) {
-        refusals.push(...explainNoDestination(state, vm, source, best.refused, room));
+        const cleared = companions.length === 0 ? roomMaker.clear(vm, others) : null;
+        if (cleared) {
+          moves.push(...cleared.before, evacuationMove(vm, source, cleared.host, cleared.before));
+          state.move(vm, cleared.host);
+        } else refusals.push(...explainNoDestination(state, vm, source, best.refused, room));
       }
     }
   }
@@ -81,18 +88,26 @@ export function asOne(vm: VmFacts, companions: readonly VmFacts[]): VmFacts {
   };
 }
 
-const evacuationMove = (vm: VmFacts, source: HostState, destination: HostState): Move => ({
+const evacuationMove = (
+  vm: VmFacts,
+  source: HostState,
+  destination: HostState,
+  after: readonly Draft[] = [],
+): Draft => ({
   vmId: vm.id,
   sourceHostId: source.id,
   destinationHostId: destination.id,
   reason:
-    `${source.name} is to be emptied for maintenance; of the hosts with room ` +
-    `${destination.name} (${loadOf(destination)}) suits ${vm.name} best`,
+    after.length === 0
+      ? `${source.name} is to be emptied for maintenance; of the hosts with room ` +
+        `${destination.name} (${loadOf(destination)}) suits ${vm.name} best`
+      : `${source.name} is to be emptied for maintenance; ${vm.name} fits onto ${destination.name} ` +
+        `once ${count(after.length, 'other VM')} made room`,
   kind: 'evacuation',
   gain: 0,
   benefit: null,
   cost: costOf(vm, source, destination),
-  waitsFor: [],
+  after,
 });
 
 function explainNoDestination(

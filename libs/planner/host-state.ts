@@ -43,10 +43,14 @@ export class HostState {
   memoryHeldMiB = 0;
   /** Moves that leave or arrive, under way or planned. */
   migrations = 0;
+  /** Of these, those that were under way before the plan. */
+  migrationsUnderWay = 0;
   /** Percent points above (or below) the cluster's average. */
   cpuDeviation = 0;
   memoryDeviation = 0;
   networkDeviation = 0;
+  /** The pressure (see score.ts) of the host that is up and has least of it. */
+  leastPressure = 0;
   readonly percentPerCore: number;
   readonly percentPerMiB: number;
   /** 0 where the network is left out of scores. */

@@ -15,6 +15,8 @@
 import type { ClusterState } from './cluster-state.js';
 import type { Demand, HostState } from './host-state.js';
 
+type Load = Pick<Demand, 'cpuUsedCores' | 'memoryMiB' | 'networkUsedMiBps'>;
+
 /** The cluster's imbalance: over the hosts that are up, with moves counted as arrived. 0 without hosts. */
 export function imbalanceOf(state: ClusterState): number {
   if (state.hostsUp.length === 0) return 0;
@@ -27,7 +29,7 @@ const squaredDeviation = (host: HostState): number =>
   (host.cpuDeviation ** 2 + host.memoryDeviation ** 2 + host.networkDeviation ** 2) / host.dimensions;
 
 /** By how much the host's squared deviation falls if the demand leaves it; negative if it rises. */
-export function reliefOfLeaving(host: HostState, demand: Demand): number {
+export function reliefOfLeaving(host: HostState, demand: Load): number {
   const cpu = demand.cpuUsedCores * host.percentPerCore;
   const memory = demand.memoryMiB * host.percentPerMiB;
   const network = demand.networkUsedMiBps * host.percentPerMiBps;
@@ -40,7 +42,7 @@ export function reliefOfLeaving(host: HostState, demand: Demand): number {
 }
 
 /** By how much the host's squared deviation rises if the demand joins it; negative if it falls. */
-export function costOfJoining(host: HostState, demand: Demand): number {
+export function costOfJoining(host: HostState, demand: Load): number {
   const cpu = demand.cpuUsedCores * host.percentPerCore;
   const memory = demand.memoryMiB * host.percentPerMiB;
   const network = demand.networkUsedMiBps * host.percentPerMiBps;

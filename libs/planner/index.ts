@@ -20,4 +20,6 @@ export { type HostScore, type Placement, explainPlacement } from './placement.js
 export { violationsOf } from './violations.js';
 export { imbalance, plan } from './plan.js';
 export { type PowerCurve, wattsAt } from './power-curve.js';
+export { nextMoves, obstacleToSteps, whyOutdated } from './steps.js';
+export { UNWATCHED_VM } from './unwatched-vm.js';
 export { type WhatIfAnswer, whatIf } from './what-if.js';

@@ -1,7 +1,7 @@
 /** Brings VMs back to where affinity groups want them, step by step. */
 import type { SchedulingPolicy } from '#contracts';
 import type { Breach } from './affinity.js';
-import type { Move, Refusal } from './answers.js';
+import type { Refusal } from './answers.js';
 import type { ClusterState } from './cluster-state.js';
 import type { HostState } from './host-state.js';
 import { costOf } from './cost.js';
@@ -9,9 +9,11 @@ import { bestDestination } from './destination.js';
 import { type Part, asOne } from './evacuation.js';
 import type { VmFacts } from './facts.js';
 import { costOfJoining, reliefOfLeaving } from './imbalance.js';
+import type { RoomMaker } from './make-room.js';
 import { whyImmovable, whyResting } from './movable.js';
 import { type Room, explainBusy, isBusy } from './room.js';
 import type { Score } from './score.js';
+import type { Draft } from './sequence.js';
 
 /** Seconds for which a soft rule that holds again is taken to go on to hold, where the policy has no horizon. */
 const ASSUMED_HORIZON_SECONDS = 1800;
@@ -27,8 +29,15 @@ interface Broken {
  * ones than where it is; for a soft rule alone only if that does not cost more balance than the rule is worth, and the
  * move less than it brings. So each move leaves less to mend, and what no move can mend is said.
  */
-export function mend(state: ClusterState, policy: SchedulingPolicy, room: Room, score: Score, nowMs: number): Part {
-  const moves: Move[] = [];
+export function mend(
+  state: ClusterState,
+  policy: SchedulingPolicy,
+  room: Room,
+  score: Score,
+  roomMaker: RoomMaker,
+  nowMs: number,
+): Part {
+  const moves: Draft[] = [];
   const refusals: Refusal[] = [];
   let deferred = 0;
   for (const {
@@ -58,6 +67,12 @@ export function mend(state: ClusterState, policy: SchedulingPolicy, room: Room, 
       if (busy) {
         deferred++;
         refuse(`${why}; ${vm.name} waits for a later plan: ${explainBusy(busy)}`);
+        continue;
+      }
+      const cleared = isHard && companions.length === 0 ? roomMaker.clear(vm, better) : null;
+      if (cleared) {
+        moves.push(...cleared.before, mendingMove(vm, source, cleared.host, why, cleared.before));
+        state.move(vm, cleared.host);
       } else if (isHard)
         refuse(`${why}; no host that would mend this has room: make room, add a host, or change the group`);
       continue;
@@ -123,7 +138,13 @@ function isBetter(
   return Math.sqrt(mended) * seconds > costOf(vm, source, host).pointSeconds;
 }
 
-const mendingMove = (vm: VmFacts, source: HostState, destination: HostState, why: string): Move => ({
+const mendingMove = (
+  vm: VmFacts,
+  source: HostState,
+  destination: HostState,
+  why: string,
+  after: readonly Draft[] = [],
+): Draft => ({
   vmId: vm.id,
   sourceHostId: source.id,
   destinationHostId: destination.id,
@@ -132,5 +153,5 @@ const mendingMove = (vm: VmFacts, source: HostState, destination: HostState, why
   gain: 0,
   benefit: null,
   cost: costOf(vm, source, destination),
-  waitsFor: [],
+  after,
 });

@@ -3,7 +3,7 @@ import type { SchedulingPolicy } from '#contracts';
 import type { ClusterState } from './cluster-state.js';
 import { type HostState, expectedLoad } from './host-state.js';
 import type { VmFacts } from './facts.js';
-import { type Room, obstacleTo } from './room.js';
+import { type Room, isFullOf, obstacleTo } from './room.js';
 import { type Score, isPressed, scoreOf } from './score.js';
 
 interface Hop {
@@ -101,9 +101,10 @@ export class Packing {
     }
   }
 
-  /** Whether a move between these may start with this plan: its others are kept in mind, but start later. */
+  /** Whether a move between these may be part of this plan: others are kept in mind, for a later one. */
   mayStart(source: HostState, destination: HostState, room: Room): boolean {
-    return [source, destination].every((host) => this.#started.get(host)! < room.maxMigrationsPerHost);
+    const isFull = (host: HostState) => isFullOf(this.#started.get(host)!, host, room);
+    return !isFull(source) && !isFull(destination);
   }
 
   start(...hosts: HostState[]): void {

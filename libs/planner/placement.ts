@@ -6,7 +6,8 @@ import { costOf } from './cost.js';
 import type { ClusterFacts, Limits, VmFacts } from './facts.js';
 import { whyImmovable, whyResting } from './movable.js';
 import { type Obstacle, type Room, explainObstacle, obstacleTo, roomFor } from './room.js';
-import { pressureOf, scoreOf } from './score.js';
+import { pressureOf } from './pressure.js';
+import { scoreOf } from './score.js';
 import { plan } from './plan.js';
 
 /** What one host is to the VM. */

@@ -7,16 +7,19 @@ import { type Part, evacuate } from './evacuation.js';
 import type { ClusterFacts, Limits } from './facts.js';
 import { evenOutCounts } from './vm-count.js';
 import { imbalanceOf } from './imbalance.js';
+import { RoomMaker } from './make-room.js';
 import { mend } from './mend.js';
 import { savePower } from './power-saving.js';
 import { roomFor } from './room.js';
 import { scoreOf } from './score.js';
+import { inSequence, withRounds } from './sequence.js';
 import { count, points } from './words.js';
 
 /**
  * What should move now, and why: first all VMs off the hosts that are to go into maintenance, then those that break
- * affinity rules, then what the policy asks. All moves of a plan may start at once: none waits for the memory that another frees. What has to wait for the
- * concurrency limit is refused for now, and a later plan finds it again.
+ * affinity rules, then what the policy asks. A move waits for others of the plan where it needs the room that they
+ * leave, and where its hosts would have more migrations at once than they may. What would have to wait for long is
+ * refused for now, and a later plan finds it again.
  *
  * @param nowMs on the same clock as the times in `facts`.
  * @throws RangeError if the facts contradict themselves.
@@ -25,16 +28,19 @@ export function plan(facts: ClusterFacts, policy: SchedulingPolicy, limits: Limi
   const state = new ClusterState(facts, limits.haReservation);
   const imbalanceBefore = imbalanceOf(state);
 
-  const evacuation = evacuate(state, roomFor(policy, limits), scoreOf(policy, state));
+  const room = withRounds(roomFor(policy, limits));
+  const score = scoreOf(policy, state);
+  const evacuation = evacuate(state, room, score, new RoomMaker(state, room, score, nowMs));
   state.recentre();
-  const mending = mend(state, policy, { ...roomFor(policy, limits), policyAtMs: nowMs }, scoreOf(policy, state), nowMs);
+  const policyRoom = { ...room, policyAtMs: nowMs };
+  const mending = mend(state, policy, policyRoom, score, new RoomMaker(state, policyRoom, score, nowMs), nowMs);
   const { hostActions = [], ...load } = applyPolicy(state, facts, policy, limits, nowMs);
 
   const imbalanceAfter = imbalanceOf(state);
   return {
     imbalanceBefore,
     imbalanceAfter,
-    moves: [...evacuation.moves, ...mending.moves, ...load.moves],
+    moves: inSequence([...evacuation.moves, ...mending.moves, ...load.moves], state, limits.maxMigrationsPerHost),
     hostActions,
     refusals: [...evacuation.refusals, ...mending.refusals, ...load.refusals],
     summary: summarize(policy, imbalanceBefore, imbalanceAfter, { evacuation, mending, load }),
@@ -61,11 +67,11 @@ function applyPolicy(
       return balance(
         state,
         policy,
-        { ...roomFor(policy, limits, policy.parameters.HighUtilization), policyAtMs: nowMs },
+        { ...withRounds(roomFor(policy, limits, policy.parameters.HighUtilization)), policyAtMs: nowMs },
         nowMs,
       );
     case 'vm_evenly_distributed':
-      return evenOutCounts(state, policy, { ...roomFor(policy, limits), policyAtMs: nowMs }, nowMs);
+      return evenOutCounts(state, policy, { ...withRounds(roomFor(policy, limits)), policyAtMs: nowMs }, nowMs);
     case 'power_saving':
       return savePower(state, facts, policy, limits, nowMs);
   }
@@ -80,10 +86,13 @@ function summarize(
   const refusals = [...evacuation.refusals, ...mending.refusals, ...load.refusals];
   const deferred = evacuation.deferred + mending.deferred + load.deferred;
   const staying = new Set(refusals.flatMap(({ vmId }) => vmId ?? [])).size - deferred;
+  const moved = ({ moves }: Part, isAside: boolean) =>
+    moves.filter(({ kind }) => (kind === 'make_room') === isAside).map(({ vmId }) => vmId);
   const parts = [
-    vms(evacuation.moves.length, 'moved off hosts that go into maintenance'),
-    vms(mending.moves.length, 'moved to where affinity groups want them'),
-    vms(load.moves.length, PURPOSE[policy.name]),
+    vms(new Set(moved(evacuation, false)).size, 'moved off hosts that go into maintenance'),
+    vms(new Set(moved(mending, false)).size, 'moved to where affinity groups want them'),
+    vms(new Set([...moved(evacuation, true), ...moved(mending, true)]).size, 'moved to make room for these'),
+    vms(new Set(moved(load, false)).size, PURPOSE[policy.name]),
     vms(deferred, 'left for a later plan'),
     vms(staying, 'kept in place for the reasons given'),
   ].filter((part) => part !== null);

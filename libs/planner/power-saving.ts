@@ -1,5 +1,5 @@
 /** The policy power_saving: few hosts, well filled; the others empty, in maintenance, and switched off. */
-import type { HostAction, Move, MoveKind, Refusal } from './answers.js';
+import type { HostAction, MoveKind, Refusal } from './answers.js';
 import { whyOverUtilized } from './balance.js';
 import type { ClusterState } from './cluster-state.js';
 import type { HostState } from './host-state.js';
@@ -9,8 +9,10 @@ import type { ClusterFacts, Limits, VmFacts } from './facts.js';
 import { type PowerSaving, hostActionsFor } from './host-power.js';
 import { whyImmovable, whyResting } from './movable.js';
 import { Packing } from './packing.js';
-import { type Room, roomFor } from './room.js';
-import { isPressed, pressureOf, wattsPerCore } from './score.js';
+import { type Room, isBusy, roomFor } from './room.js';
+import { pressureOf } from './pressure.js';
+import { isPressed, wattsPerCore } from './score.js';
+import { type Draft, withRounds } from './sequence.js';
 import { ROUNDING, count, percent, points } from './words.js';
 
 /** Share of its highest draw that a host of unknown power is taken to draw when idle. */
@@ -31,7 +33,7 @@ export function savePower(
 ): Part & { hostActions: HostAction[] } {
   const { parameters } = policy;
   const room: Room = {
-    ...roomFor(policy, limits, parameters.HighUtilization),
+    ...withRounds(roomFor(policy, limits, parameters.HighUtilization)),
     peakDeviations: parameters.PeakDeviations,
     policyAtMs: nowMs,
   };
@@ -55,7 +57,7 @@ function relieve(
   room: Room,
   nowMs: number,
 ): Part & { homeless: VmFacts[] } {
-  const moves: Move[] = [];
+  const moves: Draft[] = [];
   const refusals: Refusal[] = [];
   const homeless: VmFacts[] = [];
   let deferred = 0;
@@ -71,7 +73,7 @@ function relieve(
       const vm = whoLeaves(state, source, excess(), tried, nowMs);
       if (!vm) break;
       tried.add(vm);
-      if (source.migrations >= room.maxMigrationsPerHost) {
+      if (isBusy(source, room)) {
         deferred++;
         refusals.push({ vmId: vm.id, hostId: null, reason: `${vm.name} waits for a later plan: ${over}` });
         break;
@@ -137,7 +139,7 @@ function consolidate(
   room: Room,
   nowMs: number,
 ): Part {
-  const moves: Move[] = [];
+  const moves: Draft[] = [];
   const refusals: Refusal[] = [];
   let deferred = 0;
   const gone = new Set<HostState>();
@@ -232,7 +234,7 @@ const toMove = (
   reason: string,
   kind: MoveKind,
   benefit: number,
-): Move => ({
+): Draft => ({
   vmId: vm.id,
   sourceHostId: source.id,
   destinationHostId: destination.id,
@@ -241,5 +243,4 @@ const toMove = (
   gain: 0,
   benefit,
   cost: costOf(vm, source, destination),
-  waitsFor: [],
 });

@@ -14,6 +14,10 @@ export interface Room {
   /** MiB that must stay free. */
   readonly memoryReserveMiB: number;
   readonly maxMigrationsPerHost: number;
+  /** How often a host may have so many of them, one after the other. */
+  readonly rounds: number;
+  /** Memory that other moves of the plan, which this one waits for, will have freed. */
+  readonly freedMiB: ReadonlyMap<HostState, number>;
   /**
    * Expected load and so many standard deviations of it must stay below maxCpuPercent, too; null = what hosts use now
    * is what counts.
@@ -36,10 +40,14 @@ export function roomFor(policy: SchedulingPolicy, limits: Limits, maxCpuPercent 
     maxCpuPercent,
     memoryReserveMiB,
     maxMigrationsPerHost: limits.maxMigrationsPerHost,
+    rounds: 1,
+    freedMiB: NOTHING_FREED,
     peakDeviations: null,
     policyAtMs: null,
   };
 }
+
+const NOTHING_FREED: ReadonlyMap<HostState, number> = new Map();
 
 /** Why a VM may not go to a host. `busy` passes by itself: the host takes part in as many migrations as it may. */
 export type Obstacle =
@@ -60,7 +68,7 @@ export function obstacleTo(
   if (!host.isUp) return 'not_up';
   if (!suits(host.facts.drivers, demand)) return 'driver';
   if (demand.vcpus > wholeCores(host)) return 'vcpus';
-  if (host.memoryHeldMiB + demand.memoryMiB + room.memoryReserveMiB > host.facts.memoryMiB) return 'memory';
+  if (demand.memoryMiB + room.memoryReserveMiB > freeMiB(host, room)) return 'memory';
   if (cpuPercentWith(host, demand) > room.maxCpuPercent + ROUNDING) return 'cpu';
   if (
     room.peakDeviations !== null &&
@@ -70,7 +78,13 @@ export function obstacleTo(
   if (networkPercentWith(host, demand) > 100 + ROUNDING) return 'network';
   if (state.affinity.obstacle(demand.id, host.index, together)) return 'affinity';
   if (room.policyAtMs !== null && wasTakenFrom(demand.recentMoves, host.id, room.policyAtMs)) return 'cycle';
-  if (!state.reservation.allows(demand, host, demand.hostId === null ? null : state.host(demand.hostId)))
+  if (
+    !state.reservation.allows(
+      demand,
+      host,
+      demand.hostId === null ? null : state.locationOf({ id: demand.id, hostId: demand.hostId }),
+    )
+  )
     return 'reservation';
   if (isBusy(host, room)) return 'busy';
   return null;
@@ -104,7 +118,7 @@ export function explainObstacle(
     case 'vcpus':
       return `${host.name} has ${count(wholeCores(host), 'core')}, fewer than the VM's ${demand.vcpus} vCPUs`;
     case 'memory': {
-      const free = host.facts.memoryMiB - host.memoryHeldMiB;
+      const free = Math.max(0, freeMiB(host, room));
       const reserve = room.memoryReserveMiB > 0 ? ` and ${room.memoryReserveMiB} MiB must stay free` : '';
       return `${host.name} has ${free} MiB of memory free, the VM needs ${demand.memoryMiB} MiB${reserve}`;
     }
@@ -131,10 +145,22 @@ export function explainObstacle(
   }
 }
 
-export const isBusy = (host: HostState, room: Room): boolean => host.migrations >= room.maxMigrationsPerHost;
+export const isBusy = (host: HostState, room: Room): boolean => isFullOf(host.migrations, host, room);
 
-export const explainBusy = (host: HostState): string =>
-  `${host.name} takes part in ${count(host.migrations, 'migration')}, as many as it may at once`;
+/** Moves that were under way before the plan take the place of others for all of its time. */
+export function isFullOf(migrations: number, { migrationsUnderWay }: HostState, room: Room): boolean {
+  const left = Math.max(0, room.maxMigrationsPerHost - migrationsUnderWay);
+  return migrations - migrationsUnderWay >= left * room.rounds;
+}
+
+/** Memory that nobody holds, or will hold when the moves that are waited for have arrived. */
+export const freeMiB = (host: HostState, room: Room): number =>
+  host.facts.memoryMiB - host.memoryHeldMiB + (room.freedMiB.get(host) ?? 0);
+
+export function explainBusy({ name, migrations, migrationsUnderWay }: HostState): string {
+  const most = migrations > migrationsUnderWay ? 'as many as one plan gives it' : 'as many as it may at once';
+  return `${name} takes part in ${count(migrations, 'migration')}, ${most}`;
+}
 
 /** A declared share of a core counts as a core. */
 const wholeCores = (host: HostState): number => Math.ceil(host.facts.cpuCores);

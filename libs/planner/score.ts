@@ -3,6 +3,7 @@ import type { SchedulingPolicy } from '#contracts';
 import type { ClusterState } from './cluster-state.js';
 import type { Demand, HostState } from './host-state.js';
 import { costOfJoining } from './imbalance.js';
+import { pressureOf } from './pressure.js';
 
 /** The lower the better. */
 export type Score = (host: HostState, demand: Demand) => number;
@@ -41,16 +42,17 @@ export const wattsPerCore = (host: HostState): number => (host.facts.power?.watt
 
 const DEFAULT_HIGH_PRESSURE = 40;
 
-/** Percent of time that somebody waited for the host's CPU, memory or disks, or that it was not given the CPU. */
-export function pressureOf({ facts: { pressure } }: HostState): number {
-  if (!pressure) return 0;
-  const { cpuSomePercent, memorySomePercent, ioSomePercent, stealPercent } = pressure;
-  return Math.max(cpuSomePercent, memorySomePercent, ioSomePercent, stealPercent);
-}
+/** Points by which hosts' pressure has to differ to tell them apart. */
+const NOTABLE_PRESSURE = 10;
 
-/** Whether VMs there have to wait so much that no policy adds to it. */
-export const isPressed = (host: HostState, policy: SchedulingPolicy): boolean =>
-  pressureOf(host) > highPressure(policy);
+/**
+ * Whether VMs there have to wait so much that no policy adds to it. Where all hosts wait about alike, none of them is a
+ * better place by that, and load decides.
+ */
+export function isPressed(host: HostState, policy: SchedulingPolicy): boolean {
+  const pressure = pressureOf(host);
+  return pressure > highPressure(policy) && pressure > host.leastPressure + NOTABLE_PRESSURE;
+}
 
 const highPressure = (policy: SchedulingPolicy): number =>
   policy.name === 'evenly_distributed' || policy.name === 'power_saving'

@@ -1,6 +1,6 @@
 /** The policy vm_evenly_distributed: about as many VMs on every host. */
 import type { SchedulingPolicy } from '#contracts';
-import type { Move, Refusal } from './answers.js';
+import type { Refusal } from './answers.js';
 import type { ClusterState } from './cluster-state.js';
 import type { HostState } from './host-state.js';
 import { costOf } from './cost.js';
@@ -11,6 +11,7 @@ import { gainOf, costOfJoining, reliefOfLeaving } from './imbalance.js';
 import { whyImmovable, whyResting } from './movable.js';
 import { type Room, explainBusy, isBusy } from './room.js';
 import { isPressed } from './score.js';
+import type { Draft } from './sequence.js';
 import { count } from './words.js';
 
 /**
@@ -24,7 +25,7 @@ export function evenOutCounts(
   nowMs: number,
 ): Part {
   const { HighVmCount, MigrationThreshold } = policy.parameters;
-  const moves: Move[] = [];
+  const moves: Draft[] = [];
   const refusals: Refusal[] = [];
   let deferred = 0;
   if (!state.hostsUp.some((host) => host.residents.size >= HighVmCount)) return { moves, refusals, deferred };
@@ -73,7 +74,7 @@ export function evenOutCounts(
   return { moves, refusals, deferred };
 }
 
-function countMove(vm: VmFacts, source: HostState, destination: HostState): Move {
+function countMove(vm: VmFacts, source: HostState, destination: HostState): Draft {
   const relief = reliefOfLeaving(source, vm) - costOfJoining(destination, vm);
   return {
     vmId: vm.id,
@@ -86,6 +87,5 @@ function countMove(vm: VmFacts, source: HostState, destination: HostState): Move
     gain: Math.max(0, gainOf(source, destination, relief)),
     benefit: null,
     cost: costOf(vm, source, destination),
-    waitsFor: [],
   };
 }

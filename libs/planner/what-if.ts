@@ -6,6 +6,7 @@ import type { ClusterFacts, Limits, NewVm, VmFacts } from './facts.js';
 import { EXPECTED_CORES_PER_VCPU } from './host-state.js';
 import { imbalance, plan } from './plan.js';
 import { wattsOf } from './power-curve.js';
+import { UNWATCHED_VM } from './unwatched-vm.js';
 
 export interface WhatIfQuestion {
   readonly policy: SchedulingPolicy;
@@ -67,19 +68,11 @@ function without(facts: ClusterFacts, hostIds: readonly string[]): ClusterFacts 
 function started(facts: ClusterFacts, newVm: NewVm, hostId: string): ClusterFacts {
   const cpuUsedCores = newVm.vcpus * EXPECTED_CORES_PER_VCPU;
   const vm: VmFacts = {
+    ...UNWATCHED_VM,
     ...newVm,
     hostId,
     status: 'up',
     cpuUsedCores,
-    networkUsedMiBps: 0,
-    history: null,
-    prediction: null,
-    memoryUsedMiB: null,
-    dirtyRateMiBps: null,
-    cooldownUntilMs: null,
-    recentMoves: [],
-    immovableReason: null,
-    isLeftToPeople: false,
   };
   const hosts = facts.hosts.map((host) =>
     host.id === hostId ? { ...host, cpuUsedCores: host.cpuUsedCores + cpuUsedCores } : host,

@@ -3,7 +3,7 @@
  * -U). Groups, disks, tags and instance policies are kept as they are; Drover plans with memory, cores and load.
  */
 import type { SchedulingPolicy } from '#contracts';
-import { type ClusterFacts, type HostFacts, type Plan, type VmFacts, plan } from '#planner';
+import { type ClusterFacts, type HostFacts, type Plan, UNWATCHED_VM, type VmFacts, plan } from '#planner';
 
 export interface GanetiNode {
   readonly name: string;
@@ -136,23 +136,14 @@ export function factsOfGaneti(
       power: null,
     })),
     vms: instances.map((instance): VmFacts => ({
+      ...UNWATCHED_VM,
       id: instance.name,
       name: instance.name,
       hostId: instance.primaryNode,
       status: instance.isRunning ? 'up' : 'down',
-      labels: [],
       cpuUsedCores: coresOf(instance),
       memoryMiB: instance.memoryMiB,
       vcpus: instance.vcpus,
-      networkUsedMiBps: 0,
-      history: null,
-      prediction: null,
-      memoryUsedMiB: null,
-      dirtyRateMiBps: null,
-      cooldownUntilMs: null,
-      recentMoves: [],
-      immovableReason: null,
-      isLeftToPeople: false,
     })),
     inFlight: [],
     affinityGroups: [],

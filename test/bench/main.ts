@@ -31,7 +31,7 @@ const BENCHES: Readonly<Record<string, (repeats: number) => Promise<Section>>> =
   planner: async () => ({
     columns: ['Figure', 'Value', 'Unit'],
     rows: benchPlanner().map(({ name, value, unit }) => [name, formatFigure(value), unit]),
-    notes: ['Times are the median of 5.'],
+    notes: ['CPU time of the process on one core: the least of 5 plans.'],
   }),
   hbal: async () => benchHbal(),
   simulation: async () => benchSimulation(say),

@@ -309,8 +309,9 @@ for (const backend of ['PostgreSQL', 'Redis'] as const)
           { vmName: 'huge', hostId: null, reason: expect.stringContaining('can take huge') },
         ],
       });
-      expect(answer.moves.length).toBeGreaterThan(0);
-      for (const move of answer.moves) expect(move).toMatchObject({ sourceHostName: 'alpha', migrationId: null });
+      const sources = answer.moves.map(({ sourceHostName }: { sourceHostName: string }) => sourceHostName);
+      expect(sources).toContain('alpha');
+      for (const move of answer.moves) expect(move.migrationId).toBeNull();
       expect((await api.get('/migrations?active=true')).items).toEqual([]);
       expect(await api.get(`/hosts/${alpha!.hostId}`)).toMatchObject({ status: 'up' });
       const wrong = await api.call('POST', `/clusters/${clusterId}/what-if`, { withoutHostIds: [vm.id] });

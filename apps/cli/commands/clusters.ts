@@ -1,29 +1,9 @@
 import type { Command } from 'commander';
-import type { PlanView } from '#contracts';
 import { mebibytes } from '../arguments.js';
 import { UsageError } from '../failure.js';
 import { all, findCluster } from '../lookup.js';
 import { change, show } from '../output.js';
-import { policyOf } from '../policy.js';
 import { table } from '../table.js';
-
-/** A plan as people read it: what moves and why, and what does not and why. */
-function planText(plan: PlanView): string {
-  const moves = plan.moves.map((m) => [
-    m.vmName,
-    m.sourceHostName,
-    m.destinationHostName,
-    Number(m.gain.toFixed(1)),
-    m.reason,
-  ]);
-  const refusals = plan.refusals.map((r) => [r.vmName ?? '-', r.hostName ?? 'anywhere', r.reason]);
-  return [
-    plan.summary,
-    `imbalance ${plan.imbalanceBefore.toFixed(1)} -> ${plan.imbalanceAfter.toFixed(1)}`,
-    ...(moves.length > 0 ? ['', table(['VM', 'FROM', 'TO', 'GAIN', 'REASON'], moves)] : []),
-    ...(refusals.length > 0 ? ['', table(['VM', 'NOT TO', 'REASON'], refusals)] : []),
-  ].join('\n');
-}
 
 export function clusterCommands(program: Command): void {
   const clusters = program.command('clusters').description('clusters of hosts under one policy');
@@ -36,11 +16,12 @@ export function clusterCommands(program: Command): void {
         const rows = value.map((c) => [
           c.name,
           c.schedulingPolicy.name,
+          c.planMode,
           c.cooldownSeconds,
           c.maxMigrationsPerHost,
           c.id,
         ]);
-        return { value, text: table(['NAME', 'POLICY', 'COOLDOWN S', 'MIGRATIONS/HOST', 'ID'], rows) };
+        return { value, text: table(['NAME', 'POLICY', 'MODE', 'COOLDOWN S', 'MIGRATIONS/HOST', 'ID'], rows) };
       }),
     );
   clusters
@@ -68,18 +49,6 @@ export function clusterCommands(program: Command): void {
         const { id } = await findCluster(client, name);
         const value = await client.clusters.update(id, { checkpointLimitMiB: options.checkpointLimit });
         return { value, text: `hosts of ${value.name} keep up to ${value.checkpointLimitMiB} MiB of VMs that left` };
-      }),
-    );
-
-  program
-    .command('plan [cluster]')
-    .description('what the scheduling policy would do now, and why; nothing is moved')
-    .option('--policy <name>', 'what this policy would do, with its defaults, instead of the one that is set')
-    .action((name: string | undefined, options: { policy?: string }, command: Command) =>
-      show(command, async (client) => {
-        const schedulingPolicy = options.policy === undefined ? undefined : policyOf(options.policy, {});
-        const value = await client.clusters.plan((await findCluster(client, name)).id, { schedulingPolicy });
-        return { value, text: planText(value) };
       }),
     );
 }

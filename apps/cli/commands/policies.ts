@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { Convergence, type MigrationPolicyView, type SchedulingPolicy } from '#contracts';
+import { Convergence, type MigrationPolicyView, PlanMode, type SchedulingPolicy } from '#contracts';
 import { oneOf, wholeNumber } from '../arguments.js';
 import { UsageError } from '../failure.js';
 import { all, findCluster, findMigrationPolicy } from '../lookup.js';
@@ -78,6 +78,17 @@ export function policyCommands(program: Command): void {
           schedulingPolicy: policyOf(policy, { ...kept, ...given }),
         });
         return { value: schedulingPolicy, text: policyText(schedulingPolicy) };
+      }),
+    );
+  policies
+    .command('mode <cluster> <mode>')
+    .description(`what becomes of the policy's plans: ${PlanMode.options.join(', ')}`)
+    .action((name: string, word: string, _options, command: Command) =>
+      change(command, async (client) => {
+        const mode = PlanMode.safeParse(word);
+        if (!mode.success) throw new UsageError(`${word}: choose ${PlanMode.options.join(', ')}`);
+        const value = await client.clusters.update((await findCluster(client, name)).id, { planMode: mode.data });
+        return { value, text: `plans of cluster ${value.name}: ${value.planMode}` };
       }),
     );
 

@@ -18,6 +18,7 @@ import { Returns, ReturnsNothing } from '../http/returns.js';
 import { planView } from '../plans/plan.view.js';
 import { Planning } from '../plans/planning.js';
 import { WhatIfs } from '../plans/what-if.service.js';
+import { PolicyLoop } from '../policy-loop/policy-loop.js';
 import { clusterView } from './cluster.view.js';
 
 @ApiTags('clusters')
@@ -28,6 +29,7 @@ export class ClustersController {
     private readonly db: Database,
     private readonly planning: Planning,
     private readonly whatIfs: WhatIfs,
+    private readonly policyLoop: PolicyLoop,
   ) {}
 
   @Get()
@@ -55,11 +57,11 @@ export class ClustersController {
 
   @Patch(':id')
   @Returns(ClusterView)
-  update(
+  async update(
     @Param('id', { schema: Id }) id: string,
     @Body({ schema: UpdateCluster }) body: UpdateCluster,
   ): Promise<ClusterView> {
-    return this.db.transaction(async (tx) => {
+    const updated = await this.db.transaction(async (tx) => {
       const before = await tx.clusters.get(id);
       if (body.migrationPolicyId) await tx.migrationPolicies.get(body.migrationPolicyId);
       const cluster = await tx.clusters.update(id, body);
@@ -72,6 +74,8 @@ export class ClustersController {
       }
       return clusterView(cluster);
     });
+    this.policyLoop.soon();
+    return updated;
   }
 
   /** Only an empty cluster can be deleted. */

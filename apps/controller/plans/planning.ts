@@ -1,23 +1,23 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { PlannedMove, Refusal, SchedulingPolicy } from '#contracts';
+import type { Refusal, SchedulingPolicy } from '#contracts';
 import { type Cluster, Database, type Host, type Repositories, type WholePlan } from '#database';
 import { type ClusterFacts, type Plan, plan } from '#planner';
 import { limitsOf } from '../clusters/limits.js';
 import { type Log, LOG } from '../log.js';
 import { Metrics } from '../metrics/metrics.js';
-import { beginMigration } from '../migrations/lifecycle.js';
-import { watchLoads } from '../policy-loop/load-watch.js';
 import { type Order, Orders } from '../orders.js';
+import { watchLoads } from '../policy-loop/load-watch.js';
 import { forecastFor, observeLoad } from '../power/forecast.js';
 import { beginHostActions } from '../power/host-actions.js';
+import { carriedOut, named, withMoves } from './named-plan.js';
+import { isOrdered, PlanProgress } from './plan-progress.js';
 
-type NewPlan = Omit<WholePlan, 'id'>;
-
-/** Asks the planner, keeps its answer, and begins what it says. */
+/** Asks the planner, keeps its answer, and begins what it says, or proposes it to people: as the cluster's mode wants it. */
 @Injectable()
 export class Planning {
   constructor(
     private readonly db: Database,
+    private readonly progress: PlanProgress,
     private readonly orders: Orders,
     private readonly metrics: Metrics,
     @Inject(LOG) private readonly log: Log,
@@ -29,35 +29,31 @@ export class Planning {
       const cluster = await tx.clusters.get(clusterId);
       const facts = await forecastFor(tx, cluster, await tx.facts.ofCluster(clusterId), now);
       const result = this.ask(facts, cluster, policy ?? cluster.schedulingPolicy, now);
-      const id = await tx.plans.create(
-        named(result, facts, cluster, policy ?? cluster.schedulingPolicy, 'dry_run', now),
-      );
+      const id = await tx.plans.create(named(result, facts, cluster, policy ?? cluster.schedulingPolicy, now));
       return tx.plans.getWhole(id);
     });
   }
 
   /** One turn of the policy loop for one cluster. */
   async apply(clusterId: string, now: Date): Promise<void> {
-    const { cluster, facts, result, begun } = await this.db.transaction(async (tx) => {
+    const { cluster, facts, result, planIds, orders } = await this.db.transaction(async (tx) => {
       await tx.clusters.lockDecisions(clusterId);
       await watchLoads(tx, clusterId, now);
       const decided = await tx.clusters.get(clusterId);
+      const next = await this.progress.advance(tx, decided, now, { always: true });
+      await this.progress.expire(tx, decided, now);
       const present = await tx.facts.ofCluster(clusterId);
       await observeLoad(tx, decided, present, now);
       const known = await forecastFor(tx, decided, present, now);
       const answer = this.ask(known, decided, decided.schedulingPolicy, now);
-      await beginHostActions(tx, answer.hostActions, now);
-      return {
-        cluster: decided,
-        facts: known,
-        result: answer,
-        begun: await this.begin(tx, decided, known, answer, now),
-      };
+      await beginHostActions(tx, hostActionsFor(decided, answer), now);
+      const kept = await this.keep(tx, decided, known, answer, now);
+      const toSend = [...next, ...kept.orders];
+      return { cluster: decided, facts: known, result: answer, planIds: kept.planIds, orders: toSend };
     });
-    if (begun) {
-      this.log.info({ clusterId, planId: begun.planId, orders: begun.orders.length, summary: result.summary }, 'plan');
-      await this.orders.send(begun.orders);
-    }
+    if (planIds.length > 0)
+      this.log.info({ clusterId, planIds, orders: orders.length, summary: result.summary }, 'plan');
+    await this.orders.send(orders);
     await this.db.transaction((tx) => this.finishMaintenance(tx, cluster, facts, result, now));
   }
 
@@ -68,45 +64,55 @@ export class Planning {
     return result;
   }
 
-  /** Keeps a plan that moves something, or that refuses other things than the last one. */
-  private async begin(
+  /** Begins what may be made at once, proposes the rest; keeps also what refuses other things than the last plan. */
+  private async keep(
     tx: Repositories,
     cluster: Cluster,
     facts: ClusterFacts,
     result: Plan,
     now: Date,
-  ): Promise<{ planId: string; orders: Order[] } | null> {
-    const answer = named(result, facts, cluster, cluster.schedulingPolicy, 'applied', now);
-    if (answer.moves.length === 0) {
-      const last = await tx.plans.lastApplied(cluster.id);
-      if (sameRefusals(last?.refusals ?? [], answer.refusals)) return null;
+  ): Promise<{ planIds: string[]; orders: Order[] }> {
+    const whole = named(result, facts, cluster, cluster.schedulingPolicy, now);
+    if (whole.moves.length === 0) {
+      const last = await tx.plans.lastDecision(cluster.id);
+      if (sameRefusals(last?.refusals ?? [], whole.refusals)) return { planIds: [], orders: [] };
+      return { planIds: [await tx.plans.create(carriedOut(whole))], orders: [] };
     }
-    const planId = await tx.plans.create(answer);
+    const planIds: string[] = [];
     const orders: Order[] = [];
-    await tx.vms.lockAll(result.moves.map(({ vmId }) => vmId));
-    for (const [position, move] of result.moves.entries()) {
-      const vm = await tx.vms.get(move.vmId);
-      if (vm.status !== 'up' || vm.hostId !== move.sourceHostId) continue; // a heartbeat came between facts and lock
-      const source = await tx.hosts.get(move.sourceHostId);
-      const destination = await tx.hosts.get(move.destinationHostId);
-      const trigger = move.kind === 'evacuation' ? 'maintenance' : 'policy';
-      const migration = await beginMigration(
-        tx,
-        { vm, source, destination, trigger, reason: move.reason, planId },
-        now,
-      );
-      await tx.plans.link(planId, position, migration.id);
-      orders.push(await this.orders.migrateOrder(tx, migration, vm));
+    const isAutomatic = cluster.planMode === 'automatic';
+    const atOnce = isAutomatic ? whole : withMoves(whole, isOrdered);
+    if (atOnce.moves.length > 0) {
+      const begun = await tx.plans.getWhole(await tx.plans.create(carriedOut(atOnce)));
+      orders.push(...(await this.progress.beginNew(tx, begun, now)));
+      await this.tell(tx, cluster, begun, 'plan.applied', whole.summary);
+      planIds.push(begun.id);
     }
-    if (answer.moves.length > 0)
-      await tx.events.add(
-        'info',
-        'plan.applied',
-        `${cluster.name}: ${answer.summary}`,
-        { clusterId: cluster.id, planId },
-        now,
+    const rest = isAutomatic ? null : withMoves(whole, (move) => !isOrdered(move));
+    if (rest && rest.moves.length > 0 && !(await this.hasProposal(tx, cluster.id))) {
+      const isManual = cluster.planMode === 'manual';
+      const status = isManual ? 'recommended' : 'waiting';
+      const proposed = await tx.plans.getWhole(await tx.plans.create({ ...rest, kind: 'proposed', status }));
+      const text = isManual ? 'recommended' : 'waits for approval';
+      await this.tell(
+        tx,
+        cluster,
+        proposed,
+        isManual ? 'plan.recommended' : 'plan.waiting',
+        `${text}: ${whole.summary}`,
       );
-    return { planId, orders };
+      planIds.push(proposed.id);
+    }
+    return { planIds, orders };
+  }
+
+  private async hasProposal(tx: Repositories, clusterId: string): Promise<boolean> {
+    return (await tx.plans.open(clusterId)).some(({ moves }) => moves.some(({ state }) => state === 'proposed'));
+  }
+
+  private async tell(tx: Repositories, cluster: Cluster, made: WholePlan, type: string, text: string): Promise<void> {
+    const subject = { clusterId: cluster.id, planId: made.id };
+    await tx.events.add('info', type, `${cluster.name}: ${text}`, subject, made.createdAt);
   }
 
   /** A host that is to be emptied and is empty is in maintenance; one that is not says what keeps it. */
@@ -133,6 +139,10 @@ export class Planning {
   }
 }
 
+/** Hosts are woken in any mode, since VMs need them; nobody but people switches them off where plans are not automatic. */
+const hostActionsFor = ({ planMode }: Cluster, { hostActions }: Plan): Plan['hostActions'] =>
+  hostActions.filter(({ action }) => planMode === 'automatic' || action === 'activate' || action === 'power_on');
+
 /** For each VM on the host that cannot leave now: why. */
 function obstacles(host: Host, facts: ClusterFacts, { refusals }: Plan): string[] {
   return facts.vms
@@ -150,45 +160,3 @@ const sameRefusals = (a: readonly Refusal[], b: readonly Refusal[]): boolean => 
     refusals.map(({ vmId, hostId, reason }) => `${vmId} ${hostId} ${reason}`).toSorted();
   return JSON.stringify(keys(a)) === JSON.stringify(keys(b));
 };
-
-/** The planner speaks of ids; people read names. */
-export function named(
-  { moves, refusals, imbalanceBefore, imbalanceAfter, summary }: Plan,
-  facts: ClusterFacts,
-  cluster: Cluster,
-  policy: SchedulingPolicy,
-  kind: WholePlan['kind'],
-  createdAt: Date,
-): NewPlan {
-  const hostNames = new Map(facts.hosts.map(({ id, name }) => [id, name]));
-  const vmNames = new Map(facts.vms.map(({ id, name }) => [id, name]));
-  const hostName = (id: string) => hostNames.get(id) ?? id;
-  const vmName = (id: string) => vmNames.get(id) ?? id;
-  return {
-    clusterId: cluster.id,
-    kind,
-    policy,
-    imbalanceBefore,
-    imbalanceAfter,
-    summary,
-    createdAt,
-    moves: moves.map(({ vmId, sourceHostId, destinationHostId, reason, gain }): PlannedMove => ({
-      vmId,
-      vmName: vmName(vmId),
-      reason,
-      gain,
-      migrationId: null,
-      sourceHostId,
-      sourceHostName: hostName(sourceHostId),
-      destinationHostId,
-      destinationHostName: hostName(destinationHostId),
-    })),
-    refusals: refusals.map(({ vmId, hostId, reason }): Refusal => ({
-      vmId,
-      vmName: vmId === null ? null : vmName(vmId),
-      reason,
-      hostId,
-      hostName: hostId === null ? null : hostName(hostId),
-    })),
-  };
-}

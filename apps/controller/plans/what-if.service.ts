@@ -5,7 +5,7 @@ import { Database } from '#database';
 import { whatIf } from '#planner';
 import { limitsOf } from '../clusters/limits.js';
 import { BadInput } from '../http/problems.js';
-import { named } from './planning.js';
+import { named } from './named-plan.js';
 
 /** Asks the planner about a cluster that is not as it is. Nothing is kept, and nothing moves. */
 @Injectable()
@@ -24,7 +24,7 @@ export class WhatIfs {
       const newVms = question.vms.map((vm) => ({ ...vm, id: randomUUID(), labels: [] }));
       const supposed = { policy, withoutHostIds, newVms };
       const answer = whatIf(facts, supposed, limitsOf(cluster), now.getTime());
-      const { moves, refusals, summary } = named(answer.plan, answer.facts, cluster, policy, 'dry_run', now);
+      const { moves, refusals, summary } = named(answer.plan, answer.facts, cluster, policy, now);
       const hostNames = new Map(facts.hosts.map(({ id, name }) => [id, name]));
       const { imbalanceBefore, imbalanceAfter, wattsBefore, wattsAfter } = answer;
       return {

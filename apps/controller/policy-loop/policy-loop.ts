@@ -28,6 +28,11 @@ export class PolicyLoop implements OnApplicationBootstrap, OnApplicationShutdown
     });
   }
 
+  /** Somebody has changed what policies go by: they need not wait for their next turn. */
+  soon(): void {
+    this.ticker?.soon();
+  }
+
   async onApplicationShutdown(): Promise<void> {
     await this.ticker?.stop();
   }

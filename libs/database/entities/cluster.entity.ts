@@ -1,6 +1,6 @@
 import { Check, Column, Entity, ForeignKey, PrimaryGeneratedColumn } from 'typeorm';
-import type { SchedulingPolicy } from '#contracts';
-import { CREATED, EMPTY_TEXT, JSON_VALUE, TEXT, UUID } from './columns.js';
+import type { PlanMode, SchedulingPolicy } from '#contracts';
+import { CREATED, EMPTY_TEXT, JSON_VALUE, PLAN_MODE, TEXT, UUID } from './columns.js';
 import { MigrationPolicy } from './migration-policy.entity.js';
 
 @Entity('cluster')
@@ -8,6 +8,7 @@ import { MigrationPolicy } from './migration-policy.entity.js';
 @Check('cluster_cooldown_seconds_check', 'cooldown_seconds >= 0')
 @Check('cluster_ha_reservation_check', 'ha_reservation >= 0')
 @Check('cluster_max_migrations_per_host_check', 'max_migrations_per_host > 0')
+@Check('cluster_plan_mode_check', PLAN_MODE)
 export class Cluster {
   @PrimaryGeneratedColumn('uuid')
   id!: string;
@@ -20,6 +21,9 @@ export class Cluster {
 
   @Column(JSON_VALUE)
   schedulingPolicy!: SchedulingPolicy;
+
+  @Column({ ...TEXT, default: 'automatic' })
+  planMode!: PlanMode;
 
   @ForeignKey(() => MigrationPolicy)
   @Column(UUID)

@@ -5,6 +5,10 @@ import {
   HypervisorName,
   MigrationStatus,
   MigrationTrigger,
+  MoveKind,
+  MoveState,
+  PlanMode,
+  PlanStatus,
   Severity,
   StorageDomainKind,
   VmPlacement,
@@ -28,5 +32,9 @@ export const VM_DRIVER = `${oneOf('hypervisor', HypervisorName.options)} AND ${o
 export const VM_PLACEMENT = oneOf('placement', VmPlacement.options);
 export const MIGRATION_STATUS = oneOf('status', MigrationStatus.options);
 export const MIGRATION_TRIGGER = oneOf('trigger', MigrationTrigger.options);
+export const PLAN_MODE = oneOf('plan_mode', PlanMode.options);
+export const PLAN_STATUS = oneOf('status', PlanStatus.options);
+export const MOVE_KIND = oneOf('kind', MoveKind.options);
+export const MOVE_STATE = oneOf('state', MoveState.options);
 export const STORAGE_DOMAIN_KIND = oneOf('kind', StorageDomainKind.options);
 export const SEVERITY = oneOf('severity', Severity.options);

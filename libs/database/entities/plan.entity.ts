@@ -1,10 +1,22 @@
 import { Check, Column, Entity, ForeignKey, Generated, Index, PrimaryColumn, PrimaryGeneratedColumn } from 'typeorm';
-import type { SchedulingPolicy } from '#contracts';
+import type { MoveCost, MoveKind, MoveState, PlanStatus, PlanView, SchedulingPolicy } from '#contracts';
 import { Cluster } from './cluster.entity.js';
-import { CREATED, JSON_VALUE, REAL, TEXT, UUID } from './columns.js';
+import {
+  CREATED,
+  EMPTY_TEXT,
+  JSON_VALUE,
+  MOVE_KIND,
+  MOVE_STATE,
+  PLAN_STATUS,
+  REAL,
+  TEXT,
+  TIME,
+  UUID,
+} from './columns.js';
 
 @Entity('plan')
-@Check('plan_kind_check', `kind IN ('dry_run', 'applied')`)
+@Check('plan_kind_check', `kind IN ('dry_run', 'proposed', 'applied')`)
+@Check('plan_status_check', PLAN_STATUS)
 export class Plan {
   @PrimaryGeneratedColumn('uuid')
   id!: string;
@@ -21,7 +33,14 @@ export class Plan {
   clusterId!: string;
 
   @Column(TEXT)
-  kind!: 'dry_run' | 'applied';
+  kind!: PlanView['kind'];
+
+  /** Null: a dry run. */
+  @Column({ ...TEXT, nullable: true })
+  status!: PlanStatus | null;
+
+  @Column(EMPTY_TEXT)
+  statusReason!: string;
 
   @Column(JSON_VALUE)
   policy!: SchedulingPolicy;
@@ -37,9 +56,14 @@ export class Plan {
 
   @Column(CREATED)
   createdAt!: Date;
+
+  @Column({ ...TIME, nullable: true })
+  endedAt!: Date | null;
 }
 
 @Entity('plan_move')
+@Check('plan_move_kind_check', MOVE_KIND)
+@Check('plan_move_state_check', MOVE_STATE)
 export class PlanMove {
   @ForeignKey(() => Plan, { onDelete: 'CASCADE' })
   @PrimaryColumn(UUID)
@@ -71,6 +95,28 @@ export class PlanMove {
 
   @Column(REAL)
   gain!: number;
+
+  @Column(TEXT)
+  kind!: MoveKind;
+
+  @Column({ ...REAL, nullable: true })
+  benefit!: number | null;
+
+  @Column({ ...JSON_VALUE, nullable: true })
+  cost!: MoveCost | null;
+
+  /** Positions of the plan's moves that must have arrived before this one starts. */
+  @Column({ ...JSON_VALUE, default: [] })
+  waitsFor!: number[];
+
+  @Column(TEXT)
+  state!: MoveState;
+
+  @Column(EMPTY_TEXT)
+  stateReason!: string;
+
+  @Column({ ...TEXT, nullable: true })
+  decidedBy!: string | null;
 
   @Column({ ...UUID, nullable: true })
   migrationId!: string | null;

@@ -1,9 +1,10 @@
 import { type EntityManager, In, IsNull, Not } from 'typeorm';
-import { type ClusterFacts, driverFor, type HostPower as PowerFacts } from '#planner';
+import { type ClusterFacts, driverFor, type HostPower as PowerFacts, type InFlightMove } from '#planner';
 import { AffinityGroupRow } from '../entities/affinity-group.entity.js';
 import { Host } from '../entities/host.entity.js';
 import { HostPower } from '../entities/host-power.entity.js';
 import { Migration } from '../entities/migration.entity.js';
+import { Plan, PlanMove } from '../entities/plan.entity.js';
 import { Vm } from '../entities/vm.entity.js';
 
 const millis = (time: Date | null) => time?.getTime() ?? null;
@@ -12,7 +13,14 @@ const millis = (time: Date | null) => time?.getTime() ?? null;
 export class FactsRepository {
   constructor(private readonly manager: EntityManager) {}
 
+  /** With moves that are decided and have yet to begin among those under way. */
   async ofCluster(clusterId: string, now = new Date()): Promise<ClusterFacts> {
+    const facts = await this.asItIs(clusterId, now);
+    return { ...facts, inFlight: [...facts.inFlight, ...(await this.movesToCome(clusterId))] };
+  }
+
+  /** Without those. */
+  async asItIs(clusterId: string, now = new Date()): Promise<ClusterFacts> {
     const hosts = await this.manager.getRepository(Host).find({
       where: { clusterId, cpuCores: Not(IsNull()) },
       order: { name: 'ASC' },
@@ -73,6 +81,17 @@ export class FactsRepository {
       affinityGroups: await this.manager.getRepository(AffinityGroupRow).find({ where: { clusterId } }),
       forecastCores: null,
     };
+  }
+
+  /** Approved moves of plans that are being carried out, in their order. */
+  private movesToCome(clusterId: string): Promise<InFlightMove[]> {
+    return this.manager
+      .createQueryBuilder(PlanMove, 'move')
+      .innerJoin(Plan, 'plan', 'plan.id = move.planId')
+      .where(`plan.clusterId = :clusterId AND plan.status = 'running' AND move.state = 'approved'`, { clusterId })
+      .orderBy('plan.seq')
+      .addOrderBy('move.position')
+      .getMany();
   }
 
   /** All hosts and VMs of the cluster, also those that are down: what affinity groups may name. */

@@ -12,15 +12,18 @@ export interface WholePlan extends Omit<Plan, 'seq'> {
 
 type NewPlan = Omit<WholePlan, 'id'>;
 
+const OPEN = ['waiting', 'recommended', 'running'] as const;
+
 export class PlanRepository extends BaseRepository<Plan> {
   constructor(manager: EntityManager) {
     super(manager, Plan, 'plan');
   }
 
-  async page({ clusterId, kind, ...paging }: PlanQuery): Promise<Page<WholePlan>> {
+  async page({ clusterId, kind, status, ...paging }: PlanQuery): Promise<Page<WholePlan>> {
     const query = this.rows.createQueryBuilder('row');
     if (clusterId) query.andWhere('row.clusterId = :clusterId', { clusterId });
     if (kind) query.andWhere('row.kind = :kind', { kind });
+    if (status) query.andWhere('row.status = :status', { status });
     const { items, nextCursor } = await page(query, paging, { by: 'seq', direction: 'DESC' });
     return { items: await this.whole(items), nextCursor };
   }
@@ -34,8 +37,10 @@ export class PlanRepository extends BaseRepository<Plan> {
     return this.whole(await this.byIds(ids));
   }
 
-  async lastApplied(clusterId: string): Promise<WholePlan | undefined> {
-    const rows = await this.rows.find({ where: { clusterId, kind: 'applied' }, order: { seq: 'DESC' }, take: 1 });
+  /** The last one that was not merely tried. */
+  async lastDecision(clusterId: string): Promise<WholePlan | undefined> {
+    const where = { clusterId, kind: In(['applied', 'proposed']) };
+    const rows = await this.rows.find({ where, order: { seq: 'DESC' }, take: 1 });
     const [plan] = await this.whole(rows);
     return plan;
   }
@@ -50,9 +55,24 @@ export class PlanRepository extends BaseRepository<Plan> {
     return planId;
   }
 
-  /** Notes which migration carries a move out. */
-  async link(planId: string, position: number, migrationId: string): Promise<void> {
-    await this.manager.getRepository(PlanMove).update({ planId, position }, { migrationId });
+  /** Plans that are not over: they wait for approval, or some of their moves do not. The oldest first. */
+  async open(clusterId: string): Promise<WholePlan[]> {
+    const where = { clusterId, status: In(OPEN) };
+    return this.whole(await this.rows.find({ where, order: { seq: 'ASC' } }));
+  }
+
+  /** Clusters that have such plans. */
+  async clustersWithOpen(): Promise<string[]> {
+    const rows = await this.rows.find({ select: { clusterId: true }, where: { status: In(OPEN) } });
+    return [...new Set(rows.map(({ clusterId }) => clusterId))];
+  }
+
+  async update(id: string, values: Partial<Pick<Plan, 'kind' | 'status' | 'statusReason' | 'endedAt'>>): Promise<void> {
+    await this.rows.update({ id }, values);
+  }
+
+  async updateMove(planId: string, position: number, values: Partial<PlannedMove>): Promise<void> {
+    await this.manager.getRepository(PlanMove).update({ planId, position }, values);
   }
 
   private async whole(plans: readonly Plan[]): Promise<WholePlan[]> {

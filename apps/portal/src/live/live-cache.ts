@@ -68,7 +68,12 @@ export class LiveCache {
     const changes = this.waiting.splice(0);
     for (const collection of COLLECTIONS)
       this.queries.setQueryData<readonly Item[]>([collection], (items) => items && patch(collection, items, changes));
-    const moved = new Set(changes.filter(({ collection }) => collection === 'migrations').map(({ id }) => id));
-    for (const id of moved) void this.queries.invalidateQueries({ queryKey: ['migration', id] });
+    for (const [collection, key] of [
+      ['migrations', 'migration'],
+      ['plans', 'plan'],
+    ] as const) {
+      const changed = new Set(changes.filter((change) => change.collection === collection).map(({ id }) => id));
+      for (const id of changed) void this.queries.invalidateQueries({ queryKey: [key, id] });
+    }
   }
 }

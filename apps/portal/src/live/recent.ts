@@ -9,7 +9,13 @@ export function useRecentPlans() {
   const { client, live } = useSession();
   return useQuery<readonly PlanView[]>({
     queryKey: ['plans'],
-    queryFn: () => live.loadRecent('plans', () => client.plans.list({ kind: 'applied', limit: 50 })),
+    queryFn: () =>
+      live.loadRecent('plans', async () => {
+        const applied = await client.plans.list({ kind: 'applied', limit: 50 });
+        const proposed = await client.plans.list({ kind: 'proposed', limit: 20 });
+        const items = [...applied.items, ...proposed.items];
+        return { items: items.toSorted((a, b) => b.createdAt.localeCompare(a.createdAt)), nextCursor: null };
+      }),
   });
 }
 

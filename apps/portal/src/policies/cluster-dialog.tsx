@@ -10,7 +10,8 @@ export function ClusterDialog({ onClose }: { onClose: () => void }) {
   const form = useForm({
     schema: CreateCluster,
     initial: {
-      ...{ name: '', description: '', cooldownSeconds: 60, maxMigrationsPerHost: 2, haReservation: 0 },
+      ...{ name: '', description: '', planMode: 'automatic' as const },
+      ...{ cooldownSeconds: 60, maxMigrationsPerHost: 2, haReservation: 0 },
       checkpointLimitMiB: DEFAULT_CHECKPOINT_LIMIT_MIB,
     },
   });

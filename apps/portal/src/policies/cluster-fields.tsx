@@ -2,6 +2,7 @@
 import { NumberField, SelectField, TextField } from '../forms/fields.js';
 import type { Form } from '../forms/form.js';
 import { optionsOf } from '../parts/filters.js';
+import { PLAN_MODES } from './plan-words.js';
 import { useMigrationPolicies } from './use-migration-policies.js';
 
 export function ClusterFields({ form, noPolicy }: { form: Form; noPolicy?: string }) {
@@ -17,6 +18,13 @@ export function ClusterFields({ form, noPolicy }: { form: Form; noPolicy?: strin
         none={noPolicy}
         options={optionsOf(policies)}
         help="How VMs move, unless a VM has a policy of its own."
+      />
+      <SelectField
+        form={form}
+        name="planMode"
+        label="Plans"
+        options={Object.entries(PLAN_MODES).map(([value, { title, help }]) => ({ value, label: `${title}: ${help}` }))}
+        help="Hosts that people empty are emptied in any mode."
       />
       <div className="field-row">
         <NumberField

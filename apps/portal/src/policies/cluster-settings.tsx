@@ -16,12 +16,12 @@ export function ClusterSettings({ cluster }: { cluster: ClusterView }) {
   const { hosts, vms } = useInventory();
   const { say } = useToasts();
   const [deletes, setDeletes] = useState(false);
-  const { name, description, migrationPolicyId, cooldownSeconds, maxMigrationsPerHost } = cluster;
+  const { name, description, planMode, migrationPolicyId, cooldownSeconds, maxMigrationsPerHost } = cluster;
   const { haReservation, checkpointLimitMiB } = cluster;
   const limits = { cooldownSeconds, maxMigrationsPerHost, haReservation, checkpointLimitMiB };
   const form = useForm({
     schema: UpdateCluster,
-    initial: { name, description, migrationPolicyId, ...limits },
+    initial: { name, description, planMode, migrationPolicyId, ...limits },
   });
   const save = () =>
     form.submit(async (body) => {

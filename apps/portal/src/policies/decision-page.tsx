@@ -5,7 +5,9 @@ import { useSession } from '../live/session.js';
 import { LoadingPage, ProblemAlert } from '../parts/feedback.js';
 import { PageFrame, Panel } from '../parts/page.js';
 import { When } from '../parts/when.js';
+import { PlanDecisionButtons } from './plan-decision.js';
 import { PlanDetails } from './plan-details.js';
+import { PLAN_STATUS } from './plan-words.js';
 import { policyTitle } from './policy-words.js';
 
 const PARENT = { to: '/decisions', title: 'Decisions' };
@@ -31,10 +33,12 @@ export function DecisionPage() {
         <>
           Policy {policyTitle(plan.policy.name)} for cluster {cluster?.name ?? 'that was deleted'},{' '}
           <When at={plan.createdAt} />
+          {plan.status && `. ${PLAN_STATUS[plan.status]}${plan.statusReason && `: ${plan.statusReason}`}.`}
         </>
       }
+      actions={<PlanDecisionButtons plan={plan} />}
     >
-      <Panel title={plan.kind === 'applied' ? 'What it did' : 'What it would do'}>
+      <Panel title={plan.kind === 'applied' ? 'What it does' : 'What it would do'}>
         <PlanDetails plan={plan} />
       </Panel>
     </PageFrame>

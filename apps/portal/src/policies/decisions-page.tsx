@@ -12,6 +12,7 @@ import { PageFrame } from '../parts/page.js';
 import { When } from '../parts/when.js';
 import { Imbalance } from './decision-list.js';
 import { policyTitle } from './policy-words.js';
+import { WaitingPlans } from './waiting-plans.js';
 
 const isApplied = ({ kind }: PlanView) => kind === 'applied';
 
@@ -41,6 +42,7 @@ export function DecisionsPage() {
   );
   return (
     <PageFrame title="Decisions" description="What the policies have moved, and why; newest first.">
+      <WaitingPlans plans={recent} />
       {query.isPending ? (
         <LoadingPage />
       ) : query.isError && items.length === 0 ? (

@@ -1,10 +1,13 @@
 /** What a plan does and what it does not, each with its reason. */
-import { useMemo } from 'react';
+import { useMemo, useState } from 'react';
 import { Link } from 'react-router';
 import type { PlannedMove, PlanView, Refusal } from '#contracts';
+import { ActionMenu } from '../parts/action-menu.js';
 import { type Column, DataTable } from '../parts/data-table.js';
 import { percentOf, plural } from '../parts/figures.js';
 import { ArrowIcon } from '../parts/icons.js';
+import { type Deciding, PlanDecisionDialog } from './plan-decision.js';
+import { isProposed, MOVE_STATE } from './plan-words.js';
 
 /** Bars of small imbalances stay small. */
 const LEAST_SCALE = 10;
@@ -27,9 +30,28 @@ const REFUSALS: Column<Refusal>[] = [
   { title: 'Why not', render: ({ reason }) => reason },
 ];
 
+/** What has become of a move, and why. */
+function MoveStateText({ move }: { move: PlannedMove }) {
+  const { state, stateReason, decidedBy, migrationId } = move;
+  const word = MOVE_STATE[state];
+  return (
+    <>
+      {migrationId ? <Link to={`/migrations/${migrationId}`}>{word}</Link> : word}
+      {decidedBy && <div className="subtle">by {decidedBy}</div>}
+      {stateReason && <div className="subtle cell-reason">{stateReason}</div>}
+    </>
+  );
+}
+
+const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
+
 export function PlanDetails({ plan }: { plan: PlanView }) {
-  const moves = useMemo<Column<PlannedMove>[]>(
-    () => [
+  const [deciding, setDeciding] = useState<Deciding>();
+  const moves = useMemo<Column<PlannedMove>[]>(() => {
+    const numberOf = (move: PlannedMove) => plan.moves.indexOf(move);
+    const isWaiting = plan.status === 'waiting' || plan.status === 'running';
+    return [
+      { title: 'Move', render: (move) => numberOf(move), sortBy: numberOf, align: 'right' },
       { title: 'VM', render: ({ vmName, vmId }) => <Link to={`/vms/${vmId}`}>{vmName}</Link> },
       {
         title: 'Route',
@@ -39,24 +61,51 @@ export function PlanDetails({ plan }: { plan: PlanView }) {
           </span>
         ),
       },
-      { title: 'Why', render: ({ reason }) => reason },
+      {
+        title: 'Why',
+        render: ({ reason, waitsFor }) => (
+          <>
+            {reason}
+            {waitsFor.length > 0 && (
+              <div className="subtle">after {waitsFor.map((position) => `move ${position}`).join(', ')}</div>
+            )}
+          </>
+        ),
+      },
       {
         title: 'Gain',
         render: ({ gain }) => (gain > 0 ? `${gain.toFixed(1)} points` : '–'),
         align: 'right',
       },
-      ...(plan.kind === 'applied'
+      {
+        title: 'Takes',
+        render: ({ cost }) => (cost ? `${seconds(cost.durationMs)}, pause ${Math.round(cost.pauseMs)} ms` : '–'),
+        align: 'right',
+        priority: 'medium',
+      },
+      ...(plan.kind === 'dry_run'
+        ? []
+        : [{ title: 'State', render: (move: PlannedMove) => <MoveStateText move={move} /> }]),
+      ...(isWaiting && plan.moves.some(isProposed)
         ? [
             {
-              title: 'Migration',
-              render: ({ migrationId }: PlannedMove) =>
-                migrationId && <Link to={`/migrations/${migrationId}`}>show</Link>,
+              title: 'Actions',
+              isActions: true,
+              render: (move: PlannedMove) =>
+                isProposed(move) && (
+                  <ActionMenu
+                    label={`Actions for the move of ${move.vmName}`}
+                    actions={[
+                      { title: 'Approve…', onClick: () => setDeciding({ verb: 'approve', move: numberOf(move) }) },
+                      { title: 'Reject…', onClick: () => setDeciding({ verb: 'reject', move: numberOf(move) }) },
+                    ]}
+                  />
+                ),
             },
           ]
         : []),
-    ],
-    [plan.kind],
-  );
+    ];
+  }, [plan]);
   const highest = Math.max(plan.imbalanceBefore, plan.imbalanceAfter, LEAST_SCALE);
   return (
     <div className="stack">
@@ -77,7 +126,7 @@ export function PlanDetails({ plan }: { plan: PlanView }) {
           label="Moves"
           rows={plan.moves}
           columns={moves}
-          rowKey={({ vmId }) => vmId}
+          rowKey={({ vmId, destinationHostId }) => `${vmId} ${destinationHostId}`}
           empty={<p className="quiet">No VM is moved.</p>}
         />
       </div>
@@ -93,6 +142,7 @@ export function PlanDetails({ plan }: { plan: PlanView }) {
           />
         </div>
       )}
+      {deciding && <PlanDecisionDialog plan={plan} {...deciding} onClose={() => setDeciding(undefined)} />}
     </div>
   );
 }

@@ -1,0 +1,88 @@
+import { describe, expect, test } from 'vitest';
+import type { MoveState } from '#contracts';
+import { NOW, cluster, evenly, limits, vm } from './cluster.fixture.js';
+import { type Move, nextMoves, obstacleToSteps, plan, whyOutdated } from './index.js';
+
+const progress = (...steps: [state: MoveState, ...waitsFor: number[]][]) =>
+  steps.map(([state, ...waitsFor]) => ({ state, waitsFor }));
+
+describe('which moves come next', () => {
+  test('those that are approved and whose predecessors have arrived', () => {
+    expect(nextMoves(progress(['completed'], ['approved', 0], ['approved', 1], ['approved']))).toEqual({
+      ready: [1, 3],
+      lost: [],
+    });
+    expect(nextMoves(progress(['started'], ['approved', 0], ['proposed'])).ready).toEqual([]);
+  });
+
+  test.each(['failed', 'dropped', 'rejected'] as const)(
+    'none that waits, however indirectly, for one that %s',
+    (state) => {
+      expect(nextMoves(progress([state], ['approved', 0], ['proposed', 1], ['approved']))).toEqual({
+        ready: [3],
+        lost: [1, 2],
+      });
+    },
+  );
+});
+
+const policy = evenly();
+const crowded = cluster(
+  { h1: {}, h2: {} },
+  ['a', 'b', 'c', 'd'].map((name) => vm(name, 'h1')),
+);
+const { moves } = plan(crowded, policy, limits(2), NOW);
+const [first] = moves as [Move];
+
+describe('a move that is about to begin', () => {
+  test('may, as long as nothing is in its way', () => {
+    expect(obstacleToSteps(crowded, [first], policy, limits(2))).toBeNull();
+  });
+
+  test('waits while its hosts are busy', () => {
+    const inFlight = [{ vmId: 'id-of-d', sourceHostId: 'h1', destinationHostId: 'h2' }];
+    expect(obstacleToSteps({ ...crowded, inFlight }, [first], policy, limits(1))).toMatchObject({ isPassing: true });
+  });
+
+  test('is off when its VM is elsewhere or down, or its destination is not up any more', () => {
+    const reasonWith = (facts: typeof crowded) => obstacleToSteps(facts, [first], policy, limits(2))?.reason;
+    const elsewhere = { ...crowded, vms: crowded.vms.map((one) => ({ ...one, hostId: 'h2' })) };
+    expect(reasonWith(elsewhere)).toBe('a is not on h1 any more');
+    expect(reasonWith({ ...crowded, vms: [] })).toBe('its VM or one of its hosts is gone');
+    const paused = { ...crowded, vms: crowded.vms.map((one) => ({ ...one, status: 'paused' as const })) };
+    expect(reasonWith(paused)).toBe('a is paused; resume it or stop it');
+    const gone = crowded.hosts.map((host) => (host.id === 'h2' ? { ...host, status: 'maintenance' as const } : host));
+    expect(reasonWith({ ...crowded, hosts: gone })).toBe('h2 is in maintenance');
+  });
+});
+
+describe('a plan that waits for approval', () => {
+  test('stands as long as its moves can be made and still even out load', () => {
+    expect(whyOutdated(crowded, moves, policy, limits(2))).toBeNull();
+    expect(whyOutdated(crowded, moves, policy, limits(1))).toBeNull();
+  });
+
+  test('does not stand when load is elsewhere', () => {
+    const now = cluster({ h1: {}, h2: {} }, [
+      ...['a', 'b', 'c', 'd'].map((name) => vm(name, 'h1', { cpuUsedCores: 0.1 })),
+      vm('new', 'h2', { cpuUsedCores: 2.5, memoryMiB: 1024 }),
+    ]);
+    expect(whyOutdated(now, moves, policy, limits(2))).toMatch(/^loads have changed: its moves would bring imbalance/);
+  });
+
+  test('does not stand when the room that it needs is taken', () => {
+    const now = { ...crowded, vms: [...crowded.vms, vm('new', 'h2', { memoryMiB: 4000, cpuUsedCores: 0 })] };
+    expect(whyOutdated(now, moves, policy, limits(2))).toMatch(/^h2 has 96 MiB of memory free/);
+  });
+
+  test('with moves that wait for each other stands as they come, one after the other', () => {
+    const facts = cluster(
+      { h1: { status: 'preparing_for_maintenance' }, h2: { memoryMiB: 1024 }, h3: { memoryMiB: 512 } },
+      [vm('big', 'h1', { memoryMiB: 1024 }), vm('small', 'h2', { memoryMiB: 256 })],
+    );
+    const chain = plan(facts, { name: 'none' }, limits(2), NOW).moves;
+    expect(chain).toHaveLength(2);
+    expect(whyOutdated(facts, chain, { name: 'none' }, limits(2))).toBeNull();
+    expect(obstacleToSteps(facts, [chain[1]!], { name: 'none' }, limits(2))).toMatchObject({ isPassing: false });
+  });
+});
