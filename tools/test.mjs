@@ -17,6 +17,9 @@ const PROGRAMS = {
   chromium: 'chromium',
   nbdinfo: 'libnbd-bin',
   'qemu-nbd': 'qemu-utils',
+  fence_ipmilan: 'fence-agents',
+  ipmi_sim: 'openipmi',
+  ipmitool: 'ipmitool',
   'riscv64-linux-gnu-gcc': 'gcc-riscv64-linux-gnu',
 };
 
