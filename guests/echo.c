@@ -170,7 +170,7 @@ static void need_ms(const char *name, u64 *value) {
 }
 
 void main(u64 hart, const void *tree) {
-  static const char *const names[] = {"ip", "peer", "interval_ms", "line_ms", 0};
+  static const char *const names[] = {"ip", "peer", "interval_ms", "line_ms", "keep_primary", 0};
   int has_ip = 0;
   (void)hart;
   read_device_tree(tree);
@@ -183,6 +183,8 @@ void main(u64 hart, const void *tree) {
   }
   need_ms("interval_ms", &interval_ms);
   need_ms("line_ms", &line_ms);
+  u64 keeps = 0;
+  if (argument("keep_primary", &keeps, 0) > 0 && keeps) net_keep_primary();
   if (!net_start()) {
     print("echo: there is no virtio network card of version 2 here\n");
     finish(MACHINE_FAULT);
@@ -198,8 +200,8 @@ void main(u64 hart, const void *tree) {
     }
     if (now >= tell_ms) {
       u64 silent = last_answer_ms && now - last_answer_ms > longest_ms ? now - last_answer_ms : longest_ms;
-      print("echo time_ms=%u asked=%u answered=%u repeated=%u silent_ms=%u announced=%u\n", now, asked, answered, repeated,
-            silent, announced);
+      print("echo time_ms=%u asked=%u answered=%u repeated=%u silent_ms=%u announced=%u primary=%u\n", now, asked,
+            answered, repeated, silent, announced, (u64)net_has_primary());
       longest_ms = 0;
       tell_ms += line_ms;
     }

@@ -10,6 +10,7 @@ import { openBlockLayer } from './block/block-layer.js';
 import { registerCheckpointCommands } from './checkpoint-commands.js';
 import { registerCommands } from './commands.js';
 import { registerBalloonCommands } from './devices/balloon.js';
+import { pairUp } from './devices/failover.js';
 import { Migration } from './migration.js';
 import { registerNicCommands } from './devices/net.js';
 import { Netdevs } from './devices/netdev.js';
@@ -99,6 +100,7 @@ async function run(options: Options): Promise<void> {
   registerBlockCommands(qmp, drives);
   registerChardevCommands(qmp, chardevs);
   registerNicCommands(qmp, plugged);
+  const failoverPairs = await open('-device', () => pairUp(plugged, event));
   for (const { close } of plugged) if (close) closers.push(close);
 
   let consoleBytes = 0;
@@ -133,7 +135,10 @@ async function run(options: Options): Promise<void> {
       },
     );
   });
-  if (incoming === undefined) await open('-drive', () => drives.lock());
+  if (incoming === undefined) {
+    await open('-drive', () => drives.lock());
+    for (const pair of failoverPairs) pair.allow();
+  }
   const begin = { incoming: incoming !== undefined, startStopped, epoch };
   const block = openBlockLayer(qmp, drives, { mayBeWritten: () => vm.runState === 'inmigrate' }, log);
   closers.push(() => block.close());
@@ -143,7 +148,7 @@ async function run(options: Options): Promise<void> {
   const threadIds = startHarts(machine, hartModule, options.acceleration, { hartFailed: fail, log });
   registerCommands(qmp, vm, { threadId: (hart) => threadIds[hart]!, consoleBytes: () => consoleBytes });
   const codecModule = new WebAssembly.Module(readFileSync(fileURLToPath(CODEC_MODULE)));
-  const migration = new Migration(qmp, vm, { codecModule, log });
+  const migration = new Migration(qmp, vm, { codecModule, log, failoverPairs });
   registerCheckpointCommands(qmp, vm, codecModule, log);
   void machine.serveHarts().catch(fail);
 

@@ -11,6 +11,8 @@ export interface ArrivalPorts {
   readonly onStranger: (message: string) => void;
   /** Something was asked for in vain, or the VM is lost. */
   readonly onRefused: (message: string) => void;
+  /** The guest runs here from now on, or may. */
+  readonly onStart: () => void;
   /** The one migration that was waited for has failed; RAM is zero again. */
   readonly onFailure: (message: string) => void;
 }
@@ -115,6 +117,7 @@ export class Arrival {
     this.vm.machine.pages.request = (pages) => this.thread.tell({ kind: 'request', pages });
     this.vm.epoch = this.figures.epoch;
     this.vm.takeOver(running && this.vm.autostart ? 'running' : 'paused');
+    this.ports.onStart();
     return null;
   }
 

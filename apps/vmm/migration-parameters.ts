@@ -16,6 +16,7 @@ const MIB = 2 ** 20;
 const MAX_CACHE_BYTES = 2 ** 31;
 const MAX_ANSWER_S = 3600;
 const MAX_RECOVER_S = 30 * 86_400;
+const MAX_UNPLUG_S = 3600;
 const percentage = (from: number, to: number) => integer(from, to);
 
 /** Each parameter's check, and QEMU's default where QEMU has it; no limit to the bandwidth. */
@@ -25,6 +26,8 @@ const PARAMETERS = {
   'max-postcopy-bandwidth': parameter(integer(0), DEFAULT_PARAMETERS.maxPostcopyBandwidth),
   'x-drover-answer-timeout': parameter(integer(1, MAX_ANSWER_S), DEFAULT_PARAMETERS.answerMs / 1000),
   'x-drover-recover-timeout': parameter(integer(1, MAX_RECOVER_S), DEFAULT_PARAMETERS.recoverMs / 1000),
+  /** Seconds in which the guest must let devices of the host go. */
+  'x-drover-unplug-timeout': parameter(integer(1, MAX_UNPLUG_S), 10),
   'throttle-trigger-threshold': parameter(percentage(1, 100), 50),
   'cpu-throttle-initial': parameter(percentage(1, 99), 20),
   'cpu-throttle-increment': parameter(percentage(1, 99), 10),

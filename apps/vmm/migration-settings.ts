@@ -46,6 +46,11 @@ export class MigrationSettings {
     return this.capabilities['postcopy-ram'];
   }
 
+  /** How long a guest may take to let devices of the host go. */
+  get unplugMs(): number {
+    return this.values['x-drover-unplug-timeout'] * 1000;
+  }
+
   /** Connections for pages alone; 0 without multifd. */
   get channels(): number {
     return this.capabilities.multifd ? this.values['multifd-channels'] : 0;

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { bindCodec, stoppedPatienceMs, type PrecopyParameters } from '#migration';
 import { boolean, integer, list, optional, QmpError, string, type QmpServer } from '#qmp';
 import { layout } from '#vmm';
+import type { FailoverPair } from './devices/failover.js';
 import { parseMigrationUri, type MigrationAddress } from './migration-address.js';
 import { Arrival } from './migration-incoming.js';
 import type { MigrationTask } from './migration-messages.js';
@@ -19,6 +20,8 @@ export interface MigrationOptions {
   readonly codecModule: WebAssembly.Module;
   /** One line for whoever reads this process's complaints. */
   readonly log: (line: string) => void;
+  /** Cards that are devices of the host: they are not there while the VM moves. */
+  readonly failoverPairs: readonly FailoverPair[];
 }
 
 export class Migration {
@@ -84,6 +87,9 @@ export class Migration {
     this.arrival = new Arrival(qmp, vm, this.task(role), {
       onStranger: (message) => options.log(`-incoming: refused a connection: ${message}`),
       onRefused: (message) => options.log(`migration: ${message}`),
+      onStart: () => {
+        for (const pair of options.failoverPairs) pair.allow();
+      },
       onFailure: (message) => {
         options.log(`-incoming: the migration failed: ${message}`);
         onFailure(message);
@@ -109,15 +115,23 @@ export class Migration {
         `x-drover-epoch ${epoch}: this VM has epoch ${vm.epoch} here, its next owner needs a greater one`,
       );
     }
-    const { parameters, postcopy, channels } = this.settings;
+    const { postcopy, channels, unplugMs } = this.settings;
     const credentials = this.credentials('client');
     const hostname = this.settings.tls?.hostname || ('host' in address ? address.host : '');
     const tls = credentials && { credentials, hostname };
     const letGo = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-    const identity = { address, migrationId, epoch, parameters };
-    const task = this.task({ kind: 'outgoing', ...identity, postcopy, channels, tls, letGo });
+    const fixed = { kind: 'outgoing', address, migrationId, epoch, postcopy, channels, tls, letGo } as const;
     const log = (message: string) => this.options.log(`migration: ${message}`);
-    this.outgoing = new OutgoingMigration(qmp, vm, task, log, mirrors);
+    this.outgoing = new OutgoingMigration(
+      { qmp, vm, log, failoverPairs: this.options.failoverPairs },
+      {
+        migrationId,
+        mirrors,
+        unplugMs,
+        letGo,
+        task: () => this.task({ ...fixed, parameters: this.settings.parameters }),
+      },
+    );
   }
 
   /** Those that `tls-creds` names; null if it names none. */

@@ -95,6 +95,8 @@ export const HELP = `usage: drover-vmm -kernel FILE [options]
                       vnet_hdr: with virtio-net headers, for switches that know them
   -device virtio-net-device,netdev=ID[,mac=52:54:00:12:34:56][,host_mtu=1500]
                       network card; QMP: set_link, announce-self
+                      failover=on: traffic may go by another card of this address, which has failover_pair_id=ID of
+                      this one, is a device of the host, and is let go by the guest before a migration
   -watchdog-action WHAT
                       when the guest's watchdog expires: ${WATCHDOG_ACTIONS.join(', ')} (default reset)
   -accel drover[,translate=on|off]

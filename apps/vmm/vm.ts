@@ -11,6 +11,7 @@ type Cause = 'host-qmp-quit' | 'host-qmp-system-reset' | 'host-signal' | 'host-u
 /** Events that this VMM sends. */
 export const EVENTS = [
   ...['STOP', 'RESUME', 'SHUTDOWN', 'RESET', 'POWERDOWN', 'MIGRATION', 'MIGRATION_PASS'],
+  ...['FAILOVER_NEGOTIATED', 'UNPLUG_PRIMARY', 'DEVICE_DELETED'],
   ...['BALLOON_CHANGE', 'BLOCK_EXPORT_DELETED', 'BLOCK_IO_ERROR', ...MIRROR_EVENTS, 'VSERPORT_CHANGE', 'WATCHDOG'],
 ] as const;
 

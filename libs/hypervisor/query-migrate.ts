@@ -36,6 +36,7 @@ export interface QueryMigrate {
 /** QEMU's MigrationStatus, as it is told here. */
 const STATUSES: Readonly<Record<string, OutgoingFigures['status']>> = {
   setup: 'setup',
+  'wait-unplug': 'setup',
   active: 'active',
   'pre-switchover': 'active',
   device: 'device',

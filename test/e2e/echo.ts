@@ -5,9 +5,11 @@ export interface EchoLine {
   readonly repeated: number;
   readonly silent_ms: number;
   readonly announced: number;
+  /** 1 while its frames go by a device of the host. */
+  readonly primary: number;
 }
 
-const NOTHING_YET: EchoLine = { asked: 0, answered: 0, repeated: 0, silent_ms: 0, announced: 0 };
+const NOTHING_YET: EchoLine = { asked: 0, answered: 0, repeated: 0, silent_ms: 0, announced: 0, primary: 0 };
 
 /** Its last whole line. */
 export function lastEchoLine(printed: string): EchoLine {

@@ -16,7 +16,8 @@ const NO_HOST = {
 function slowVm() {
   let park!: () => void;
   const parked = new Promise<void>((resolve) => (park = resolve));
-  const machine = { cont: () => undefined, stop: () => parked } as unknown as Machine;
+  const memory = GuestMemory.create(2 ** 20, 1);
+  const machine = { memory, cont: () => undefined, stop: () => parked } as unknown as Machine;
   const qmp = new QmpServer({
     version: { qemu: { major: 0, minor: 0, micro: 0 }, package: '' },
     events: ['STOP', 'RESUME', 'MIGRATION'],
@@ -42,8 +43,9 @@ function stillborn(vm: Vm, qmp: QmpServer, letGo = new Int32Array(new SharedArra
     letGo,
   } as const;
   const codecModule = new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
-  const task = { memory: GuestMemory.create(2 ** 20, 1).memory, codecModule, boardVersion: 1, role };
-  return new OutgoingMigration(qmp, vm, task, () => undefined);
+  const task = { memory: vm.machine.memory.memory, codecModule, boardVersion: 1, role };
+  const options = { migrationId: 'm', mirrors: [], unplugMs: 1, letGo, task: () => task };
+  return new OutgoingMigration({ qmp, vm, log: nothing, failoverPairs: [] }, options);
 }
 
 test('a VM that is still being paused is not taken for stopped', async () => {

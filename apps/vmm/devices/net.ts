@@ -3,7 +3,7 @@ import { isGroup, parseMac, type Mac } from '#network';
 import { boolean, integer, list, optional, QmpError, string, type QmpServer } from '#qmp';
 import { UsageError } from '../usage-error.js';
 import type { Netdevs, StreamNetdev } from './netdev.js';
-import { Nic } from './nic.js';
+import { Nic, type NicSettings } from './nic.js';
 import type { Host, Plugged } from './plugged.js';
 import type { Properties } from './properties.js';
 
@@ -20,8 +20,9 @@ export async function plugNic(properties: Properties, { netdevs, log }: Host): P
   const netdev = takeNetdev(properties, netdevs);
   const mac = readMac(properties, DEFAULT_MAC + netdevs.taken - 1);
   const mtu = properties.integer('host_mtu', MIN_MTU, MAX_MTU, 0);
+  const failover = readFailover(properties);
   properties.end();
-  const nic = new Nic({ mac, netdev, ...(mtu !== 0 && { mtu }) }, log);
+  const nic = new Nic({ mac, netdev, ...(mtu !== 0 && { mtu }), ...(failover && { failover }) }, log);
   try {
     await nic.open();
   } catch (error) {
@@ -48,6 +49,15 @@ export function registerNicCommands(qmp: QmpServer, plugged: readonly Plugged[])
     const whom = interfaces ? interfaces.map(byName) : nics.map(({ nic }) => nic);
     for (const nic of whom) void nic.announce({ initialMs, maxMs, rounds, stepMs });
   });
+}
+
+/** `failover=on`: a standby; `failover_pair_id=ID`: the primary of that standby, a device of the host. */
+function readFailover(properties: Properties): NicSettings['failover'] {
+  const isStandby = properties.oneOf('failover', ['on', 'off'], 'off') === 'on';
+  const standbyId = properties.optional('failover_pair_id');
+  if (isStandby && standbyId !== undefined)
+    throw properties.error('failover=on and failover_pair_id= are of two cards');
+  return isStandby ? 'standby' : standbyId === undefined ? undefined : { standbyId };
 }
 
 function takeNetdev(properties: Properties, netdevs: Netdevs): StreamNetdev {

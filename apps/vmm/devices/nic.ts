@@ -21,9 +21,19 @@ export interface NicSettings {
   /** What the guest is told; undefined: nothing, so it takes 1500. */
   readonly mtu?: number;
   readonly netdev: StreamNetdev;
+  /** Of a failover pair: this is the standby, or the primary of that standby. */
+  readonly failover?: 'standby' | { readonly standbyId: string };
+}
+
+/** What a driver does with its card. */
+interface DriverEars {
+  ready(): void;
+  reset(): void;
 }
 
 export class Nic {
+  onDriver: DriverEars | null = null;
+
   readonly device: VirtioNet;
   private readonly stream: FrameStream;
   /** What the stream has given last, and the packets of it that the guest has not got yet. */
@@ -34,13 +44,18 @@ export class Nic {
     private readonly settings: NicSettings,
     log: (line: string) => void,
   ) {
-    const { mac, mtu, netdev } = settings;
+    const { mac, mtu, netdev, failover } = settings;
+    const role = failover && (failover === 'standby' ? failover : 'primary');
     this.device = new VirtioNet(
-      { mac: macBytes(mac), ...(mtu !== undefined && { mtu }) },
+      { mac: macBytes(mac), ...(mtu !== undefined && { mtu }), ...(role && { role }) },
       {
         send: (packet) => this.send(packet),
         hasRoom: () => this.stream.retry(),
-        arrived: () => void this.announce(ANNOUNCE_DEFAULTS),
+        arrived: () => {
+          if (this.standbyId === undefined) void this.announce(ANNOUNCE_DEFAULTS);
+        },
+        driverReady: () => this.onDriver?.ready(),
+        driverReset: () => this.onDriver?.reset(),
       },
     );
     this.stream = new FrameStream(netdev, {
@@ -49,6 +64,21 @@ export class Nic {
       isLinkUp: () => this.device.isLinkUp,
       log,
     });
+  }
+
+  get mac(): Mac {
+    return this.settings.mac;
+  }
+
+  /** Traffic may go by another card of the same address. */
+  get isStandby(): boolean {
+    return this.settings.failover === 'standby';
+  }
+
+  /** Of a primary: the card that takes over for it. */
+  get standbyId(): string | undefined {
+    const { failover } = this.settings;
+    return typeof failover === 'object' ? failover.standbyId : undefined;
   }
 
   get netdevId(): string {

@@ -12,6 +12,9 @@ export interface VirtioSlot {
   readonly driven: boolean;
   /** Tells the driver that the configuration has changed. */
   configChanged(): void;
+  /** Puts the device into the slot, and tells the guest by an interrupt; the other way round, the slot is empty. */
+  plug(): void;
+  unplug(): void;
   /** Carries out what a device does in its own time (I/O that has ended); what the driver did wrong stops the device. */
   run(action: () => void): void;
 }
@@ -23,6 +26,8 @@ export interface VirtioDevice<State = unknown> {
   readonly features: bigint;
   /** Largest size of each queue. */
   readonly queueSizes: readonly number[];
+  /** The slot is empty until the device is plugged in. */
+  readonly isPluggedLater?: boolean;
   /** Once, before all else. */
   attach(slot: VirtioSlot): void;
   /** Reads 1, 2 or 4 bytes of the configuration space; bytes that do not exist are 0. */
@@ -33,6 +38,8 @@ export interface VirtioDevice<State = unknown> {
    * is quiet or not driven. May throw a VirtioError.
    */
   notified(queue: number): void;
+  /** The driver drives the device from now on (DRIVER_OK); its features are those of the slot. */
+  driverReady?(): void;
   /** Back to power-on; what is under way must not touch guest memory any more, unless there is a `drain`. */
   reset(): void;
   /** Resolves when no request that was begun touches guest memory any more; undefined if none does now. */

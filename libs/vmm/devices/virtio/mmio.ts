@@ -81,6 +81,7 @@ export class VirtioMmio implements Device<VirtioMmioState>, VirtioSlot {
   private interruptStatus = 0;
   private configGeneration = 0;
   private quiet = false;
+  private isPlugged: boolean;
   private resetting: Promise<void> | undefined;
 
   constructor(
@@ -92,6 +93,7 @@ export class VirtioMmio implements Device<VirtioMmioState>, VirtioSlot {
       const arrival = (pages: readonly number[]) => ports.arrival(pages);
       return new Virtqueue(ports.memory, { interrupt, arrival, lookAgain: () => this.look(index) });
     });
+    this.isPlugged = device.isPluggedLater !== true;
     device.attach(this);
   }
 
@@ -103,7 +105,21 @@ export class VirtioMmio implements Device<VirtioMmioState>, VirtioSlot {
     return !this.quiet && !this.resetting && (this.status & (DRIVER_OK | NEEDS_RESET)) === DRIVER_OK;
   }
 
+  /** There is no hot-plug of virtio-mmio: a driver that knows of this looks at the slot again when it interrupts. */
+  plug(): void {
+    if (this.isPlugged) return;
+    this.isPlugged = true;
+    this.raise(INTERRUPT_CONFIG);
+  }
+
+  unplug(): void {
+    this.isPlugged = false;
+    this.interruptStatus = 0;
+    this.updateLine();
+  }
+
   read(offset: number, size: number): number {
+    if (!this.isPlugged) return size === 4 ? readEmpty(offset) : 0;
     if (offset >= CONFIG) return this.device.readConfig(offset - CONFIG, size);
     if (size !== 4) return 0; // all other registers are 32 bits wide (section 4.2.2.2)
     switch (offset) {
@@ -133,6 +149,7 @@ export class VirtioMmio implements Device<VirtioMmioState>, VirtioSlot {
   }
 
   write(offset: number, size: number, value: number): void | Promise<void> {
+    if (!this.isPlugged) return undefined;
     if (this.resetting) return offset === STATUS ? this.resetting : undefined;
     if (offset >= CONFIG) {
       this.run(() => this.device.writeConfig(offset - CONFIG, size, value));
@@ -313,8 +330,10 @@ export class VirtioMmio implements Device<VirtioMmioState>, VirtioSlot {
   private setStatus(value: number): void {
     let next = value | (this.status & NEEDS_RESET);
     if (next & ~this.status & FEATURES_OK && !this.featuresFit()) next &= ~FEATURES_OK; // the driver reads it back
+    const isReady = (next & ~this.status & DRIVER_OK) !== 0;
     this.status = next;
     for (const queue of this.queues) queue.eventIndex = (this.features & F_EVENT_IDX) !== 0n;
+    if (isReady) this.device.driverReady?.();
     for (const index of this.queues.keys()) this.look(index);
   }
 
@@ -362,6 +381,10 @@ export class VirtioMmio implements Device<VirtioMmioState>, VirtioSlot {
     this.ports.interrupt(this.interruptStatus !== 0);
   }
 }
+
+/** Device 0 is no device; drivers pass it over (section 4.2.3.1.1). */
+const readEmpty = (offset: number): number =>
+  offset === MAGIC_VALUE ? MAGIC : offset === VERSION_REGISTER ? VERSION : 0;
 
 /** 32 bits of a feature set. */
 const word = (features: bigint, select: number): number =>

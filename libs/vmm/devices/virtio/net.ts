@@ -19,6 +19,7 @@ const F_MRG_RXBUF = 1n << 15n;
 const F_STATUS = 1n << 16n;
 const F_CTRL_VQ = 1n << 17n;
 const F_GUEST_ANNOUNCE = 1n << 21n;
+const F_STANDBY = 1n << 62n;
 
 const RECEIVE = 0;
 const TRANSMIT = 1;
@@ -44,6 +45,11 @@ export interface NetSettings {
   readonly mac: Uint8Array;
   /** The longest packet that the guest is told to send, 68 to 65535; undefined: it is not told. */
   readonly mtu?: number;
+  /**
+   * Of a failover pair: `standby` is always there; `primary`, a device of the host, only while the guest's driver of the
+   * other one knows of it.
+   */
+  readonly role?: 'standby' | 'primary';
 }
 
 export interface NetPorts {
@@ -53,6 +59,10 @@ export interface NetPorts {
   hasRoom(): void;
   /** The guest begins to run here, after a migration. */
   arrived(): void;
+  /** A driver drives the device, or goes on to do so. */
+  driverReady?(): void;
+  /** The driver has let the device go. */
+  driverReset?(): void;
 }
 
 export interface NetState {
@@ -64,6 +74,7 @@ export interface NetState {
 export class VirtioNet implements VirtioDevice<NetState> {
   readonly deviceId = 1;
   readonly features: bigint;
+  readonly isPluggedLater: boolean;
   readonly queueSizes = [256, 256, 64];
   private readonly config = new Uint8Array(12);
   private slot!: VirtioSlot;
@@ -77,10 +88,12 @@ export class VirtioNet implements VirtioDevice<NetState> {
     private readonly settings: NetSettings,
     private readonly ports: NetPorts,
   ) {
-    const { mac, mtu } = settings;
+    const { mac, mtu, role } = settings;
+    this.isPluggedLater = role === 'primary';
     const offloads = F_CSUM | F_GUEST_CSUM | F_GUEST_TSO4 | F_GUEST_TSO6 | F_HOST_TSO4 | F_HOST_TSO6;
     this.features =
       offloads | F_MAC | F_MRG_RXBUF | F_STATUS | F_CTRL_VQ | F_GUEST_ANNOUNCE | (mtu === undefined ? 0n : F_MTU);
+    if (role === 'standby') this.features |= F_STANDBY;
     this.config.set(mac);
     const view = new DataView(this.config.buffer);
     view.setUint16(8, 1, true); // one pair of queues
@@ -141,6 +154,29 @@ export class VirtioNet implements VirtioDevice<NetState> {
     if (this.slot.driven) this.slot.run(() => this.transmit());
   }
 
+  /** Is driven, by a driver that may use a primary beside it. */
+  get knowsStandby(): boolean {
+    return this.slot.driven && (this.slot.features & F_STANDBY) !== 0n;
+  }
+
+  get isDriven(): boolean {
+    return this.slot.driven;
+  }
+
+  /** A primary appears in its slot, with its cable in; or disappears. */
+  plug(): void {
+    this.setStatus(this.status | S_LINK_UP);
+    this.slot.plug();
+  }
+
+  unplug(): void {
+    this.slot.unplug();
+  }
+
+  driverReady(): void {
+    this.ports.driverReady?.();
+  }
+
   readConfig(offset: number, size: number): number {
     return readConfigBytes(this.config, offset, size);
   }
@@ -155,6 +191,7 @@ export class VirtioNet implements VirtioDevice<NetState> {
 
   reset(): void {
     this.setStatus(this.status & S_LINK_UP);
+    this.ports.driverReset?.();
   }
 
   quiesce(): Promise<void> {
@@ -164,6 +201,7 @@ export class VirtioNet implements VirtioDevice<NetState> {
 
   resume(): void {
     this.life = 'runs';
+    if (this.slot.driven) this.ports.driverReady?.();
     if (this.hasMoved) this.ports.arrived();
     this.hasMoved = false;
   }
