@@ -5,9 +5,11 @@ import type { Enrolled } from '#contracts';
 import { type Isolation, runtimeFolderFor } from '#hypervisor';
 import { HostCredentials } from './certificates/host-credentials.js';
 import { type AgentConfig, readEnrolmentToken } from './config.js';
+import { HealthWatch, sourcesOfHost } from './health/health-watch.js';
 import { ControllerLink } from './heartbeat/controller-link.js';
 import { ProcessMeter } from './host/measure.js';
 import type { Log } from './log.js';
+import { Commands } from './maintenance/commands.js';
 import { Converger } from './migration/convergence/converger.js';
 import { IncomingMigrations } from './migration/incoming.js';
 import type { MigrationLog } from './migration/migration-log.js';
@@ -38,6 +40,8 @@ export class AgentContext {
   readonly meter: VmMeter;
   readonly outgoing: OutgoingMigrations;
   readonly incoming: IncomingMigrations;
+  readonly health: HealthWatch;
+  readonly commands: Commands;
   private publicUrl: string | null = null;
   private tunnelPort = 0;
 
@@ -62,6 +66,8 @@ export class AgentContext {
     const migrationStore = JsonStore.open(join(dir, 'migrations'), MigrationRecord, onDamage);
     const folders = { images: imageFolders, vms: join(dir, 'vms'), runtime: runtimeFolderFor(dir, LONGEST_SOCKET) };
 
+    this.health = new HealthWatch(sourcesOfHost(config.healthDir), config.healthIntervalMs, log);
+    this.commands = Commands.open(join(dir, 'commands'), config.maintenanceDir, () => this.health.refresh(), log);
     this.controller = new ControllerLink(controllerUrl);
     this.network = new SwitchThread(this.identity.agentToken, log);
     const disks = new DiskFiles(dir, imageFolders);

@@ -32,6 +32,11 @@ export interface AgentConfig {
   readonly isolation: boolean;
   /** Numbers of users that VMs may run as where the agent is root. */
   readonly vmUsers: { readonly from: number; readonly to: number };
+  /** How often the host's health is looked at. */
+  readonly healthIntervalMs: number;
+  /** Executables that look at the host's health, and those that maintenance may run. */
+  readonly healthDir: string;
+  readonly maintenanceDir: string;
   readonly logLevel: string;
 }
 
@@ -130,6 +135,11 @@ export function readConfig(env: Environment, projectDir: string): AgentConfig {
     stopVmsOnExit: flag(env, 'DROVER_STOP_VMS_ON_EXIT'),
     isolation: flag(env, 'DROVER_ISOLATION', '1'),
     vmUsers: userRange(env, 'DROVER_VM_USERS', '700000000-799999999'),
+    healthIntervalMs:
+      1000 *
+      number(env, 'DROVER_HEALTH_SECONDS', 60, (n) => n >= 1 && n <= 86_400, 'a number of seconds from 1 to 86400'),
+    healthDir: resolve(env.DROVER_HEALTH_DIR || '/etc/drover/health.d'),
+    maintenanceDir: resolve(env.DROVER_MAINTENANCE_DIR || '/etc/drover/maintenance.d'),
     logLevel,
   };
 }

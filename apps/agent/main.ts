@@ -43,6 +43,7 @@ async function run(config: AgentConfig): Promise<void> {
     isEnding = true;
     log.info({ signal, stopVms: config.stopVmsOnExit }, 'agent ends');
     agent.outgoing.close();
+    agent.commands.close();
     await queue.close();
     if (config.stopVmsOnExit) {
       await agent.orders.stopAll('host shut down');

@@ -7,6 +7,7 @@ import { eventCommands } from './commands/events.js';
 import { ganetiCommand } from './commands/ganeti.js';
 import { guestCommands } from './commands/guest.js';
 import { hostCommands } from './commands/hosts.js';
+import { maintenanceCommands } from './commands/maintenance.js';
 import { migrationCommands } from './commands/migrations.js';
 import { planCommands } from './commands/plans.js';
 import { policyCommands } from './commands/policies.js';
@@ -41,6 +42,7 @@ export function buildProgram(): Command {
     planCommands,
     affinityCommands,
     energyCommand,
+    maintenanceCommands,
     eventCommands,
   ];
   for (const add of [...groups, guestCommands, whatIfCommand, simulateCommand, ganetiCommand]) add(program);

@@ -28,6 +28,13 @@ import { IdempotencyInterceptor } from './http/idempotency.interceptor.js';
 import { InputPipe } from './http/input.pipe.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { type Log, LOG } from './log.js';
+import { MaintenanceLoop } from './maintenance/maintenance-loop.js';
+import { MaintenancePoliciesController } from './maintenance/maintenance-policies.controller.js';
+import { MaintenancePoliciesService } from './maintenance/maintenance-policies.service.js';
+import { MaintenanceReports } from './maintenance/maintenance-reports.js';
+import { MaintenanceRunsController } from './maintenance/maintenance-runs.controller.js';
+import { MaintenanceRunsService } from './maintenance/maintenance-runs.service.js';
+import { Maintaining } from './maintenance/maintaining.js';
 import { Metrics } from './metrics/metrics.js';
 import { MetricsController } from './metrics/metrics.controller.js';
 import { MigrationPoliciesController } from './migration-policies/migration-policies.controller.js';
@@ -61,6 +68,8 @@ const controllers = [
   EventsController,
   HealthController,
   HostsController,
+  MaintenancePoliciesController,
+  MaintenanceRunsController,
   MetricsController,
   MigrationPoliciesController,
   MigrationsController,
@@ -81,6 +90,11 @@ const services = [
   HeartbeatService,
   HostPowers,
   HostsService,
+  Maintaining,
+  MaintenanceLoop,
+  MaintenancePoliciesService,
+  MaintenanceReports,
+  MaintenanceRunsService,
   Metrics,
   MigrationsService,
   Orders,

@@ -36,6 +36,10 @@ export const pauseOrder = (vm: Vm, kind: 'pause' | 'resume'): Order => ({
   job: { kind, vmId: vm.id, epoch: vm.epoch },
 });
 
+/** For the log. */
+const subjectOf = (job: HostJob) =>
+  job.kind === 'command' ? { kind: job.kind, runId: job.runId } : { kind: job.kind, vmId: job.vmId };
+
 /** Between hosts that call each other 127.0.0.1 nobody listens who could not read their memory as well. */
 const isThisMachine = (url: string): boolean => /^(localhost|127\.[\d.]+|\[::1\])$/.test(new URL(url).hostname);
 
@@ -85,7 +89,7 @@ export class Orders {
       try {
         await this.queues.add(hostId, job);
       } catch (error) {
-        this.log.warn({ err: error, hostId, kind: job.kind, vmId: job.vmId }, 'the queue did not take an order');
+        this.log.warn({ err: error, hostId, ...subjectOf(job) }, 'the queue did not take an order');
       }
     }
   }
@@ -101,7 +105,7 @@ export class Orders {
     try {
       return await this.queues.withdraw(hostId, job);
     } catch (error) {
-      this.log.warn({ err: error, hostId, kind: job.kind, vmId: job.vmId }, 'the queue did not give an order back');
+      this.log.warn({ err: error, hostId, ...subjectOf(job) }, 'the queue did not give an order back');
       return false;
     }
   }

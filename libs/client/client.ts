@@ -77,6 +77,43 @@ export class DroverClient {
   energy = (query: Partial<c.EnergyQuery> = {}) =>
     request<c.EnergyView>(this.connection, 'GET', pathOf('/energy', { ...query }));
 
+  maintenancePolicies = {
+    list: (query: Filter<c.MaintenancePolicyQuery> = {}) =>
+      this.page<c.MaintenancePolicyView>('/maintenance-policies', query),
+    get: (id: string) => this.send<c.MaintenancePolicyView>('GET', `/maintenance-policies/${at(id)}`),
+    create: (body: Input<typeof c.CreateMaintenancePolicy>) =>
+      this.send<c.MaintenancePolicyView>('POST', '/maintenance-policies', body),
+    update: (id: string, body: Input<typeof c.UpdateMaintenancePolicy>) =>
+      this.send<c.MaintenancePolicyView>('PATCH', `/maintenance-policies/${at(id)}`, body),
+    remove: (id: string) => this.send<void>('DELETE', `/maintenance-policies/${at(id)}`),
+    versions: (id: string) =>
+      this.send<{ items: c.MaintenancePolicyVersion[] }>('GET', `/maintenance-policies/${at(id)}/versions`),
+    /** Which hosts it would empty now. */
+    dryRun: (id: string) => this.send<c.MaintenanceDryRun>('POST', `/maintenance-policies/${at(id)}/dry-run`, {}),
+  };
+
+  maintenance = {
+    /** When windows are open. */
+    calendar: (query: Partial<c.CalendarQuery> = {}) =>
+      request<c.CalendarView>(this.connection, 'GET', pathOf('/maintenance-calendar', { ...query })),
+    runs: (query: Filter<c.MaintenanceRunQuery> = {}) => this.page<c.MaintenanceRunView>('/maintenance-runs', query),
+    run: (id: string) => this.send<c.MaintenanceRunView>('GET', `/maintenance-runs/${at(id)}`),
+    begin: (body: Input<typeof c.CreateMaintenanceRuns>) =>
+      this.send<c.MaintenanceRollout>('POST', '/maintenance-runs', body),
+    choose: (id: string, body: c.UpdateMaintenanceRun) =>
+      this.send<c.MaintenanceRunView>('PATCH', `/maintenance-runs/${at(id)}`, body),
+    pause: (id: string) => this.send<c.MaintenanceRunView>('POST', `/maintenance-runs/${at(id)}/pause`, {}),
+    resume: (id: string) => this.send<c.MaintenanceRunView>('POST', `/maintenance-runs/${at(id)}/resume`, {}),
+    cancel: (id: string, body: Input<typeof c.CancelMaintenanceRun> = {}) =>
+      this.send<c.MaintenanceRunView>('POST', `/maintenance-runs/${at(id)}/cancel`, body),
+    /** As another system would. */
+    request: (hostId: string, body: c.RequestMaintenance) =>
+      this.send<c.MaintenanceRunView>('POST', `/hosts/${at(hostId)}/maintenance-requests`, body),
+    /** Could these hosts be emptied now? */
+    report: (clusterId: string, hostIds: string[]) =>
+      this.send<c.MaintenanceReport>('POST', `/clusters/${at(clusterId)}/maintenance-report`, { hostIds }),
+  };
+
   storageDomains = {
     list: (query: Filter<c.StorageDomainQuery> = {}) => this.page<c.StorageDomainView>('/storage-domains', query),
     get: (id: string) => this.send<c.StorageDomainView>('GET', `/storage-domains/${at(id)}`),

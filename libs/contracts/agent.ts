@@ -2,7 +2,9 @@
 import { z } from 'zod';
 import { Id, Timestamp } from './common.js';
 import { ConvergenceFacts, MeansWanted, MigrationDecision, MigrationStep } from './convergence.js';
+import { HostHealth } from './health.js';
 import { CheckpointReport, HostDriver, IsolationMeasure, Pressure } from './host.js';
+import { CommandReport } from './maintenance-run.js';
 import { DowntimeBreakdown, Iteration, MigrationError, MigrationLogLine, MigrationProgress } from './migration.js';
 import { GuestReport, VmSpec } from './vm.js';
 
@@ -106,6 +108,10 @@ export const Heartbeat = z.object({
   pressure: Pressure.nullable(),
   isolation: z.array(IsolationMeasure),
   drivers: z.array(HostDriver).max(20),
+  /** Null: nothing was looked at since the last heartbeat. */
+  health: HostHealth.nullable().default(null),
+  /** Of maintenance; each until the controller knows its end. */
+  commands: z.array(CommandReport).max(20).default([]),
   vms: z.array(VmReport),
   migrations: z.array(MigrationReport),
   checkpoints: z.array(CheckpointReport).default([]),
@@ -133,6 +139,10 @@ export const HeartbeatAnswer = z.object({
   destroyVms: z.array(z.object({ vmId: Id, epoch: z.int() })),
   /** Loaded copies that own their VM, because its source has it no more and never runs it again: start them. */
   finishVms: z.array(z.object({ vmId: Id, epoch: z.int() })).default([]),
+  /** Commands whose end is stored. */
+  forgetCommands: z.array(Id).default([]),
+  /** The agent is to look at the host's health at once. */
+  wantsHealth: z.boolean().default(false),
   peers: z.array(Peer).default([]),
   /** What to do about migrations that do not converge. */
   steps: z.array(MigrationStep).default([]),

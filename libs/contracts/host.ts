@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Labels } from './affinity.js';
+import { HostHealth } from './health.js';
 import { Id, Name, PageQuery, Timestamp } from './common.js';
 import { Architecture, HypervisorName } from './vm.js';
 
@@ -68,6 +69,8 @@ export const HostView = z.object({
   pressure: Pressure.nullable(),
   /** What its agent has found to work there; null before the first heartbeat. */
   isolation: z.array(IsolationMeasure).nullable(),
+  /** What was found out about its health last; null until its agent has told. */
+  health: HostHealth.nullable().default(null),
   /** What its VMs may run on; empty until its agent has told. */
   drivers: z.array(HostDriver),
   /** Memory of VMs that have left it. */

@@ -32,6 +32,15 @@ export const HostJob = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('resume'), vmId: Id, epoch: z.int() }),
   /** The VM was deleted: its disks go too. `epoch`: the last one that was ever given out. */
   z.object({ kind: z.literal('remove_disks'), vmId: Id, epoch: z.int(), disks: z.array(Disk) }),
+  /** An executable of the host's maintenance.d folder; the host is empty. */
+  z.object({
+    kind: z.literal('command'),
+    runId: Id,
+    name: z.string(),
+    arguments: z.array(z.string()),
+    timeoutSeconds: z.int(),
+    restarts: z.boolean(),
+  }),
   z.object({
     kind: z.literal('migrate'),
     migrationId: Id,

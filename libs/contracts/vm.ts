@@ -60,10 +60,14 @@ export type GuestReport = z.infer<typeof GuestReport>;
 export const VmPlacement = z.enum(['migratable', 'user_migratable', 'pinned']);
 export type VmPlacement = z.infer<typeof VmPlacement>;
 
+/** Of two VMs on a host that is emptied the one with the higher priority leaves first; oVirt's low is 1, medium 50, high 100. */
+export const VmPriority = z.int().min(1).max(100);
+
 export const UpdateVm = z
   .object({
     labels: Labels,
     placement: VmPlacement,
+    priority: VmPriority,
     /** null: that of its cluster. */
     migrationPolicyId: Id.nullable(),
   })
@@ -75,6 +79,7 @@ export const VmView = VmSpec.extend({
   id: Id,
   labels: Labels.default([]),
   placement: VmPlacement.default('migratable'),
+  priority: VmPriority.default(1),
   clusterId: Id,
   hostId: Id.nullable(),
   hypervisor: HypervisorName,
@@ -127,6 +132,7 @@ export const CreateVmFields = z.object({
   migrationPolicyId: Id.nullable().default(null),
   labels: Labels.default([]),
   placement: VmPlacement.default('migratable'),
+  priority: VmPriority.default(1),
   /** Where to start it first; null lets the scheduler choose. */
   hostId: Id.nullable().default(null),
   start: z.boolean().default(true),

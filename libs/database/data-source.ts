@@ -8,6 +8,7 @@ import { Drivers1790000600000 } from '../../migrations/1790000600000-drivers.js'
 import { Convergence1790000700000 } from '../../migrations/1790000700000-convergence.js';
 import { History1790000800000 } from '../../migrations/1790000800000-history.js';
 import { Checkpoints1790001600000 } from '../../migrations/1790001600000-checkpoints.js';
+import { Maintenance1790001000000 } from '../../migrations/1790001000000-maintenance.js';
 import { Scheduling1790010000000 } from '../../migrations/1790010000000-scheduling.js';
 import { Affinity1790010100000 } from '../../migrations/1790010100000-affinity.js';
 import { Power1790001200000 } from '../../migrations/1790001200000-power.js';
@@ -44,6 +45,7 @@ export async function openDataSource({ url, poolSize = 10, onError }: Options): 
       Convergence1790000700000,
       History1790000800000,
       Checkpoints1790001600000,
+      Maintenance1790001000000,
       Scheduling1790010000000,
       Affinity1790010100000,
       Power1790001200000,

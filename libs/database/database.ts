@@ -10,6 +10,8 @@ import { FactsRepository } from './repositories/facts.repository.js';
 import { HostPowerRepository } from './repositories/host-power.repository.js';
 import { HostRepository } from './repositories/host.repository.js';
 import { IdempotencyRepository } from './repositories/idempotency.repository.js';
+import { MaintenanceRepository } from './repositories/maintenance.repository.js';
+import { MaintenancePolicyRepository } from './repositories/maintenance-policy.repository.js';
 import { MigrationRepository } from './repositories/migration.repository.js';
 import { PlanRepository } from './repositories/plan.repository.js';
 import { ReportRepository } from './repositories/report.repository.js';
@@ -30,6 +32,8 @@ export class Repositories {
   readonly vms: VmRepository;
   readonly reports: ReportRepository;
   readonly migrations: MigrationRepository;
+  readonly maintenance: MaintenanceRepository;
+  readonly maintenancePolicies: MaintenancePolicyRepository;
   readonly plans: PlanRepository;
   readonly events: EventRepository;
   readonly idempotencyKeys: IdempotencyRepository;
@@ -49,6 +53,8 @@ export class Repositories {
     this.vms = new VmRepository(manager);
     this.reports = new ReportRepository(manager);
     this.migrations = new MigrationRepository(manager);
+    this.maintenance = new MaintenanceRepository(manager);
+    this.maintenancePolicies = new MaintenancePolicyRepository(manager);
     this.plans = new PlanRepository(manager);
     this.events = new EventRepository(manager);
     this.idempotencyKeys = new IdempotencyRepository(manager);

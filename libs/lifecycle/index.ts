@@ -1,5 +1,5 @@
-/** Transition tables of host, VM and migration. */
-import type { HostStatus, MigrationStatus, VmStatus } from '#contracts';
+/** Transition tables of host, VM, migration and maintenance run. */
+import type { HostStatus, MaintenancePhase, MigrationStatus, VmStatus } from '#contracts';
 import type { Transitions } from './transition.js';
 
 export { IllegalTransition, allows, transition } from './transition.js';
@@ -42,3 +42,18 @@ export const MIGRATION_TRANSITIONS: Transitions<MigrationStatus> = {
 };
 
 export const hasEnded = (status: MigrationStatus): boolean => MIGRATION_TRANSITIONS[status].length === 0;
+
+/** A host's way into maintenance and out of it. Once it acts it can no longer be paused, only left where it is. */
+export const MAINTENANCE_TRANSITIONS: Transitions<MaintenancePhase> = {
+  waiting: ['evacuating', 'paused', 'failed', 'cancelled'],
+  evacuating: ['acting', 'checking', 'returning', 'paused', 'failed', 'cancelled'],
+  acting: ['checking', 'returning', 'failed', 'cancelled'],
+  checking: ['returning', 'done', 'failed', 'cancelled'],
+  returning: ['paused', 'done', 'cancelled'],
+  paused: ['waiting', 'evacuating', 'returning', 'cancelled'],
+  done: [],
+  failed: [],
+  cancelled: [],
+};
+
+export const hasEndedMaintenance = (phase: MaintenancePhase): boolean => MAINTENANCE_TRANSITIONS[phase].length === 0;

@@ -24,11 +24,11 @@ export interface Part {
 }
 
 /**
- * Moves every VM away from hosts in preparing_for_maintenance, whatever its cooldown: the administrator waits. VMs with
- * most memory go first: they are the hardest to place, small ones fit into what is left (first-fit decreasing), and
- * since they take longest, starting them first ends the evacuation soonest. VMs that a hard rule keeps together leave
- * for the same host. Where a VM fits nowhere, others step aside for it. A VM that cannot go is refused, with the reason
- * for each host that might have taken it.
+ * Moves every VM away from hosts in preparing_for_maintenance, whatever its cooldown: the administrator waits. VMs of
+ * higher priority go first; of equal ones those with most memory: they are the hardest to place, small ones fit into
+ * what is left (first-fit decreasing), and since they take longest, starting them first ends the evacuation soonest. VMs
+ * that a hard rule keeps together leave for the same host. Where a VM fits nowhere, others step aside for it. A VM that
+ * cannot go is refused, with the reason for each host that might have taken it.
  */
 export function evacuate(state: ClusterState, room: Room, score: Score, roomMaker: RoomMaker): Part {
   const moves: Draft[] = [];
@@ -36,9 +36,9 @@ export function evacuate(state: ClusterState, room: Room, score: Score, roomMake
   let deferred = 0;
 
   for (const source of state.hosts) {
-    if (source.facts.status !== 'preparing_for_maintenance') continue;
+    if (source.facts.status !== 'preparing_for_maintenance' || source.facts.isEvacuationPaused) continue;
     const others = state.hosts.filter((host) => host !== source);
-    for (const vm of source.vms.toSorted((a, b) => b.memoryMiB - a.memoryMiB)) {
+    for (const vm of source.vms.toSorted(byPriority)) {
       if (state.isMoving(vm)) continue;
       const refuse = (reason: string) => refusals.push({ vmId: vm.id, hostId: null, reason });
 
@@ -71,6 +71,9 @@ export function evacuate(state: ClusterState, room: Room, score: Score, roomMake
   }
   return { moves, refusals, deferred };
 }
+
+const byPriority = (a: VmFacts, b: VmFacts): number =>
+  (b.priority ?? 1) - (a.priority ?? 1) || b.memoryMiB - a.memoryMiB;
 
 /** VMs that have to stay with this one, and have yet to leave the host. */
 const companionsLeft = (state: ClusterState, vm: VmFacts, source: HostState): VmFacts[] =>

@@ -34,6 +34,8 @@ export interface HostFacts {
   readonly overUtilizedSinceMs: number | null;
   /** Null: nothing is known of its power; no policy switches it off. */
   readonly power: HostPower | null;
+  /** It is to be emptied, but nothing leaves it for now; absent: it goes on. */
+  readonly isEvacuationPaused?: boolean;
   /** What VMs can run on here; absent: Drover's own VMM. */
   readonly drivers?: readonly HostDriver[];
 }
@@ -95,6 +97,8 @@ export interface VmFacts extends DriverNeed {
   readonly recentMoves: readonly PastMove[];
   /** A sentence saying why it cannot be migrated at all, and what to do about it; null = it can. */
   readonly immovableReason: string | null;
+  /** Of two VMs on a host that is emptied the one with the higher priority leaves first; absent: 1. */
+  readonly priority?: number;
   /** Only people and maintenance move it, policies do not (oVirt's user_migratable). */
   readonly isLeftToPeople: boolean;
 }

@@ -16,6 +16,7 @@ export { overUtilizedSince, smooth, smoothingWeight } from './load.js';
 export { checkMove, checkPlacement, chooseDestination, placeVm } from './destination.js';
 export { type Conflict, conflictsOf } from './conflicts.js';
 export { cooldownMs, remember } from './cooldown.js';
+export { type BlockedVm, type Emptying, chooseAnyDestination, emptyHosts } from './emptying.js';
 export { type HostScore, type Placement, explainPlacement } from './placement.js';
 export { violationsOf } from './violations.js';
 export { imbalance, plan } from './plan.js';

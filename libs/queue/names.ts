@@ -14,6 +14,8 @@ export function identityOf(job: HostJob): string {
   switch (job.kind) {
     case 'migrate':
       return `migrate/${job.migrationId}`;
+    case 'command':
+      return `command/${job.runId}`;
     case 'stop':
       return `stop/${job.vmId}/${job.epoch}/${job.mode}`;
     default:

@@ -8,7 +8,7 @@ import {
   Enrol,
   type Enrolled,
   Heartbeat,
-  type HeartbeatAnswer,
+  HeartbeatAnswer,
   type HostJob,
   type VmReport,
 } from '#contracts';
@@ -27,10 +27,7 @@ export class FakeHost {
   enrolment: Enrol | null = null;
   heartbeats: Heartbeat[] = [];
   /** What the next heartbeats are answered. */
-  answer: HeartbeatAnswer = {
-    ...{ forgetVms: [], forgetMigrations: [], destroyVms: [], finishVms: [], peers: [], steps: [] },
-    ...{ forgetCheckpoints: [], checkpointLimitMiB: null },
-  };
+  answer: HeartbeatAnswer = HeartbeatAnswer.parse({ forgetVms: [], forgetMigrations: [], destroyVms: [] });
 
   constructor(readonly name: string) {}
 

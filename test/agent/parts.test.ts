@@ -121,6 +121,8 @@ describe('heartbeat', () => {
       pressure: null,
       isolation: [{ measure: 'limits', inForce: true, reason: '' }] as const,
       drivers: [{ hypervisor: 'qemu', architecture: 'x86_64', accelerator: 'kvm', version: '7.2.22' }] as const,
+      health: null,
+      commands: [],
     };
     const vms = [reportVm(record, figures), reportVm({ ...record, phase: 'gone' }, figures), reportVm(record, figures)];
     const heartbeat = assembleHeartbeat(new Date(0), host, vms, [], []);

@@ -6,8 +6,10 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import type {
   CheckpointReport,
+  CommandReport,
   Enrolled,
   Heartbeat,
+  HealthCheck,
   HostDriver,
   HeartbeatAnswer,
   HostJob,
@@ -37,6 +39,14 @@ export class FakeAgent {
   /** What this agent was ordered to do, in order. */
   readonly jobs: HostJob[] = [];
   readonly destroyed: string[] = [];
+  /** Maintenance commands, and how they end. */
+  readonly commands = new Map<string, CommandReport>();
+  /** Each is begun once, however often it is ordered. */
+  readonly commandsBegun = new Map<string, Extract<HostJob, { kind: 'command' }>>();
+  endsCommandsAs: CommandReport['status'] = 'succeeded';
+  /** What it finds when it looks at its host's health. */
+  checks: HealthCheck[] = [];
+  private healthIsDue = true;
   /** Other hosts' switches, as the last heartbeat was answered. */
   tunnels: HeartbeatAnswer['peers'] = [];
   /** Bodies of direct orders, by path. */
@@ -169,10 +179,18 @@ export class FakeAgent {
       pressure: null,
       isolation: [{ measure: 'own_user', inForce: false, reason: 'the agent does not run as root' }],
       drivers: this.drivers,
+      health: this.healthIsDue ? { at: new Date().toISOString(), checks: this.checks } : null,
+      commands: [...this.commands.values()],
       vms,
       migrations: [...this.migrations.values()].map(({ report }) => report),
       checkpoints: this.checkpoints,
     };
+  }
+
+  /** Its health is told with the next heartbeat. */
+  look(checks: HealthCheck[]): void {
+    this.checks = checks;
+    this.healthIsDue = true;
   }
 
   private async beat(): Promise<void> {
@@ -180,13 +198,20 @@ export class FakeAgent {
     this.beating = true;
     try {
       for (const migration of this.migrations.values()) this.advance(migration);
-      const response = await this.post('/agents/heartbeat', this.enrolled.heartbeatToken, this.heartbeat());
-      if (!response.ok) return;
+      const told = this.heartbeat();
+      if (told.health) this.healthIsDue = false; // what is found from here on is told next
+      const response = await this.post('/agents/heartbeat', this.enrolled.heartbeatToken, told);
+      if (!response.ok) {
+        this.healthIsDue ||= told.health !== null;
+        return;
+      }
       const answer = (await response.json()) as HeartbeatAnswer;
       const { forgetVms, forgetMigrations, destroyVms, peers, forgetCheckpoints } = answer;
       this.checkpointLimitMiB = answer.checkpointLimitMiB;
       this.checkpoints = this.checkpoints.filter(({ vmId }) => !forgetCheckpoints.includes(vmId));
       this.tunnels = peers;
+      this.healthIsDue ||= answer.wantsHealth;
+      for (const id of answer.forgetCommands) this.commands.delete(id);
       for (const id of forgetMigrations) this.migrations.delete(id);
       for (const { vmId, epoch } of [...forgetVms, ...destroyVms])
         if (this.copies.get(vmId)?.epoch === epoch) this.copies.delete(vmId);
@@ -201,6 +226,13 @@ export class FakeAgent {
   private async obey(job: HostJob): Promise<void> {
     this.jobs.push(job);
     if (this.isDeaf) return;
+    if (job.kind === 'command') {
+      const { runId } = job;
+      if (this.commandsBegun.has(runId)) return;
+      this.commandsBegun.set(runId, job);
+      this.commands.set(runId, { runId, status: this.endsCommandsAs, exitCode: 0, output: 'done' });
+      return;
+    }
     const copy = this.copies.get(job.vmId);
     if (job.kind === 'start') {
       if ((copy?.epoch ?? -1) < job.epoch) this.report(job.vmId, job.epoch, 'up');

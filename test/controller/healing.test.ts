@@ -86,7 +86,7 @@ test('a start that was given up is not carried out later: the VM may run elsewhe
   await api.until(`/vms/${id}`, { status: 'down', statusReason: expect.stringContaining('did not start it') });
   await alpha().listen();
   await createVm('web-14'); // an order that was given after it
-  expect(alpha().jobs.filter(({ vmId }) => vmId === id)).toEqual([]);
+  expect(alpha().jobs.filter((job) => 'vmId' in job && job.vmId === id)).toEqual([]);
 }, 120_000);
 
 test('a migration that fails says why, where and when; the VM runs on', async () => {
@@ -112,7 +112,7 @@ test('a migration that has not begun is changed in the queue, and cancelled ther
   await api.call('PATCH', `/migrations/${second.id}/parameters`, { downtimeLimitMs: 777 });
   await alpha().listen();
   await api.until(`/migrations/${second.id}`, { status: 'completed' });
-  const jobs = alpha().jobs.filter(({ kind, vmId }) => kind === 'migrate' && vmId === vm.id);
+  const jobs = alpha().jobs.filter((job) => job.kind === 'migrate' && job.vmId === vm.id);
   expect(jobs).toMatchObject([{ migrationId: second.id, downtimeLimitMs: 777 }]);
 }, 120_000);
 

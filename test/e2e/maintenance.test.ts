@@ -1,12 +1,24 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type SmallDatacenter, eventually, startSmallDatacenter } from './small-datacenter.js';
 
 let small: SmallDatacenter;
+const dir = mkdtempSync(join(tmpdir(), 'drover-maintenance-'));
+const script = (name: string, ...lines: string[]) =>
+  writeFileSync(join(dir, name), ['#!/bin/sh', ...lines, ''].join('\n'), { mode: 0o755 });
 
 beforeAll(async () => {
-  small = await startSmallDatacenter({ hosts: 2 });
+  // Agents inherit the environment; each host has a folder of its own in it.
+  process.env.DROVER_HEALTH_SECONDS = '2';
+  process.env.DROVER_HEALTH_DIR = process.env.DROVER_MAINTENANCE_DIR = dir;
+  small = await startSmallDatacenter({ hosts: 2, expectsDeaths: true });
 });
-afterAll(() => small?.stop());
+afterAll(async () => {
+  await small?.stop();
+  rmSync(dir, { recursive: true });
+});
 
 test('a host that is set to maintenance is emptied by live migration, stays empty, and comes back', async () => {
   const { client } = small.datacenter;
@@ -32,3 +44,57 @@ test('a host that is set to maintenance is emptied by live migration, stays empt
 
   expect((await client.hosts.activate(host.id)).status).toBe('up');
 });
+
+test(
+  'a window opens: each host is emptied, acted on, checked and put back to work by itself',
+  { timeout: 240_000 },
+  async () => {
+    const { client, controller } = small.datacenter;
+    // The folder of checks and that of commands are one here: the command is no check, and is known by its warning alone.
+    script(
+      'kernel',
+      '[ "$1" = install ] && sleep 1 && touch "$DROVER_AGENT_DIR/installed"',
+      'if [ -e "$DROVER_AGENT_DIR/installed" ]; then s=ok; else s=warning; fi',
+      `printf '{"state": "%s", "reason": "a new kernel is there"}' $s`,
+    );
+    const homes = new Map((await small.vms()).map(({ name, hostId }) => [name, hostId]));
+    const policy = await client.maintenancePolicies.create({
+      clusterId: small.cluster.id,
+      name: 'kernel',
+      windows: [{ cron: '0 0 * * *', durationMinutes: 10_080 }],
+      triggers: [{ kind: 'health', checks: ['custom'], atLeast: 'warning' }],
+      action: { kind: 'command', name: 'kernel', arguments: ['install'] },
+    });
+    const runs = async () => (await client.maintenance.runs({ policyId: policy.id })).items.toReversed();
+    // The controller dies in the middle of it.
+    await eventually(async () => expect((await runs()).some(({ phase }) => phase === 'acting')).toBe(true), 120_000);
+    process.kill(controller.pid!, 'SIGKILL');
+    await eventually(async () => expect((await runs()).map(({ phase }) => phase)).toEqual(['done', 'done']), 180_000);
+    const [first, second] = await runs();
+    expect(Date.parse(second!.startedAt!)).toBeGreaterThanOrEqual(Date.parse(first!.endedAt!));
+    for (const run of [first!, second!]) {
+      expect(run).toMatchObject({
+        trigger: 'health',
+        reason: 'kernel: a new kernel is there',
+        command: { exitCode: 0 },
+      });
+      expect(run.timeline.map(({ phase }) => phase)).toEqual(
+        expect.arrayContaining(['waiting', 'evacuating', 'acting', 'checking', 'done']),
+      );
+      for (const vm of run.vms) expect(vm.state).toBe('returned');
+    }
+    expect([...first!.vms, ...second!.vms].map(({ vmName }) => vmName).toSorted()).toEqual(
+      [...homes.keys()].toSorted(),
+    );
+    for (const [name, hostId] of homes) {
+      expect((await small.vm(name)).hostId).toBe(hostId);
+      await small.expectBeating(name);
+    }
+    for (const { status, health } of await small.hosts()) {
+      expect(status).toBe('up');
+      expect(health!.checks).toContainEqual(
+        expect.objectContaining({ kind: 'custom', subject: 'kernel', state: 'ok' }),
+      );
+    }
+  },
+);

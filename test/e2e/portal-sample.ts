@@ -9,6 +9,7 @@ import {
   DEFAULT_CONVERGENCE,
   type Disk,
   type EventView,
+  type HealthCheck,
   type HostView,
   type Iteration,
   type MigrationDetail,
@@ -22,6 +23,10 @@ const MIB = 2 ** 20;
 const SYSTEM_DISK: Disk = {
   ...{ name: 'system', sizeMiB: 2048, sourceImage: null, storageDomain: 'fast', kind: 'local', path: 'disks' },
   storageDomainId: '00000000-0000-4000-8000-00000000d15c',
+};
+const RESTART: HealthCheck = {
+  ...{ kind: 'reboot_required', subject: '', state: 'warning', value: null },
+  reason: 'it is to be restarted because of linux-image-6.12',
 };
 const START = Date.now();
 const ago = (seconds: number) => new Date(START - seconds * 1000).toISOString();
@@ -246,6 +251,7 @@ export abstract class SampleDatacenter {
           { hypervisor: 'drover', architecture: 'riscv64', accelerator: 'drover', version: '0.1.0' },
           { hypervisor: 'qemu', architecture: 'x86_64', accelerator: 'kvm', version: '7.2.22' },
         ],
+        health: { at: ago(20), checks: index === 2 ? [RESTART] : [] },
         vmCount: 0,
         migrationCount: 0,
         agentUrl: `http://127.0.0.1:742${index}`,
@@ -263,6 +269,7 @@ export abstract class SampleDatacenter {
         architecture: 'riscv64',
         labels: [],
         placement: 'migratable',
+        priority: 1,
         vcpus: index % 2 === 0 ? 2 : 1,
         memoryMiB: index % 2 === 0 ? 256 : 128,
         image: 'pager',

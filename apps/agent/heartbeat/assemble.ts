@@ -1,8 +1,10 @@
 /** Puts a heartbeat together from what was measured: pure. */
 import type {
   CheckpointReport,
+  CommandReport,
   Heartbeat,
   HostDriver,
+  HostHealth,
   IsolationMeasure,
   MigrationReport,
   Pressure,
@@ -20,11 +22,14 @@ export interface HostFacts {
   readonly pressure: Pressure | null;
   readonly isolation: readonly IsolationMeasure[];
   readonly drivers: readonly HostDriver[];
+  /** Null: nothing new. */
+  readonly health: HostHealth | null;
+  readonly commands: readonly CommandReport[];
 }
 
 export function assembleHeartbeat(
   now: Date,
-  { promisedMiB, isolation, drivers, ...host }: HostFacts,
+  { promisedMiB, isolation, drivers, commands, ...host }: HostFacts,
   vms: readonly (VmReport | null)[],
   migrations: readonly MigrationReport[],
   checkpoints: readonly CheckpointReport[],
@@ -35,6 +40,7 @@ export function assembleHeartbeat(
     ...host,
     isolation: [...isolation],
     drivers: [...drivers],
+    commands: [...commands],
     cpuUsedCores: told.reduce((sum, vm) => sum + vm.cpuUsedCores, 0),
     memoryUsedMiB: promisedMiB,
     vms: told,

@@ -37,15 +37,21 @@ export class HeartbeatService {
   }
 
   private async send(): Promise<void> {
-    const { controller, identity } = this.agent;
+    const { controller, identity, health } = this.agent;
     const enrolled = identity.enrolled ?? (await this.agent.enrol());
     const told = await this.assemble();
-    await this.obey(await controller.beat(enrolled.heartbeatToken, told), told);
+    try {
+      await this.obey(await controller.beat(enrolled.heartbeatToken, told), told);
+    } catch (error) {
+      if (told.health) health.giveBack(told.health);
+      throw error;
+    }
   }
 
   private async assemble(): Promise<Heartbeat> {
     const { config, vms, meter, outgoing, checkpoints, url, version, tunnelAddress, isolation, hypervisors } =
       this.agent;
+    const { health, commands } = this.agent;
     const now = new Date();
     const measured = await Promise.all(
       vms.records().map(async (record) => [record.vmId, await meter.measure(record, now.getTime())] as const),
@@ -59,7 +65,15 @@ export class HeartbeatService {
     const promisedMiB = vms.promisedMiB();
     return assembleHeartbeat(
       now,
-      { ...host, promisedMiB, pressure, isolation: isolation.measures, drivers: hypervisors.told },
+      {
+        ...host,
+        promisedMiB,
+        pressure,
+        isolation: isolation.measures,
+        drivers: hypervisors.told,
+        health: health.take(now.getTime()),
+        commands: commands.reports(),
+      },
       reports,
       outgoing.reports(),
       checkpoints.list(),
@@ -70,6 +84,8 @@ export class HeartbeatService {
     const { forgetVms, forgetMigrations, destroyVms, finishVms, peers, steps } = answer;
     const { forgetCheckpoints, checkpointLimitMiB } = answer;
     const { orders, outgoing, transfers, checkpoints, network, identity } = this.agent;
+    if (answer.wantsHealth) this.agent.health.ask();
+    for (const runId of answer.forgetCommands) this.agent.commands.forget(runId);
     await network.setPeers(identity.enrolled!.hostId, peers);
     await outgoing.takeSteps(steps);
     const toldOf = new Map(told.migrations.map((report) => [report.migrationId, report]));

@@ -46,7 +46,8 @@ export class OrderQueue {
   }
 
   private async carryOut(job: HostJob): Promise<void> {
-    const { orders, outgoing, log } = this.agent;
+    const { orders, outgoing, commands, log } = this.agent;
+    if (job.kind === 'command') return commands.begin(job);
     const { kind, vmId, epoch } = job;
     log.info({ kind, vmId, epoch, ...('migrationId' in job && { migrationId: job.migrationId }) }, 'order');
     switch (job.kind) {

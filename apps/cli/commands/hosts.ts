@@ -3,6 +3,7 @@ import { HostStatus, type HostView } from '#contracts';
 import { oneOf } from '../arguments.js';
 import { all, findCluster, findHost } from '../lookup.js';
 import { change, show } from '../output.js';
+import { healthText } from './maintenance.js';
 import { ago, percent, record, table } from '../table.js';
 import { hostPowerCommands } from './host-power.js';
 
@@ -38,7 +39,11 @@ const checkpointsOf = ({ checkpoints }: HostView): string =>
 
 const oneHost = (host: HostView) => ({
   value: host,
-  text: record({
+  text: [hostText(host), ...(host.health ? [healthText(host.health)] : [])].join('\n\n'),
+});
+
+const hostText = (host: HostView) =>
+  record({
     name: host.name,
     id: host.id,
     status: host.status,
@@ -53,8 +58,7 @@ const oneHost = (host: HostView) => ({
     checkpoints: checkpointsOf(host),
     agent: host.agentVersion,
     heartbeat: ago(host.lastHeartbeatAt, Date.now()),
-  }),
-});
+  });
 
 export function hostCommands(program: Command): void {
   const hosts = program.command('hosts').description('hosts and their maintenance');

@@ -1,7 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { type Heartbeat, HeartbeatAnswer, type MigrationReport, type MigrationStep } from '#contracts';
+import { type Heartbeat, HeartbeatAnswer, type HostHealth, type MigrationReport, type MigrationStep } from '#contracts';
 import { decide } from '#convergence';
 import { type Cluster, Database, type Host, type Repositories } from '#database';
+import { agentVersionCheck, clockCheck } from '#maintenance';
 import { allows, hasEnded, MIGRATION_TRANSITIONS } from '#lifecycle';
 import { overUtilizedSince, smooth, smoothingWeight } from '#planner';
 import { type Log, LOG } from '../log.js';
@@ -11,6 +12,7 @@ import { Orders } from '../orders.js';
 import { hostAnswers } from '../power/operations.js';
 import { judgeCopy } from '../reconciler/decide.js';
 import { migrationFacts, Reconciler, type Settled, vmFacts } from '../reconciler/reconciler.js';
+import { VERSION } from '../version.js';
 import { HeartbeatOrder } from './heartbeat-order.js';
 import { Peers } from './peers.js';
 
@@ -38,6 +40,7 @@ export class HeartbeatService {
       const cluster = await tx.clusters.get(host.clusterId);
       const weight = smoothingWeight(host.lastHeartbeatAt, now);
       await this.saveHost(tx, host, cluster, beat, weight, now);
+      const forgetCommands = await saveCommands(tx, hostId, beat);
       const vmIds = await tx.vms.lockConcerned(
         hostId,
         beat.vms.map(({ vmId }) => vmId),
@@ -60,7 +63,9 @@ export class HeartbeatService {
         .map(({ vmId, epoch }) => ({ vmId, epoch }));
       const forgetCheckpoints = await tx.vms.notToBeKept(beat.checkpoints.map(({ vmId }) => vmId));
       const { checkpointLimitMiB } = cluster;
-      const told = { ...copies, finishVms, forgetMigrations, forgetCheckpoints, checkpointLimitMiB };
+      const wantsHealth = host.healthWanted && beat.health === null;
+      const forget = { forgetMigrations, forgetCheckpoints, forgetCommands };
+      const told = { ...copies, ...forget, finishVms, checkpointLimitMiB, wantsHealth };
       return { answer: told, decided: settled, steps: toTake, news: completed };
     });
     if (!accepted) {
@@ -86,7 +91,9 @@ export class HeartbeatService {
     const cpuSmoothedCores = smooth(host.cpuSmoothedCores, beat.cpuUsedCores, weight);
     const { agentUrl, agentVersion, tunnelAddress, cpuCores, memoryMiB, cpuUsedCores } = beat;
     const { pressure, isolation, drivers, checkpoints } = beat;
+    const told = beat.health && { health: healthFrom(beat, now), healthAt: now, healthWanted: false };
     const values = {
+      ...told,
       agentUrl,
       agentVersion,
       tunnelAddress,
@@ -168,6 +175,22 @@ async function completedNow(tx: Repositories, { migrations }: Heartbeat): Promis
     if (migration && (!endedAt || !reportedAt || reportedAt < endedAt)) news.push(report);
   }
   return news;
+}
+
+/** What the agent has found out, and what its words and their time tell. */
+const healthFrom = ({ health, sentAt, agentVersion }: Heartbeat, now: Date): HostHealth => ({
+  at: health!.at,
+  checks: [...health!.checks, clockCheck(new Date(sentAt), now), agentVersionCheck(agentVersion, VERSION)],
+});
+
+/** Keeps what is told of maintenance commands; returns those of which no more has to be told. */
+async function saveCommands(tx: Repositories, hostId: string, { commands }: Heartbeat): Promise<string[]> {
+  const ended: string[] = [];
+  for (const { runId, ...command } of commands) {
+    const isKept = await tx.maintenance.saveCommand(runId, hostId, command);
+    if (!isKept || command.status !== 'running') ended.push(runId);
+  }
+  return ended;
 }
 
 /** What to do about the migrations that this host tells of, by the figures that it told. */

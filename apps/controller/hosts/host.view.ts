@@ -14,6 +14,7 @@ export const hostView = (host: Host, usage: HostUsage): HostView => ({
   memoryUsedMiB: host.memoryMiB === null ? null : usage.memoryUsedMiB,
   pressure: host.pressure,
   isolation: host.isolation,
+  health: host.health,
   drivers: host.drivers,
   checkpoints: host.checkpoints,
   vmCount: usage.vmCount,

@@ -1,11 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { CreateHost, UpdateHost } from '#contracts';
 import { Conflict, Database, type Host } from '#database';
-import { IllegalTransition } from '#lifecycle';
 import { HostQueues } from '#queue';
 import { AgentAccess } from '../agents/agent-access.js';
 import { newToken, sha256 } from '../auth/secrets.js';
 import { type Log, LOG } from '../log.js';
+import { activateHost, deactivateHost, subjectOf } from './maintenance.js';
 
 @Injectable()
 export class HostsService {
@@ -60,35 +60,10 @@ export class HostsService {
 
   /** The policy loop empties the host and then puts it into maintenance. */
   deactivate(id: string, reason: string, now: Date): Promise<Host> {
-    return this.db.transaction(async (tx) => {
-      const { name, status } = await tx.hosts.lock(id);
-      if (status === 'maintenance') throw new IllegalTransition(`host ${name}`, status, 'preparing_for_maintenance');
-      const change = { maintenanceReason: reason, statusReason: reason };
-      const host = await tx.hosts.changeStatus(id, 'preparing_for_maintenance', change, now);
-      await tx.hostPower.unpark(id);
-      await tx.events.add(
-        'info',
-        'host.preparing_for_maintenance',
-        `${name} is to be emptied: ${reason}`,
-        subjectOf(host),
-        now,
-      );
-      return host;
-    });
+    return this.db.transaction((tx) => deactivateHost(tx, id, reason, now));
   }
 
   activate(id: string, now: Date): Promise<Host> {
-    return this.db.transaction(async (tx) => {
-      const { name, status } = await tx.hosts.lock(id);
-      // Only its heartbeat brings a host back that does not answer or is switched on, and only enrolment a new one.
-      if (status !== 'up' && status !== 'preparing_for_maintenance' && status !== 'maintenance')
-        throw new IllegalTransition(`host ${name}`, status, 'up');
-      const host = await tx.hosts.changeStatus(id, 'up', { maintenanceReason: '', statusReason: '' }, now);
-      await tx.hostPower.unpark(id);
-      await tx.events.add('info', 'host.up', `${name} may run VMs again`, subjectOf(host), now);
-      return host;
-    });
+    return this.db.transaction((tx) => activateHost(tx, id, now));
   }
 }
-
-const subjectOf = (host: Host) => ({ hostId: host.id, clusterId: host.clusterId });

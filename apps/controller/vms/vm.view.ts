@@ -9,6 +9,7 @@ export const vmView = (vm: Vm): VmView => ({
   architecture: vm.architecture,
   labels: vm.labels,
   placement: vm.placement,
+  priority: vm.priority,
   hostId: vm.hostId,
   status: vm.status,
   statusReason: vm.statusReason,

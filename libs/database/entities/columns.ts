@@ -3,6 +3,7 @@ import {
   Architecture,
   HostStatus,
   HypervisorName,
+  MaintenancePhase,
   MigrationStatus,
   MigrationTrigger,
   MoveKind,
@@ -30,6 +31,7 @@ export const HOST_STATUS = oneOf('status', HostStatus.options);
 export const VM_STATUS = oneOf('status', VmStatus.options);
 export const VM_DRIVER = `${oneOf('hypervisor', HypervisorName.options)} AND ${oneOf('architecture', Architecture.options)}`;
 export const VM_PLACEMENT = oneOf('placement', VmPlacement.options);
+export const MAINTENANCE_PHASE = oneOf('phase', MaintenancePhase.options);
 export const MIGRATION_STATUS = oneOf('status', MigrationStatus.options);
 export const MIGRATION_TRIGGER = oneOf('trigger', MigrationTrigger.options);
 export const PLAN_MODE = oneOf('plan_mode', PlanMode.options);

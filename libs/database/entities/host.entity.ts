@@ -1,5 +1,5 @@
 import { Check, Column, Entity, ForeignKey, Index, PrimaryGeneratedColumn } from 'typeorm';
-import type { CheckpointReport, HostDriver, HostStatus, IsolationMeasure, Pressure } from '#contracts';
+import type { CheckpointReport, HostDriver, HostHealth, HostStatus, IsolationMeasure, Pressure } from '#contracts';
 import { Cluster } from './cluster.entity.js';
 import { CREATED, EMPTY_TEXT, HOST_STATUS, JSON_VALUE, REAL, TEXT, TIME, UUID } from './columns.js';
 
@@ -56,6 +56,17 @@ export class Host {
 
   @Column({ ...JSON_VALUE, nullable: true })
   pressure!: Pressure | null;
+
+  /** As its agent has told last, and what the controller has seen itself. */
+  @Column({ ...JSON_VALUE, nullable: true })
+  health!: HostHealth | null;
+
+  @Column({ ...TIME, nullable: true })
+  healthAt!: Date | null;
+
+  /** Its agent is to look again. */
+  @Column({ default: false })
+  healthWanted!: boolean;
 
   /** As its agent found it when it started. */
   @Column({ ...JSON_VALUE, nullable: true })

@@ -7,6 +7,8 @@ import { Host } from './host.entity.js';
 import { HostEnergy } from './host-energy.entity.js';
 import { HostBoot, HostPower } from './host-power.entity.js';
 import { IdempotencyKey } from './idempotency-key.entity.js';
+import { MaintenancePolicy, MaintenancePolicyVersionRow } from './maintenance-policy.entity.js';
+import { MaintenanceRun } from './maintenance-run.entity.js';
 import { MigrationPolicy } from './migration-policy.entity.js';
 import { Migration, MigrationIteration, MigrationTimeline } from './migration.entity.js';
 import { Plan, PlanMove, PlanRefusal } from './plan.entity.js';
@@ -26,6 +28,9 @@ export const ENTITIES = [
   HostEnergy,
   HostPower,
   IdempotencyKey,
+  MaintenancePolicy,
+  MaintenancePolicyVersionRow,
+  MaintenanceRun,
   Migration,
   MigrationIteration,
   MigrationPolicy,

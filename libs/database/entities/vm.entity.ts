@@ -32,6 +32,7 @@ import { MigrationPolicy } from './migration-policy.entity.js';
 @Check('vm_epoch_check', 'epoch >= 0 AND epoch <= last_epoch')
 @Check('vm_host_check', `(host_id IS NULL) = (status = 'down')`)
 @Check('vm_placement_check', VM_PLACEMENT)
+@Check('vm_priority_check', 'priority > 0')
 @Check('vm_size_check', 'vcpus > 0 AND memory_mib > 0')
 export class Vm {
   @PrimaryGeneratedColumn('uuid')
@@ -147,6 +148,10 @@ export class Vm {
   /** What a move would take, as was found when somebody last asked. */
   @Column({ ...JSON_VALUE, nullable: true })
   migrationPrediction!: MigrationPrediction | null;
+
+  /** Of two VMs on a host that is emptied the one with the higher priority leaves first. */
+  @Column({ type: 'integer', default: 1 })
+  priority!: number;
 
   @Column({ type: 'integer', default: 0 })
   migrationCount!: number;

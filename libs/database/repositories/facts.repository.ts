@@ -3,6 +3,7 @@ import { type ClusterFacts, driverFor, type HostPower as PowerFacts, type InFlig
 import { AffinityGroupRow } from '../entities/affinity-group.entity.js';
 import { Host } from '../entities/host.entity.js';
 import { HostPower } from '../entities/host-power.entity.js';
+import { MaintenanceRun } from '../entities/maintenance-run.entity.js';
 import { Migration } from '../entities/migration.entity.js';
 import { Plan, PlanMove } from '../entities/plan.entity.js';
 import { Vm } from '../entities/vm.entity.js';
@@ -34,6 +35,10 @@ export class FactsRepository {
     const inFlight = await this.manager.getRepository(Migration).find({
       where: { clusterId, status: Not(In(['completed', 'failed', 'cancelled'])) },
     });
+    const paused = await this.manager.getRepository(MaintenanceRun).find({
+      select: { hostId: true },
+      where: { clusterId, phase: 'paused' },
+    });
     // A host's load is that of its VMs, so that it is right at once when one of them has moved.
     const load = new Map<string, number>();
     for (const { hostId, cpuSmoothedCores } of vms)
@@ -53,6 +58,7 @@ export class FactsRepository {
         pressure: host.pressure ? { ...host.pressure, stealPercent: 0 } : null,
         overUtilizedSinceMs: millis(host.overUtilizedSince),
         drivers: host.drivers,
+        isEvacuationPaused: paused.some(({ hostId }) => hostId === host.id),
         power: powerFacts(powerOf.get(host.id), now),
       })),
       vms: vms.map((vm) => ({
@@ -75,6 +81,7 @@ export class FactsRepository {
         runsOn: driverFor(driversOf.get(vm.hostId!) ?? [], vm),
         recentMoves: vm.recentMoves,
         immovableReason: vm.placement === 'pinned' ? `${vm.name} is pinned to its host; unpin it to let it move` : null,
+        priority: vm.priority,
         isLeftToPeople: vm.placement !== 'migratable',
       })),
       inFlight,

@@ -44,6 +44,10 @@ export class HostRepository extends BaseRepository<Host> {
     return this.rows.find({ where: { clusterId, status }, order: { name: 'ASC' } });
   }
 
+  ofCluster(clusterId: string): Promise<Host[]> {
+    return this.rows.find({ where: { clusterId }, order: { name: 'ASC' } });
+  }
+
   /** Hosts that should answer and have not done so since `since`. */
   silentSince(since: Date): Promise<Host[]> {
     return this.rows.findBy({ status: In(ANSWERING), lastHeartbeatAt: LessThan(since) });

@@ -19,7 +19,7 @@ type VmDefinition = Pick<
   | 'migrationPolicyId'
   | 'statusReason'
 > &
-  Partial<Pick<Vm, 'id' | 'labels' | 'placement'>>;
+  Partial<Pick<Vm, 'id' | 'labels' | 'placement' | 'priority'>>;
 /** All that may change besides the status. */
 export type VmChange = Partial<Omit<Vm, 'id' | 'clusterId' | 'status' | 'statusSince' | 'createdAt'>>;
 

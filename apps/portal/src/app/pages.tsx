@@ -5,6 +5,8 @@ import { EnergyPage } from '../energy/energy-page.js';
 import { EventsPage } from '../events/events-page.js';
 import { HostPage } from '../hosts/host-page.js';
 import { HostsPage } from '../hosts/hosts-page.js';
+import { MaintenancePage } from '../maintenance/maintenance-page.js';
+import { MaintenanceRunPage } from '../maintenance/run-page.js';
 import { MigrationPage } from '../migrations/migration-page.js';
 import { MigrationsPage } from '../migrations/migrations-page.js';
 import { Nothing, ProblemAlert } from '../parts/feedback.js';
@@ -42,6 +44,8 @@ const router = createBrowserRouter([
           { path: '/vms/:id', element: <VmPage /> },
           { path: '/migrations', element: <MigrationsPage /> },
           { path: '/migrations/:id', element: <MigrationPage /> },
+          { path: '/maintenance', element: <MaintenancePage /> },
+          { path: '/maintenance/:id', element: <MaintenanceRunPage /> },
           { path: '/policies', element: <PoliciesPage /> },
           { path: '/decisions', element: <DecisionsPage /> },
           { path: '/decisions/:id', element: <DecisionPage /> },

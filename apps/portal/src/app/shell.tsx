@@ -30,6 +30,7 @@ const PLACES = [
   { to: '/hosts', title: 'Hosts', icon: icons.HostIcon },
   { to: '/vms', title: 'Virtual machines', icon: icons.VmIcon },
   { to: '/migrations', title: 'Migrations', icon: icons.MigrationIcon },
+  { to: '/maintenance', title: 'Maintenance', icon: icons.MaintenanceIcon },
   { to: '/policies', title: 'Policies', icon: icons.PolicyIcon },
   { to: '/decisions', title: 'Decisions', icon: icons.DecisionIcon },
   { to: '/energy', title: 'Energy', icon: icons.EnergyIcon },

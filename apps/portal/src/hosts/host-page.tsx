@@ -14,6 +14,8 @@ import { Fact, Facts, PageFrame, Panel } from '../parts/page.js';
 import { HostStatusLabel } from '../parts/status.js';
 import { When } from '../parts/when.js';
 import { VmTable } from '../vms/vm-table.js';
+import { MaintenanceHistory } from '../maintenance/maintenance-history.js';
+import { HealthList } from './health-list.js';
 import { HostActions } from './host-actions.js';
 import { driverText } from '../parts/drivers.js';
 import { IsolationList } from './isolation-list.js';
@@ -119,6 +121,14 @@ function KnownHost({ host }: { host: HostView }) {
         </Facts>
       </Panel>
       <PowerPanel host={host} />
+      <div className="two-columns">
+        <Panel title="Health">
+          <HealthList health={host.health} />
+        </Panel>
+        <Panel title="Maintenance">
+          <MaintenanceHistory hostId={host.id} />
+        </Panel>
+      </div>
       <Panel title="VMs on this host">
         <VmTable
           vms={vms.filter(({ hostId }) => hostId === host.id)}
