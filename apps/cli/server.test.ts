@@ -249,3 +249,10 @@ test('power: a password comes from a file, wrong usage is found before the contr
   expect((await drover('hosts', 'power', 'test', 'host-1', '--reason', 'new BMC')).code).toBe(0);
   expect(posted().at(-1)).toEqual({ reason: 'new BMC', force: false });
 });
+
+test('energy by day and host, and in sum', async () => {
+  const { stdout } = await drover('energy', '--from', '2026-01-01');
+  expect(stdout).toMatch(/^2026-01-02 +host-1 +2\.000 +0\.500 +18\.0 +6\.0 +power curve$/m);
+  expect(stdout.trim()).toMatch(/2026-01-01 to 2026-01-07: 2\.000 kWh used, 0\.500 kWh saved$/);
+  expect(seen.at(-1)!.url.searchParams.get('from')).toBe('2026-01-01');
+});

@@ -7,6 +7,7 @@ import {
   CreateVm,
   DeactivateHost,
   DecidePlan,
+  EnergyView,
   EventView,
   HostPowerView,
   HostView,
@@ -81,6 +82,15 @@ const power = HostPowerView.parse({
   management: { type: 'fence_agent', agent: 'fence_ipmilan', address: 'bmc-1', username: 'drover' },
   ...{ boots: [{ at, seconds: 94 }], powerSince: at, operation: null, wattsAt: [100, 200], offWatts: 5 },
   ...{ measuredWatts: null, inServiceSince: null },
+});
+const energy = EnergyView.parse({
+  ...{ from: '2026-01-01', to: '2026-01-07', usedKWh: 2, savedKWh: 0.5 },
+  days: [
+    {
+      ...{ day: '2026-01-02', hostId: id(11), hostName: 'host-1', clusterId: id(1) },
+      ...{ usedKWh: 2, savedKWh: 0.5, measuredKWh: 0, onHours: 18, offHours: 6 },
+    },
+  ],
 });
 const storageDomain = StorageDomainView.parse({
   ...{ id: id(50), clusterId: id(1), name: 'fast', kind: 'local', path: 'disks' },
@@ -271,6 +281,8 @@ function answerTo({ method, url, body, actor }: Exchange): { status: number; bod
       return found({ status: 'off' });
     case `POST /hosts/${id(11)}/power/test`:
       return taken(OrderPower, body, { ...power, operation: null });
+    case 'GET /energy':
+      return found(energy);
     case 'GET /storage-domains':
       return pageOf([storageDomain], url);
     case 'POST /storage-domains':

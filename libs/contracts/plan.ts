@@ -61,6 +61,17 @@ export const PlannedMove = z.object({
 });
 export type PlannedMove = z.infer<typeof PlannedMove>;
 
+/** Something that is done with a host to save power, or because its power is needed. */
+export const PlannedHostAction = z.object({
+  hostId: Id,
+  hostName: z.string(),
+  action: z.enum(['activate', 'deactivate', 'power_on', 'power_off']),
+  reason: z.string(),
+  /** Negative: that it costs. */
+  savedWatts: z.number(),
+});
+export type PlannedHostAction = z.infer<typeof PlannedHostAction>;
+
 export const Refusal = z.object({
   /** Null if it is about a host. */
   vmId: Id.nullable(),
@@ -99,6 +110,7 @@ export const PlanView = z.object({
   imbalanceAfter: z.number(),
   summary: z.string(),
   moves: z.array(PlannedMove),
+  hostActions: z.array(PlannedHostAction).default([]),
   refusals: z.array(Refusal),
   createdAt: Timestamp,
   endedAt: Timestamp.nullable().default(null),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { Id, Name } from './common.js';
-import { PlannedMove, Refusal } from './plan.js';
+import { PlannedHostAction, PlannedMove, Refusal } from './plan.js';
 import { SchedulingPolicy } from './scheduling.js';
 
 /** What is to be supposed; what is not given stays as it is. */
@@ -37,16 +37,7 @@ export const WhatIfView = z.object({
     z.object({ vmName: z.string(), hostId: Id.nullable(), hostName: z.string().nullable(), reason: z.string() }),
   ),
   moves: z.array(PlannedMove),
-  hostActions: z.array(
-    z.object({
-      hostId: Id,
-      hostName: z.string(),
-      action: z.enum(['activate', 'deactivate', 'power_on', 'power_off']),
-      reason: z.string(),
-      /** Negative: that it costs. */
-      savedWatts: z.number(),
-    }),
-  ),
+  hostActions: z.array(PlannedHostAction),
   refusals: z.array(Refusal),
 });
 export type WhatIfView = z.infer<typeof WhatIfView>;

@@ -14,6 +14,7 @@ import { Affinity1790010100000 } from '../../migrations/1790010100000-affinity.j
 import { Power1790001200000 } from '../../migrations/1790001200000-power.js';
 import { Energy1790001300000 } from '../../migrations/1790001300000-energy.js';
 import { PlanMoves1790001400000 } from '../../migrations/1790001400000-plan-moves.js';
+import { PlanHostActions1790001310000 } from '../../migrations/1790001310000-plan-host-actions.js';
 import { ENTITIES } from './entities/index.js';
 import { PostgresNaming } from './naming.js';
 
@@ -50,6 +51,7 @@ export async function openDataSource({ url, poolSize = 10, onError }: Options): 
       Affinity1790010100000,
       Power1790001200000,
       Energy1790001300000,
+      PlanHostActions1790001310000,
       PlanMoves1790001400000,
     ],
     namingStrategy: new PostgresNaming(),

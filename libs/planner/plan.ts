@@ -1,6 +1,6 @@
 /** One look at the cluster: what should move now. */
 import type { SchedulingPolicy } from '#contracts';
-import type { Plan } from './answers.js';
+import type { HostAction, Plan } from './answers.js';
 import { balance } from './balance.js';
 import { ClusterState } from './cluster-state.js';
 import { type Part, evacuate } from './evacuation.js';
@@ -43,7 +43,7 @@ export function plan(facts: ClusterFacts, policy: SchedulingPolicy, limits: Limi
     moves: inSequence([...evacuation.moves, ...mending.moves, ...load.moves], state, limits.maxMigrationsPerHost),
     hostActions,
     refusals: [...evacuation.refusals, ...mending.refusals, ...load.refusals],
-    summary: summarize(policy, imbalanceBefore, imbalanceAfter, { evacuation, mending, load }),
+    summary: summarize(policy, imbalanceBefore, imbalanceAfter, { evacuation, mending, load }, hostActions),
   };
 }
 
@@ -82,6 +82,7 @@ function summarize(
   before: number,
   after: number,
   { evacuation, mending, load }: Record<'evacuation' | 'mending' | 'load', Part>,
+  hostActions: Plan['hostActions'],
 ): string {
   const refusals = [...evacuation.refusals, ...mending.refusals, ...load.refusals];
   const deferred = evacuation.deferred + mending.deferred + load.deferred;
@@ -93,6 +94,7 @@ function summarize(
     vms(new Set(moved(mending, false)).size, 'moved to where affinity groups want them'),
     vms(new Set([...moved(evacuation, true), ...moved(mending, true)]).size, 'moved to make room for these'),
     vms(new Set(moved(load, false)).size, PURPOSE[policy.name]),
+    ...HOST_ACTIONS.map(([action, done]) => hosts(hostActions.filter((one) => one.action === action).length, done)),
     vms(deferred, 'left for a later plan'),
     vms(staying, 'kept in place for the reasons given'),
   ].filter((part) => part !== null);
@@ -110,4 +112,12 @@ const PURPOSE: Record<SchedulingPolicy['name'], string> = {
   cluster_maintenance: 'moved',
 };
 
+const HOST_ACTIONS: readonly (readonly [HostAction['action'], string])[] = [
+  ['deactivate', 'put into maintenance to save power'],
+  ['power_off', 'switched off'],
+  ['power_on', 'switched on'],
+  ['activate', 'taken out of maintenance'],
+];
+
+const hosts = (n: number, what: string): string | null => (n > 0 ? `${count(n, 'host')} ${what}` : null);
 const vms = (n: number, what: string): string | null => (n > 0 ? `${count(n, 'VM')} ${what}` : null);

@@ -179,7 +179,41 @@ test('power_saving parks an empty host, switches it off, and wakes it for a VM t
   await api.until(beta, { status: 'powered_off' });
   expect(readFileSync(stateFile('beta'), 'utf8')).toBe('off\n');
   expect(await api.get(`${beta}/power`)).toMatchObject({ isParked: true, operation: null });
+  const { items: plans } = await api.get(`/plans?clusterId=${clusterId}`);
+  const decided = plans.flatMap(({ hostActions }: { hostActions: { hostName: string; action: string }[] }) =>
+    hostActions.map(({ hostName, action }) => `${action} ${hostName}`),
+  );
+  expect(decided).toEqual(['power_off beta', 'deactivate beta']);
+  expect(plans[0].summary).toMatch(/^1 host switched off; /);
   await api.call('PATCH', `/clusters/${clusterId}`, saving(1));
   await api.until(beta, { status: 'up', statusReason: '' });
   expect(await api.get(`${beta}/power`)).toMatchObject({ isParked: false });
+});
+
+test('energy is told by day and host, in sum, and for days that make sense', async () => {
+  const db = new Client({ connectionString: postgres.url });
+  await db.connect();
+  for (const [day, used, saved] of [
+    ['2026-01-01', 7_200_000, 0],
+    ['2026-01-02', 360_000, 3_240_000],
+    ['2026-01-09', 1, 1],
+  ] as const)
+    await db.query(
+      `INSERT INTO drover.host_energy (host_id, day, cluster_id, host_name, used_joules, saved_joules, measured_joules,
+         on_seconds, off_seconds) VALUES ($1, $2, $3, 'alpha', $4, $5, 0, 3600, 7200)`,
+      [idOf(0), day, clusterId, used, saved],
+    );
+  await db.end();
+  const asked = await api.get('/energy?from=2026-01-01&to=2026-01-08');
+  expect(asked).toMatchObject({
+    ...{ from: '2026-01-01', to: '2026-01-08', usedKWh: 2.1, savedKWh: 0.9 },
+    days: [
+      { day: '2026-01-01', hostName: 'alpha', usedKWh: 2, savedKWh: 0, onHours: 1, offHours: 2 },
+      { day: '2026-01-02', usedKWh: 0.1, savedKWh: 0.9 },
+    ],
+  });
+  const none = '00000000-0000-4000-8000-000000000000';
+  expect((await api.get(`/energy?from=2026-01-01&to=2026-01-08&clusterId=${none}`)).days).toEqual([]);
+  const wrong = await api.call('GET', '/energy?from=2026-02-01&to=2026-01-01');
+  expect([wrong.status, wrong.body.errors[0].field]).toEqual([400, 'from']);
 });

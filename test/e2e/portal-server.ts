@@ -11,11 +11,13 @@ import {
   ClusterView,
   CreateVm,
   DeactivateHost,
+  EnergyView,
   EventView,
   HostPowerView,
   HostView,
   MigrationView,
   PlanView,
+  SetPowerManagement,
   UpdateCluster,
   VmView,
 } from '#contracts';
@@ -55,6 +57,8 @@ class Refusal extends Error {
 
 export class PortalServer extends SampleDatacenter {
   readonly token = 'portal-test-token';
+  /** Power managements that were set. */
+  readonly managements: SetPowerManagement[] = [];
   /** What was typed into consoles. */
   readonly typed: string[] = [];
   /** As a proxy does while the controller is away. */
@@ -154,6 +158,7 @@ export class PortalServer extends SampleDatacenter {
       events: this.events,
       'migration-policies': this.migrationPolicies,
     };
+    if (resource === 'energy') return energyOf(this.hosts, query.get('from')!);
     if (resource === 'me') return { name: 'admin' };
     const list = lists[resource!];
     if (!list) throw new Refusal(404, 'Not Found', 'no such route');
@@ -180,6 +185,9 @@ export class PortalServer extends SampleDatacenter {
         Object.assign(found(this.hosts), { status: 'up', statusReason: '' });
         this.tell('host', found(this.hosts));
         return found(this.hosts);
+      case 'PUT hosts power-management':
+        this.managements.push(SetPowerManagement.parse(body));
+        return powerOf(found(this.hosts));
       case 'POST vms':
         return this.addVm(CreateVm.parse(body));
       case 'POST vms migrate': {
@@ -275,6 +283,22 @@ const powerOf = ({ id }: HostView): HostPowerView =>
     measuredWatts: 101,
     inServiceSince: '2023-05-31',
   });
+
+/** Hosts draw 1.5 kWh a day; the last of them is off by night. */
+function energyOf(hosts: readonly HostView[], from: string): EnergyView {
+  const days = Array.from({ length: 7 }, (_, index) => {
+    const day = new Date(Date.parse(from) + index * 86_400_000).toISOString().slice(0, 10);
+    return hosts.map(({ id, name, clusterId }, place) => {
+      const offHours = place === hosts.length - 1 ? 9 : 0;
+      const savedKWh = offHours * 0.09;
+      const figures = { usedKWh: 2.4 - savedKWh, savedKWh, measuredKWh: 0, onHours: 24 - offHours, offHours };
+      return { day, hostId: id, hostName: name, clusterId, ...figures };
+    });
+  }).flat();
+  const sum = (of: (day: (typeof days)[number]) => number) => days.reduce((total, day) => total + of(day), 0);
+  const whole = { usedKWh: sum(({ usedKWh }) => usedKWh), savedKWh: sum(({ savedKWh }) => savedKWh) };
+  return EnergyView.parse({ from, to: days.at(-1)!.day, ...whole, days });
+}
 
 /** Filters by every field that is asked for; the cursor is an index. */
 function pageOf(list: { id: string }[], query: URLSearchParams) {

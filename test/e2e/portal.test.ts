@@ -174,6 +174,26 @@ describe.skipIf(!hasChromium)('the portal in a browser', () => {
     expect(await isDark()).toBe(true);
   });
 
+  test('power management is set with a password that is not shown; energy is told in sum and by day', async () => {
+    await portal.arriveWithToken(`/hosts/${server.host('host-1').id}`);
+    const panel = portal.page.getByRole('region', { name: 'Power' });
+    await panel.getByText('fence_ipmilan at 10.0.9.1').waitFor();
+    await panel.getByRole('button', { name: 'Change management' }).click();
+    const dialog = portal.page.getByRole('dialog');
+    await dialog.getByLabel('Password', { exact: true }).fill('secret');
+    await dialog.getByLabel('More options').fill('lanplus');
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    await dialog.getByText('write NAME=VALUE').waitFor();
+    await dialog.getByLabel('More options').fill('lanplus=1');
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    await dialog.waitFor({ state: 'hidden' });
+    expect(server.managements).toMatchObject([
+      { type: 'fence_agent', agent: 'fence_ipmilan', password: 'secret', options: { lanplus: '1' } },
+    ]);
+    await portal.visit('/energy');
+    await portal.page.getByText(/kWh, \d+ %/).waitFor();
+  });
+
   test.each([
     { width: 1440, colorScheme: 'light' },
     { width: 800, colorScheme: 'dark' },
@@ -194,6 +214,7 @@ describe.skipIf(!hasChromium)('the portal in a browser', () => {
       '/policies?tab=migration': 'Policies',
       '/decisions': 'Decisions',
       [`/decisions/${plans[0]!.id}`]: 'Decision',
+      '/energy': 'Energy',
       '/events': 'Events',
     };
     for (const [path, heading] of Object.entries(pages)) {

@@ -98,6 +98,10 @@ describe.skipIf(!hasIpmiSim)('a cluster that saves power', () => {
       expect(cpuUsedCores! / cpuCores!).toBeLessThan(0.8);
       await eventually(async () => expect((await small.host('host-2')).status).toBe('up'), 120_000);
       expect((await client.power.get(two.id)).boots).toHaveLength(2);
+      await eventually(async () => {
+        const { days } = await client.energy({ clusterId: small.cluster.id });
+        expect(days.find(({ hostName }) => hostName === 'host-2')?.usedKWh).toBeGreaterThan(0);
+      }, 60_000);
     },
   );
 });

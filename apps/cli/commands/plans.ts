@@ -20,12 +20,14 @@ function planText(plan: PlanView): string {
     m.reason,
   ]);
   const heading = ['MOVE', 'VM', 'FROM', 'TO', 'GAIN', 'WAITS FOR', ...(isTried ? [] : ['STATE']), 'REASON'];
+  const hostActions = plan.hostActions.map((h) => [h.hostName, h.action, h.savedWatts, h.reason]);
   const refusals = plan.refusals.map((r) => [r.vmName ?? '-', r.hostName ?? 'anywhere', r.reason]);
   return [
     ...(plan.status === null ? [] : [`${plan.status}${plan.statusReason === '' ? '' : `: ${plan.statusReason}`}`]),
     plan.summary,
     `imbalance ${plan.imbalanceBefore.toFixed(1)} -> ${plan.imbalanceAfter.toFixed(1)}`,
     ...(moves.length > 0 ? ['', table(heading, moves)] : []),
+    ...(hostActions.length > 0 ? ['', table(['HOST', 'ACTION', 'SAVES W', 'REASON'], hostActions)] : []),
     ...(refusals.length > 0 ? ['', table(['VM', 'NOT TO', 'REASON'], refusals)] : []),
   ].join('\n');
 }

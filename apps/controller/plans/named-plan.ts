@@ -1,4 +1,4 @@
-import type { PlannedMove, Refusal, SchedulingPolicy } from '#contracts';
+import type { PlannedHostAction, PlannedMove, Refusal, SchedulingPolicy } from '#contracts';
 import type { Cluster, WholePlan } from '#database';
 import type { ClusterFacts, Plan } from '#planner';
 
@@ -6,7 +6,7 @@ export type NewPlan = Omit<WholePlan, 'id'>;
 
 /** The planner speaks of ids; people read names. A dry run, until somebody makes more of it. */
 export function named(
-  { moves, refusals, imbalanceBefore, imbalanceAfter, summary }: Plan,
+  { moves, hostActions, refusals, imbalanceBefore, imbalanceAfter, summary }: Plan,
   facts: ClusterFacts,
   cluster: Cluster,
   policy: SchedulingPolicy,
@@ -38,6 +38,7 @@ export function named(
       decidedBy: null,
       migrationId: null,
     })),
+    hostActions: hostActions.map((action): PlannedHostAction => ({ ...action, hostName: hostName(action.hostId) })),
     refusals: refusals.map(({ vmId, hostId, reason }): Refusal => ({
       vmId,
       vmName: vmId === null ? null : vmName(vmId),

@@ -46,8 +46,8 @@ export class Planning {
       await observeLoad(tx, decided, present, now);
       const known = await forecastFor(tx, decided, present, now);
       const answer = this.ask(known, decided, decided.schedulingPolicy, now);
-      await beginHostActions(tx, hostActionsFor(decided, answer), now);
-      const kept = await this.keep(tx, decided, known, answer, now);
+      const hostActions = await beginHostActions(tx, hostActionsFor(decided, answer), now);
+      const kept = await this.keep(tx, decided, known, { ...answer, hostActions }, now);
       const toSend = [...next, ...kept.orders];
       return { cluster: decided, facts: known, result: answer, planIds: kept.planIds, orders: toSend };
     });
@@ -73,7 +73,7 @@ export class Planning {
     now: Date,
   ): Promise<{ planIds: string[]; orders: Order[] }> {
     const whole = named(result, facts, cluster, cluster.schedulingPolicy, now);
-    if (whole.moves.length === 0) {
+    if (whole.moves.length === 0 && whole.hostActions.length === 0) {
       const last = await tx.plans.lastDecision(cluster.id);
       if (sameRefusals(last?.refusals ?? [], whole.refusals)) return { planIds: [], orders: [] };
       return { planIds: [await tx.plans.create(carriedOut(whole))], orders: [] };
@@ -82,7 +82,7 @@ export class Planning {
     const orders: Order[] = [];
     const isAutomatic = cluster.planMode === 'automatic';
     const atOnce = isAutomatic ? whole : withMoves(whole, isOrdered);
-    if (atOnce.moves.length > 0) {
+    if (atOnce.moves.length > 0 || atOnce.hostActions.length > 0) {
       const begun = await tx.plans.getWhole(await tx.plans.create(carriedOut(atOnce)));
       orders.push(...(await this.progress.beginNew(tx, begun, now)));
       await this.tell(tx, cluster, begun, 'plan.applied', whole.summary);
@@ -92,7 +92,9 @@ export class Planning {
     if (rest && rest.moves.length > 0 && !(await this.hasProposal(tx, cluster.id))) {
       const isManual = cluster.planMode === 'manual';
       const status = isManual ? 'recommended' : 'waiting';
-      const proposed = await tx.plans.getWhole(await tx.plans.create({ ...rest, kind: 'proposed', status }));
+      const proposed = await tx.plans.getWhole(
+        await tx.plans.create({ ...rest, hostActions: [], kind: 'proposed', status }),
+      );
       const text = isManual ? 'recommended' : 'waits for approval';
       await this.tell(
         tx,

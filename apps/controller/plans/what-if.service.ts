@@ -24,7 +24,7 @@ export class WhatIfs {
       const newVms = question.vms.map((vm) => ({ ...vm, id: randomUUID(), labels: [] }));
       const supposed = { policy, withoutHostIds, newVms };
       const answer = whatIf(facts, supposed, limitsOf(cluster), now.getTime());
-      const { moves, refusals, summary } = named(answer.plan, answer.facts, cluster, policy, now);
+      const { moves, hostActions, refusals, summary } = named(answer.plan, answer.facts, cluster, policy, now);
       const hostNames = new Map(facts.hosts.map(({ id, name }) => [id, name]));
       const { imbalanceBefore, imbalanceAfter, wattsBefore, wattsAfter } = answer;
       return {
@@ -41,10 +41,7 @@ export class WhatIfs {
           reason,
         })),
         moves: [...moves],
-        hostActions: answer.plan.hostActions.map((action) => ({
-          ...action,
-          hostName: hostNames.get(action.hostId) ?? action.hostId,
-        })),
+        hostActions: [...hostActions],
         refusals: [...refusals],
       };
     });

@@ -1,5 +1,13 @@
 import { Check, Column, Entity, ForeignKey, Generated, Index, PrimaryColumn, PrimaryGeneratedColumn } from 'typeorm';
-import type { MoveCost, MoveKind, MoveState, PlanStatus, PlanView, SchedulingPolicy } from '#contracts';
+import type {
+  MoveCost,
+  MoveKind,
+  MoveState,
+  PlannedHostAction,
+  PlanStatus,
+  PlanView,
+  SchedulingPolicy,
+} from '#contracts';
 import { Cluster } from './cluster.entity.js';
 import {
   CREATED,
@@ -50,6 +58,9 @@ export class Plan {
 
   @Column(REAL)
   imbalanceAfter!: number;
+
+  @Column({ ...JSON_VALUE, default: [] })
+  hostActions!: PlannedHostAction[];
 
   @Column(TEXT)
   summary!: string;

@@ -94,8 +94,11 @@ export function PasswordField(props: FieldProps) {
 }
 
 /** An empty field is undefined, or null where `emptyIsNull`. */
-export function NumberField(props: FieldProps & { unit?: string; emptyIsNull?: boolean; step?: number | 'any' }) {
+export function NumberField(
+  props: FieldProps & { unit?: string; emptyIsNull?: boolean; placeholder?: string; step?: number | 'any' },
+) {
   const { form, name, isRequired, unit, emptyIsNull, step = 'any' } = props;
+  const { placeholder = emptyIsNull ? 'no limit' : undefined } = props;
   const id = useId();
   const value = form.values[name];
   return (
@@ -111,7 +114,7 @@ export function NumberField(props: FieldProps & { unit?: string; emptyIsNull?: b
             validated={validatedOf(form, name)}
             aria-describedby={describedBy(props, id)}
             isRequired={isRequired}
-            placeholder={emptyIsNull ? 'no limit' : undefined}
+            placeholder={placeholder}
           />
         </InputGroupItem>
         {unit && (

@@ -116,7 +116,7 @@ export function PowerManagementDialog({ host, power, onSaved, onClose }: DialogP
             isRequired={type === 'fence_agent'}
             placeholder={type === 'wake_on_lan' ? '255.255.255.255' : 'bmc-1.example.org'}
           />
-          <NumberField form={form} name="port" label="Port" emptyIsNull step={1} help="Empty: the usual one." />
+          <NumberField form={form} name="port" label="Port" emptyIsNull placeholder="the usual one" step={1} />
         </>
       )}
       {type === 'fence_agent' && <TextField form={form} name="username" label="User" />}

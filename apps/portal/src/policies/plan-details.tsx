@@ -1,7 +1,7 @@
 /** What a plan does and what it does not, each with its reason. */
 import { useMemo, useState } from 'react';
 import { Link } from 'react-router';
-import type { PlannedMove, PlanView, Refusal } from '#contracts';
+import type { PlannedHostAction, PlannedMove, PlanView, Refusal } from '#contracts';
 import { ActionMenu } from '../parts/action-menu.js';
 import { type Column, DataTable } from '../parts/data-table.js';
 import { percentOf, plural } from '../parts/figures.js';
@@ -23,6 +23,20 @@ function ImbalanceBar({ title, value, highest }: { title: string; value: number;
     </div>
   );
 }
+
+const ACTION_WORDS: Record<PlannedHostAction['action'], string> = {
+  activate: 'out of maintenance',
+  deactivate: 'into maintenance',
+  power_on: 'switched on',
+  power_off: 'switched off',
+};
+
+const HOST_ACTIONS: Column<PlannedHostAction>[] = [
+  { title: 'Host', render: ({ hostName, hostId }) => <Link to={`/hosts/${hostId}`}>{hostName}</Link> },
+  { title: 'Is', render: ({ action }) => ACTION_WORDS[action] },
+  { title: 'Why', render: ({ reason }) => reason },
+  { title: 'Saves', render: ({ savedWatts }) => `${Math.round(savedWatts)} W`, align: 'right' },
+];
 
 const REFUSALS: Column<Refusal>[] = [
   { title: 'VM', render: ({ vmName }) => vmName ?? '–', sortBy: ({ vmName }) => vmName ?? '' },
@@ -130,6 +144,18 @@ export function PlanDetails({ plan }: { plan: PlanView }) {
           empty={<p className="quiet">No VM is moved.</p>}
         />
       </div>
+      {plan.hostActions.length > 0 && (
+        <div>
+          <h3 className="dialog-heading">{plural(plan.hostActions.length, 'host')} switched</h3>
+          <DataTable
+            label="Hosts switched"
+            rows={plan.hostActions}
+            columns={HOST_ACTIONS}
+            rowKey={({ hostId }) => hostId}
+            empty={null}
+          />
+        </div>
+      )}
       {plan.refusals.length > 0 && (
         <div>
           <h3 className="dialog-heading">Considered, and not done: {plan.refusals.length}</h3>
