@@ -14,6 +14,7 @@ import {
   type Iteration,
   type MigrationDetail,
   type MigrationPolicyView,
+  type StorageDomainView,
   PlanView,
   type VmView,
 } from '#contracts';
@@ -41,6 +42,7 @@ export abstract class SampleDatacenter {
   readonly migrations: MigrationDetail[] = [];
   readonly plans: PlanView[] = [];
   readonly events: EventView[] = [];
+  readonly storageDomains: StorageDomainView[] = [];
   readonly migrationPolicies: MigrationPolicyView[] = [];
   protected beats = 0;
 
@@ -112,6 +114,8 @@ export abstract class SampleDatacenter {
       startedAt: iso(),
       endedAt: null,
       convergence: Convergence.parse(DEFAULT_CONVERGENCE),
+      encryption: 'auto',
+      tunnelled: false,
       decisions: [],
       versions: null,
       iterations: [],
@@ -216,6 +220,9 @@ export abstract class SampleDatacenter {
         timeoutSeconds: 600,
         keepCheckpoints: true,
         convergence: Convergence.parse(DEFAULT_CONVERGENCE),
+        encryption: 'auto',
+        tunnelled: false,
+        bandwidthSharePercent: null,
         createdAt: ago(90_000),
       });
     const cluster = ClusterView.parse({

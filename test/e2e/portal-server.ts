@@ -9,12 +9,16 @@ import type { AddressInfo } from 'node:net';
 import { extname, join } from 'node:path';
 import {
   ClusterView,
+  CreateStorageDomain,
   CreateVm,
   DeactivateHost,
   EnergyView,
   EventView,
   HostPowerView,
   HostView,
+  MigrationHop,
+  type MigrationLogLine,
+  type MigrationPrediction,
   MigrationView,
   PlanView,
   SetPowerManagement,
@@ -32,6 +36,16 @@ const TYPES: Record<string, string> = {
   '.svg': 'image/svg+xml',
   '.woff2': 'font/woff2',
 };
+const LOG: MigrationLogLine[] = [
+  ...(['controller', 'source', 'destination'] as const).map((side) => ({
+    at: '2026-01-01T00:00:00.000Z',
+    side,
+    from: side === 'controller' ? ('controller' as const) : ('agent' as const),
+    level: 'info',
+    message: `what the ${side} said`,
+  })),
+  { at: null, side: 'source', from: 'vmm', level: 'info', message: 'a line of the VMM' },
+];
 const iso = () => new Date().toISOString();
 
 const VIEWS = {
@@ -157,6 +171,7 @@ export class PortalServer extends SampleDatacenter {
       plans: this.plans,
       events: this.events,
       'migration-policies': this.migrationPolicies,
+      'storage-domains': this.storageDomains,
     };
     if (resource === 'energy') return energyOf(this.hosts, query.get('from')!);
     if (resource === 'me') return { name: 'admin' };
@@ -165,6 +180,9 @@ export class PortalServer extends SampleDatacenter {
     if (method === 'GET' && !id) return pageOf(list, query);
     if (method === 'GET' && action === 'console') return this.console(found(this.vms), Number(query.get('offset')));
     if (method === 'GET' && action === 'power') return powerOf(found(this.hosts));
+    if (method === 'GET' && action === 'migrations') return pageOf(this.hopsOf(found(this.vms)), query);
+    if (method === 'GET' && action === 'migration-prediction') return this.predict(found(this.vms));
+    if (method === 'GET' && action === 'log') return { lines: LOG };
     if (method === 'GET') return found(list);
     switch (`${method} ${resource} ${action ?? ''}`.trim()) {
       case 'PATCH clusters':
@@ -190,6 +208,21 @@ export class PortalServer extends SampleDatacenter {
         return powerOf(found(this.hosts));
       case 'POST vms':
         return this.addVm(CreateVm.parse(body));
+      case 'POST storage-domains': {
+        const { clusterId, name, kind, path: folder } = CreateStorageDomain.parse(body);
+        const domain = {
+          id: randomUUID(),
+          clusterId,
+          name,
+          kind,
+          path: folder,
+          diskCount: 0,
+          diskMiB: 0,
+          createdAt: iso(),
+        };
+        this.storageDomains.push(domain);
+        return domain;
+      }
       case 'POST vms migrate': {
         const { destinationHostId, reason } = body as { destinationHostId: string | null; reason?: string };
         const destination = this.hosts.find((host) => host.id === (destinationHostId ?? this.hosts[2]!.id))!;
@@ -256,6 +289,21 @@ export class PortalServer extends SampleDatacenter {
     this.vms.push(vm);
     this.tell('vm', vm);
     return vm;
+  }
+
+  private hopsOf(vm: VmView): MigrationHop[] {
+    const versions = { controller: '1.2.3', sourceAgent: '1.2.3', destinationAgent: '1.2.2' };
+    const moves = this.migrations.filter(({ vmId }) => vmId === vm.id);
+    return moves.map((move) => MigrationHop.parse({ ...move, versions, means: move.decisions }));
+  }
+
+  private predict(vm: VmView): MigrationPrediction {
+    return {
+      ...{ at: iso(), migrationPolicyId: this.migrationPolicies[0]!.id, usedMiB: vm.memoryMiB / 2, dirtyRateMiBps: 7 },
+      ...{ bandwidthMiBps: 110, bandwidthFrom: 'measured', totalMs: 1200, downtimeMs: 40, transferredMiB: 130 },
+      ...{ compressedShare: 0.4, deltaShare: null },
+      ...{ means: [], reason: '7.0 MiB/s are written, 110.0 MiB/s are sent: pre-copy alone ends' },
+    };
   }
 
   /** A line for each beat, so that the console counts on. */

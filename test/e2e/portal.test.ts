@@ -151,6 +151,34 @@ describe.skipIf(!hasChromium)('the portal in a browser', () => {
     expect(server.clusters[0]!.schedulingPolicy).toEqual({ name: 'none' });
   });
 
+  test("a VM's page tells its migrations, and what a move would take; a migration's page its log", async () => {
+    const vm = server.vm('vm-3');
+    await portal.arriveWithToken(`/vms/${vm.id}`);
+    const hops = portal.page.getByRole('list', { name: 'Migrations across hosts' });
+    await hops.getByText('controller 1.2.3').first().waitFor();
+    await portal.page.getByRole('button', { name: 'Measure now' }).click();
+    await portal.page.getByText('pre-copy alone ends').waitFor();
+    await hops.getByRole('link').first().click();
+    await portal.waitForHeading('vm-3 #1');
+    await portal.page.getByRole('button', { name: 'Show log' }).click();
+    await portal.page.getByText('what the destination said').waitFor();
+    await portal.page.getByText('source, vmm').waitFor();
+  });
+
+  test('a storage domain is created', async () => {
+    await portal.arriveWithToken('/storage');
+    await portal.page.getByText('Create one, and VMs can have disks.').waitFor();
+    await portal.page.getByRole('button', { name: 'Create storage domain' }).click();
+    await portal.page.getByRole('dialog').getByLabel('Name').fill('main');
+    await portal.page.getByRole('dialog').getByRole('button', { name: 'Create' }).click();
+    await portal.page
+      .getByRole('gridcell', { name: 'main' })
+      .or(portal.page.getByText('main', { exact: true }))
+      .first()
+      .waitFor();
+    expect(server.storageDomains).toMatchObject([{ name: 'main', kind: 'local', path: 'disks' }]);
+  });
+
   test('in a narrow window the navigation comes over the page, and goes when a place is chosen', async () => {
     await portal.page.setViewportSize({ width: 800, height: 900 });
     await portal.arriveWithToken();
@@ -208,6 +236,7 @@ describe.skipIf(!hasChromium)('the portal in a browser', () => {
       [`/hosts/${hosts[0]!.id}`]: 'host-1',
       '/vms': 'Virtual machines',
       [`/vms/${vms[0]!.id}`]: 'vm-1',
+      '/storage': 'Storage',
       '/migrations': 'Migrations',
       [`/migrations/${migrations[0]!.id}`]: 'vm-3 #1',
       '/policies': 'Policies',

@@ -14,6 +14,7 @@ import { LinkButton } from '../parts/link-button.js';
 import { DecisionPage } from '../policies/decision-page.js';
 import { DecisionsPage } from '../policies/decisions-page.js';
 import { PoliciesPage } from '../policies/policies-page.js';
+import { StoragePage } from '../storage/storage-page.js';
 import { VmPage } from '../vms/vm-page.js';
 import { VmsPage } from '../vms/vms-page.js';
 import { Shell } from './shell.js';
@@ -42,6 +43,7 @@ const router = createBrowserRouter([
           { path: '/hosts/:id', element: <HostPage /> },
           { path: '/vms', element: <VmsPage /> },
           { path: '/vms/:id', element: <VmPage /> },
+          { path: '/storage', element: <StoragePage /> },
           { path: '/migrations', element: <MigrationsPage /> },
           { path: '/migrations/:id', element: <MigrationPage /> },
           { path: '/maintenance', element: <MaintenancePage /> },

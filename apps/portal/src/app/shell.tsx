@@ -29,6 +29,7 @@ const PLACES = [
   { to: '/', title: 'Dashboard', icon: icons.DashboardIcon },
   { to: '/hosts', title: 'Hosts', icon: icons.HostIcon },
   { to: '/vms', title: 'Virtual machines', icon: icons.VmIcon },
+  { to: '/storage', title: 'Storage', icon: icons.StorageIcon },
   { to: '/migrations', title: 'Migrations', icon: icons.MigrationIcon },
   { to: '/maintenance', title: 'Maintenance', icon: icons.MaintenanceIcon },
   { to: '/policies', title: 'Policies', icon: icons.PolicyIcon },

@@ -1,5 +1,5 @@
 /** What was done about a migration that did not converge, with the figures of each time. */
-import type { MigrationDecision } from '#contracts';
+import type { MigrationDecision, MigrationDetail, MigrationStatus } from '#contracts';
 import { duration, rate } from '../parts/figures.js';
 import { Clock } from '../parts/when.js';
 import { meansText } from '../policies/means-words.js';
@@ -7,8 +7,16 @@ import { meansText } from '../policies/means-words.js';
 const outcomeOf = ({ failure, restarted }: MigrationDecision) =>
   failure === null ? (restarted ? 'begun anew with it' : 'applied') : `not applied: ${failure}`;
 
-export function Decisions({ decisions }: { decisions: readonly MigrationDecision[] }) {
-  if (decisions.length === 0) return <p className="quiet">Nothing had to be done: pre-copy alone converges.</p>;
+/** What can be said while nothing was done: only its end shows that pre-copy alone was enough. */
+const withoutDecisions: Partial<Record<MigrationStatus, string>> = {
+  completed: 'Nothing had to be done: pre-copy alone was enough.',
+  failed: 'Nothing was done before it failed.',
+  cancelled: 'Nothing was done before it was cancelled.',
+};
+
+export function Decisions({ decisions, status }: Pick<MigrationDetail, 'decisions' | 'status'>) {
+  if (decisions.length === 0)
+    return <p className="quiet">{withoutDecisions[status] ?? 'Nothing has had to be done so far.'}</p>;
   return (
     <ol className="timeline" aria-label="Decisions">
       {decisions.map((decision) => {

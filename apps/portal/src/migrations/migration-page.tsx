@@ -17,12 +17,19 @@ import { When } from '../parts/when.js';
 import { Chart, type Line } from './chart.js';
 import { Decisions } from './decisions.js';
 import { DowntimeBar } from './downtime-bar.js';
+import { LogPanel } from './log-panel.js';
 import { ParametersDialog } from './parameters-dialog.js';
 import { MigrationProgressBar, ProgressFigures } from './progress.js';
 import { Timeline } from './timeline.js';
 
 const PARENT = { to: '/migrations', title: 'Migrations' };
 const PAGE_BYTES = 4096;
+const PASSAGE = {
+  auto: 'encrypted between machines',
+  always: 'encrypted',
+  never: 'not encrypted',
+  tunnelled: 'tunnelled through the agents',
+};
 
 export function MigrationPage() {
   const { id = '' } = useParams();
@@ -118,6 +125,7 @@ function KnownMigration({ migration }: { migration: MigrationDetail }) {
               </Fact>
             )}
             <Fact name="Epoch">{migration.epoch}</Fact>
+            <Fact name="Passage">{PASSAGE[migration.tunnelled ? 'tunnelled' : migration.encryption]}</Fact>
           </Facts>
         </Panel>
         <Panel title="Timeline">
@@ -125,7 +133,7 @@ function KnownMigration({ migration }: { migration: MigrationDetail }) {
         </Panel>
       </div>
       <Panel title="Against a guest that writes too fast">
-        <Decisions decisions={migration.decisions} />
+        <Decisions decisions={migration.decisions} status={status} />
       </Panel>
       <Charts iterations={migration.iterations} totalBytes={migration.progress?.totalBytes ?? null} />
       <Panel title="Downtime" className="panel-downtime">
@@ -146,6 +154,7 @@ function KnownMigration({ migration }: { migration: MigrationDetail }) {
           empty={<p className="quiet">No pass has ended yet.</p>}
         />
       </Panel>
+      <LogPanel migration={migration} />
       {open === 'limits' && <ParametersDialog migration={migration} onClose={() => setOpen(null)} />}
       {open === 'cancel' && (
         <ConfirmDialog

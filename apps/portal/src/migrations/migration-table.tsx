@@ -15,7 +15,6 @@ import { MigrationProgressBar } from './progress.js';
 interface MigrationTableProps {
   readonly migrations: readonly MigrationView[];
   readonly empty: ReactNode;
-  readonly withoutVm?: boolean;
   /** The host whose page it is: tells what came and what left. */
   readonly seenFrom?: string;
   readonly history: {
@@ -29,7 +28,7 @@ interface MigrationTableProps {
 
 const milliseconds = (value: number | null) => (value === null ? <span className="subtle">–</span> : duration(value));
 
-export function MigrationTable({ migrations, empty, withoutVm, seenFrom, history }: MigrationTableProps) {
+export function MigrationTable({ migrations, empty, seenFrom, history }: MigrationTableProps) {
   const columns = useMemo<Column<MigrationView>[]>(() => {
     const vm: Column<MigrationView> = {
       title: 'VM',
@@ -42,7 +41,6 @@ export function MigrationTable({ migrations, empty, withoutVm, seenFrom, history
         </span>
       ),
     };
-    const ordinal: Column<MigrationView> = { title: 'No.', render: (one) => one.ordinal, align: 'right' };
     const direction: Column<MigrationView> = {
       title: 'Direction',
       render: ({ sourceHostId }) => (sourceHostId === seenFrom ? 'out' : 'in'),
@@ -65,7 +63,7 @@ export function MigrationTable({ migrations, empty, withoutVm, seenFrom, history
           </Link>
         ),
       },
-      ...(withoutVm ? [ordinal] : [vm]),
+      vm,
       ...(seenFrom ? [direction] : []),
       {
         title: 'Route',
@@ -91,7 +89,7 @@ export function MigrationTable({ migrations, empty, withoutVm, seenFrom, history
       },
       { title: 'Began', render: ({ createdAt }) => <When at={createdAt} />, align: 'right' },
     ];
-  }, [withoutVm, seenFrom]);
+  }, [seenFrom]);
   return (
     <>
       {history.error !== null && <ProblemAlert error={history.error} onRetry={() => void history.refetch()} />}

@@ -20,6 +20,7 @@ export { default as OkIcon } from '@patternfly/react-icons/dist/esm/icons/check-
 export { default as PausedIcon } from '@patternfly/react-icons/dist/esm/icons/pause-circle-icon';
 export { default as PolicyIcon } from '@patternfly/react-icons/dist/esm/icons/route-icon';
 export { default as SignOutIcon } from '@patternfly/react-icons/dist/esm/icons/sign-out-alt-icon';
+export { default as StorageIcon } from '@patternfly/react-icons/dist/esm/icons/database-icon';
 export { default as UnknownIcon } from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
 export { default as UpIcon } from '@patternfly/react-icons/dist/esm/icons/play-circle-icon';
 export { default as VmIcon } from '@patternfly/react-icons/dist/esm/icons/desktop-icon';

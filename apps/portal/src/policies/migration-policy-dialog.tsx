@@ -1,9 +1,15 @@
-import { CreateMigrationPolicy, type MigrationPolicyView } from '#contracts';
-import { CheckField, NumberField, TextField } from '../forms/fields.js';
+import { CreateMigrationPolicy, type MigrationEncryption, type MigrationPolicyView } from '#contracts';
+import { CheckField, NumberField, SelectField, TextField } from '../forms/fields.js';
 import { FormDialog } from '../forms/form-dialog.js';
 import { useForm } from '../forms/form.js';
 import { useSession } from '../live/session.js';
 import { ConvergenceFields } from './convergence-fields.js';
+
+const ENCRYPTION: readonly { value: MigrationEncryption; label: string }[] = [
+  { value: 'auto', label: 'Between machines' },
+  { value: 'always', label: 'Always' },
+  { value: 'never', label: 'Never' },
+];
 
 interface MigrationPolicyDialogProps {
   /** The one to edit; without it a new one is made. */
@@ -14,12 +20,16 @@ interface MigrationPolicyDialogProps {
 
 export function MigrationPolicyDialog({ policy, onSaved, onClose }: MigrationPolicyDialogProps) {
   const { client } = useSession();
-  const { name, description, downtimeLimitMs, bandwidthMiBps, timeoutSeconds, convergence, keepCheckpoints } =
+  const { name, description, downtimeLimitMs, bandwidthMiBps, timeoutSeconds, convergence, ...passage } =
     policy ?? CreateMigrationPolicy.parse({ name: 'new' });
-  const limits = { downtimeLimitMs, bandwidthMiBps, timeoutSeconds, convergence, keepCheckpoints };
+  const { encryption, tunnelled, bandwidthSharePercent, keepCheckpoints } = passage;
+  const limits = { downtimeLimitMs, bandwidthMiBps, timeoutSeconds, convergence };
   const form = useForm({
     schema: CreateMigrationPolicy,
-    initial: { name: policy ? name : '', description, ...limits },
+    initial: {
+      ...{ name: policy ? name : '', description, ...limits },
+      ...{ encryption, tunnelled, bandwidthSharePercent, keepCheckpoints },
+    },
   });
   const save = async () => {
     const done = await form.submit((body) =>
@@ -70,6 +80,28 @@ export function MigrationPolicyDialog({ policy, onSaved, onClose }: MigrationPol
         name="keepCheckpoints"
         label="Hosts may keep the memory of VMs that left"
         help="Of a VM that comes back, only what has changed is sent. Off: no host has on its disk what guests know."
+      />
+      <NumberField
+        form={form}
+        name="bandwidthSharePercent"
+        label="Share of the link"
+        unit="%"
+        emptyIsNull
+        step={1}
+        help="Of a host's link, for all its migrations together, where its speed is known. Empty: all of it."
+      />
+      <SelectField
+        form={form}
+        name="encryption"
+        label="Encryption"
+        options={ENCRYPTION}
+        help="TLS for memory, disks and post-copy; both hosts show certificates."
+      />
+      <CheckField
+        form={form}
+        name="tunnelled"
+        label="Tunnelled"
+        help="All connections go through the agents to one port, always encrypted. Costs the hosts CPU."
       />
       <ConvergenceFields form={form} />
     </FormDialog>

@@ -1,12 +1,9 @@
 import { Alert } from '@patternfly/react-core';
-import { useCallback } from 'react';
 import { Link, useParams } from 'react-router';
-import type { MigrationView, VmView } from '#contracts';
+import type { VmView } from '#contracts';
 import { useNow } from '../live/clock.js';
 import { isActive, useInventory } from '../live/inventory.js';
-import { useHistory } from '../live/recent.js';
-import { useSession } from '../live/session.js';
-import { MigrationTable } from '../migrations/migration-table.js';
+import { Hops } from '../migrations/hops.js';
 import { MigrationProgressBar, ProgressFigures } from '../migrations/progress.js';
 import { runsOn } from '../parts/drivers.js';
 import { Nothing } from '../parts/feedback.js';
@@ -17,6 +14,7 @@ import { Fact, Facts, PageFrame, Panel } from '../parts/page.js';
 import { VmStatusLabel } from '../parts/status.js';
 import { When } from '../parts/when.js';
 import { Console } from './console.js';
+import { PredictionPanel } from './prediction-panel.js';
 import { PlacementPanel } from './placement-panel.js';
 import { VmActions } from './vm-actions.js';
 
@@ -80,15 +78,7 @@ export function VmPage() {
 }
 
 function KnownVm({ vm }: { vm: VmView }) {
-  const { client } = useSession();
   const { migrations } = useInventory();
-  const isOfVm = useCallback(({ vmId }: MigrationView) => vmId === vm.id, [vm.id]);
-  const moves = useHistory<MigrationView>({
-    key: ['migration-history', { vmId: vm.id }],
-    page: (cursor) => client.migrations.list({ vmId: vm.id, cursor, limit: 50 }),
-    recent: migrations,
-    matches: isOfVm,
-  });
   const now = migrations.find((one) => one.vmId === vm.id && isActive(one));
   return (
     <PageFrame
@@ -171,13 +161,9 @@ function KnownVm({ vm }: { vm: VmView }) {
         </Panel>
       </div>
       <PlacementPanel vm={vm} />
+      <PredictionPanel vm={vm} />
       <Panel title="Migrations across hosts" aside={<span className="subtle">{vm.migrationCount} in its life</span>}>
-        <MigrationTable
-          migrations={moves.items}
-          withoutVm
-          empty={<p className="quiet">It has never been moved.</p>}
-          history={moves.query}
-        />
+        <Hops vm={vm} />
       </Panel>
     </PageFrame>
   );
