@@ -15,6 +15,9 @@ import { IncomingMigrations } from './migration/incoming.js';
 import type { MigrationLog } from './migration/migration-log.js';
 import { MigrationRecord } from './migration/migration-record.js';
 import { OutgoingMigrations } from './migration/outgoing.js';
+import type { Greeting } from './migration/tunnelled/channel.js';
+import { TunnelExit } from './migration/tunnelled/exit.js';
+import { Passages } from './migration/passages.js';
 import { SwitchThread } from './network/switch-thread.js';
 import { lockFolder } from './state/folder-lock.js';
 import { Identity } from './state/identity.js';
@@ -42,8 +45,9 @@ export class AgentContext {
   readonly incoming: IncomingMigrations;
   readonly health: HealthWatch;
   readonly commands: Commands;
+  readonly tunnelExit: TunnelExit;
   private publicUrl: string | null = null;
-  private tunnelPort = 0;
+  private ports = { tunnelPort: 0, migrationPort: 0 };
 
   /** Reads what is on disk; touches no process yet. Throws ConfigError, or an Error that says what is in the way. */
   constructor(
@@ -82,7 +86,7 @@ export class AgentContext {
       this.vms,
       this.transfers,
       this.checkpoints,
-      this.credentials,
+      new Passages(this.vms, this.credentials, log),
       new Converger(),
       heardAtMs,
       migrationLog,
@@ -98,8 +102,14 @@ export class AgentContext {
       () => ({
         bind: migrationBind,
         host: new URL(this.url).hostname,
+        tunnelPort: this.ports.migrationPort,
       }),
     );
+    const exit = {
+      credentials: () => this.credentials.need(),
+      portOf: (greeting: Greeting) => this.incoming.tunnelPortOf(greeting),
+    };
+    this.tunnelExit = new TunnelExit(exit, log);
   }
 
   /** What others call; known once the agent listens. */
@@ -114,13 +124,13 @@ export class AgentContext {
 
   /** HOST:PORT at which the switches of other hosts reach this one's. */
   get tunnelAddress(): string {
-    return `${new URL(this.url).hostname}:${this.tunnelPort}`;
+    return `${new URL(this.url).hostname}:${this.ports.tunnelPort}`;
   }
 
-  /** `url`: what others call; `tunnelPort`: where the host's switch listens. */
-  listensAt(url: string, tunnelPort: number): void {
+  /** `url`: what others call; where the host's switch listens, and where tunnelled migrations come in. */
+  listensAt(url: string, ports: { readonly tunnelPort: number; readonly migrationPort: number }): void {
     this.publicUrl = url;
-    this.tunnelPort = tunnelPort;
+    this.ports = ports;
   }
 
   /** Introduces this host to the controller with the token that an administrator put here. */

@@ -21,8 +21,9 @@ export interface AgentConfig {
   readonly imageFolders: readonly string[];
   /** The program that runs a VM. */
   readonly vmmProgram: string;
-  /** Address at which arriving VMs are waited for. */
+  /** Address at which arriving VMs are waited for, and the port for tunnelled ones; 0: as with `port`. */
   readonly migrationBind: string;
+  readonly migrationPort: number;
   /** Address and port at which this host's switch waits for those of other hosts; 0: as with `port`. */
   readonly tunnelBind: string;
   readonly tunnelPort: number;
@@ -130,6 +131,7 @@ export function readConfig(env: Environment, projectDir: string): AgentConfig {
     imageFolders: imagesDir.split(delimiter).map((folder) => existing('DROVER_IMAGES_DIR', resolve(folder), 'folder')),
     vmmProgram: existing('DROVER_VMM', vmmProgram, 'file'),
     migrationBind: env.DROVER_MIGRATION_BIND || '127.0.0.1',
+    migrationPort: port(env, 'DROVER_MIGRATION_PORT'),
     tunnelBind: env.DROVER_TUNNEL_BIND || '127.0.0.1',
     tunnelPort: port(env, 'DROVER_TUNNEL_PORT'),
     stopVmsOnExit: flag(env, 'DROVER_STOP_VMS_ON_EXIT'),

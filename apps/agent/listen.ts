@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { type AgentConfig, ConfigError } from './config.js';
+import type { TunnelExit } from './migration/tunnelled/exit.js';
 import type { SwitchThread } from './network/switch-thread.js';
 import { writeAtomically } from './state/json-store.js';
 
@@ -22,6 +23,13 @@ export function listenForTunnels(network: SwitchThread, config: AgentConfig): Pr
   const { tunnelBind: bind, tunnelPort: port, dir } = config;
   const setting = { name: 'DROVER_TUNNEL', bind, port };
   return listenAgain(join(dir, 'tunnel-port'), setting, (at) => network.listen(bind, at));
+}
+
+/** Listens for tunnelled migrations; resolves with the port. Throws ConfigError if the port is taken. */
+export function listenForMigrations(exit: TunnelExit, config: AgentConfig): Promise<number> {
+  const { migrationBind: bind, migrationPort: port, dir } = config;
+  const setting = { name: 'DROVER_MIGRATION', bind, port };
+  return listenAgain(join(dir, 'migration-port'), setting, (at) => exit.listen(bind, at));
 }
 
 /** What was set: NAME_BIND and NAME_PORT. */

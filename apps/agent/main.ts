@@ -9,7 +9,7 @@ import { AgentContext } from './agent-context.js';
 import { appModuleFor } from './app.module.js';
 import { type AgentConfig, readConfig } from './config.js';
 import { HeartbeatService } from './heartbeat/heartbeat.service.js';
-import { listen, listenForTunnels } from './listen.js';
+import { listen, listenForMigrations, listenForTunnels } from './listen.js';
 import { OrderQueue } from './jobs/order-queue.js';
 import { Hypervisors } from './vms/hypervisors.js';
 import { createLog, nestLog, type Log } from './log.js';
@@ -30,7 +30,8 @@ async function run(config: AgentConfig): Promise<void> {
   const options = { logger: nestLog(log), abortOnError: false };
   const app = await NestFactory.create<NestExpressApplication>(appModuleFor(agent), options);
   app.useBodyParser('json', { limit: '256kb' });
-  agent.listensAt(await listen(app, config), tunnelPort);
+  const migrationPort = await listenForMigrations(agent.tunnelExit, config);
+  agent.listensAt(await listen(app, config), { tunnelPort, migrationPort });
   log.info({ url: agent.url, dir: config.dir, vms: agent.vms.records().length }, 'agent listens');
 
   agent.outgoing.resumeAll();

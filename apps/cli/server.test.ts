@@ -108,7 +108,7 @@ test('policies: parameters that are not given keep their values', async () => {
   expect(stdout).toMatch(/^HighUtilization +70$/m);
   expect(stdout).toMatch(/^ImbalanceThreshold +3$/m);
   const migrationPolicies = await drover('policies', 'migration', 'set', 'gentle', '--bandwidth', 'unlimited');
-  expect(migrationPolicies.stdout).toMatch(/^gentle +300 +unlimited +600/m);
+  expect(migrationPolicies.stdout).toMatch(/^gentle +300 +unlimited +100 +600/m);
   expect(posted().at(-1)).toEqual({ bandwidthMiBps: null });
 });
 

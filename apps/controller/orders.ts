@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { HostJob, StopVm } from '#contracts';
+import type { HostJob, MigrationEncryption, StopVm } from '#contracts';
 import type { Migration, Repositories, Vm } from '#database';
 import { HostQueues } from '#queue';
 import { migrationTicket, SecretBox } from './auth/secrets.js';
@@ -43,6 +43,9 @@ const subjectOf = (job: HostJob) =>
 /** Between hosts that call each other 127.0.0.1 nobody listens who could not read their memory as well. */
 const isThisMachine = (url: string): boolean => /^(localhost|127\.[\d.]+|\[::1\])$/.test(new URL(url).hostname);
 
+const isEncrypted = (encryption: MigrationEncryption, url: string): boolean =>
+  encryption === 'always' || (encryption === 'auto' && !isThisMachine(url));
+
 /** Writes orders, and puts them into the hosts' queues. */
 @Injectable()
 export class Orders {
@@ -62,6 +65,7 @@ export class Orders {
     const ticket = migrationTicket(this.box.open(credential.agentTokenEncrypted), migrationId, vmId, epoch);
     const destination = { hostId: host.id, hostName: host.name, agentUrl: host.agentUrl, ticket };
     const { downtimeLimitMs, bandwidthMiBps, timeoutSeconds, convergence, checkpointLimitMiB } = migration;
+    const { encryption, tunnelled } = migration;
     return {
       hostId: migration.sourceHostId,
       job: {
@@ -78,7 +82,8 @@ export class Orders {
         convergence,
         decideAloneAfterSeconds: DECIDE_ALONE_AFTER_SECONDS,
         checkpointLimitMiB,
-        encrypted: !isThisMachine(host.agentUrl),
+        encrypted: isEncrypted(encryption, host.agentUrl),
+        tunnelled,
       },
     };
   }

@@ -18,12 +18,14 @@ import { openChardevs, registerChardevCommands } from './devices/chardevs.js';
 import { openDrives } from './devices/drives.js';
 import { plugDevices } from './devices/plug.js';
 import { SerialBuses } from './devices/serial-buses.js';
+import { registerPageSampling } from './page-sampling.js';
 import { HELP, parseCommandLine, type Options } from './options.js';
 import { registerObjects } from './qom.js';
 import { become } from './sandbox/run-with.js';
 import { prepareSandbox } from './sandbox/sandbox.js';
 import { openSerial } from './serial.js';
 import { startHarts } from './threads.js';
+import { TlsObjects } from './tls-credentials.js';
 import { UsageError } from './usage-error.js';
 import { EVENTS, Vm } from './vm.js';
 
@@ -140,7 +142,8 @@ async function run(options: Options): Promise<void> {
     for (const pair of failoverPairs) pair.allow();
   }
   const begin = { incoming: incoming !== undefined, startStopped, epoch };
-  const block = openBlockLayer(qmp, drives, { mayBeWritten: () => vm.runState === 'inmigrate' }, log);
+  const tlsObjects = new TlsObjects(qmp);
+  const block = openBlockLayer(qmp, drives, tlsObjects, { mayBeWritten: () => vm.runState === 'inmigrate' }, log);
   closers.push(() => block.close());
   const { disks } = block;
   const vm = new Vm(machine, qmp, options, begin, { exit: (status) => void exit(status), log, disks });
@@ -148,8 +151,9 @@ async function run(options: Options): Promise<void> {
   const threadIds = startHarts(machine, hartModule, options.acceleration, { hartFailed: fail, log });
   registerCommands(qmp, vm, { threadId: (hart) => threadIds[hart]!, consoleBytes: () => consoleBytes });
   const codecModule = new WebAssembly.Module(readFileSync(fileURLToPath(CODEC_MODULE)));
-  const migration = new Migration(qmp, vm, { codecModule, log, failoverPairs });
   registerCheckpointCommands(qmp, vm, codecModule, log);
+  registerPageSampling(qmp, machine.memory, codecModule);
+  const migration = new Migration(qmp, vm, { codecModule, tlsObjects, log, failoverPairs });
   void machine.serveHarts().catch(fail);
 
   if (incoming !== undefined && incoming !== 'defer') {

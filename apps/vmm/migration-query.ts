@@ -12,7 +12,8 @@ export function describeOutgoing(figures: MigrationFigures): Record<string, unkn
   const flowedMs = Math.max(1, figures.totalMs - figures.setupMs);
   const bytesPerMs = last ? last.bytes / Math.max(last.durationMs, 0.001) : transferredBytes / flowedMs;
   const pagesPerMs = last ? last.pages / Math.max(last.durationMs, 0.001) : pages / flowedMs;
-  const { migrationId, epoch, reason, savedPages, downtimeBreakdown, confirmed, error, throttle } = figures;
+  const { migrationId, epoch, reason, savedPages, downtimeBreakdown, confirmed, error, throttle, shares } = figures;
+  const passes = { iterations, reason, savedPages, ...shares };
   return {
     status: figures.status,
     'total-time': Math.round(figures.totalMs),
@@ -38,7 +39,7 @@ export function describeOutgoing(figures: MigrationFigures): Record<string, unkn
       'pages-per-second': Math.round(pagesPerMs * 1000),
     },
     ...(error && figures.status !== 'completed' && { 'error-desc': error.message }),
-    'x-drover': { migrationId, epoch, iterations, reason, savedPages, downtimeBreakdown, confirmed, error, throttle },
+    'x-drover': { migrationId, epoch, ...passes, downtimeBreakdown, confirmed, error, throttle },
   };
 }
 

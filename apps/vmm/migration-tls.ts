@@ -1,4 +1,4 @@
-/** TLS around a migration's connections: both ends show a certificate of the same authority. */
+/** TLS around connections of migrations and NBD: both ends show a certificate of the same authority. */
 import { EventEmitter, once } from 'node:events';
 import type { Server, Socket } from 'node:net';
 import { connect, createServer } from 'node:tls';
@@ -52,17 +52,27 @@ export async function encrypt(
 /** A door that opens for callers with a certificate of the authority, and for nobody else. */
 export function lock(server: Server, credentials: TlsCredentials): Door {
   const door = new EventEmitter();
+  server.on('connection', (socket) => {
+    admit(socket, credentials).then(
+      (secure) => door.emit('connection', secure),
+      (error: Error) => door.emit('refused', error),
+    );
+  });
+  return Object.assign(door, { close: () => void server.close() });
+}
+
+/** Encrypts a connection that somebody else opened. Rejects, with the connection closed, if the caller proves nothing. */
+export function admit(socket: Socket, credentials: TlsCredentials): Promise<Socket> {
   const requestCert = credentials.verifyPeer;
-  const handshakes = createServer({
+  const handshake = createServer({
     ...contextOf(credentials),
     requestCert,
     rejectUnauthorized: requestCert,
     handshakeTimeout: HANDSHAKE_MS,
   });
-  handshakes.on('secureConnection', (socket) => door.emit('connection', socket));
-  handshakes.on('tlsClientError', (error) =>
-    door.emit('refused', new Error(`TLS: ${error.message}`, { cause: error })),
-  );
-  server.on('connection', (socket) => handshakes.emit('connection', socket));
-  return Object.assign(door, { close: () => void server.close() });
+  return new Promise((resolve, reject) => {
+    handshake.once('secureConnection', resolve);
+    handshake.once('tlsClientError', (error) => reject(new Error(`TLS: ${error.message}`, { cause: error })));
+    handshake.emit('connection', socket);
+  });
 }

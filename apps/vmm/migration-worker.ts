@@ -79,6 +79,7 @@ async function send(given: OutgoingRole): Promise<void> {
     onChange: (figures) => tell({ kind: 'outgoing', figures }),
     newCompressorPool: () => new CompressionPool(wasmMemory),
     newPageHasher: () => newPageHasher(wasmMemory),
+    loadCompressors,
   });
   onOrder = (order) => {
     if (order.kind === 'cancel') source.cancel();

@@ -10,7 +10,7 @@ import type { MigrationTask } from './migration-messages.js';
 import { OutgoingMigration } from './migration-outgoing.js';
 import { describeIncoming } from './migration-query.js';
 import { MigrationSettings } from './migration-settings.js';
-import { TlsObjects, type TlsCredentials } from './tls-credentials.js';
+import type { TlsCredentials, TlsObjects } from './tls-credentials.js';
 import type { Vm } from './vm.js';
 
 /** Grows with every change to devices after which an older or newer build cannot take over their state. */
@@ -18,6 +18,7 @@ const BOARD_VERSION = 3;
 
 export interface MigrationOptions {
   readonly codecModule: WebAssembly.Module;
+  readonly tlsObjects: TlsObjects;
   /** One line for whoever reads this process's complaints. */
   readonly log: (line: string) => void;
   /** Cards that are devices of the host: they are not there while the VM moves. */
@@ -26,7 +27,6 @@ export interface MigrationOptions {
 
 export class Migration {
   private readonly settings: MigrationSettings;
-  private readonly tlsObjects: TlsObjects;
   private outgoing: OutgoingMigration | null = null;
   private arrival: Arrival | null = null;
 
@@ -40,7 +40,6 @@ export class Migration {
       isMigrating: () => this.outgoing !== null && !this.outgoing.isOver,
       onChange: (parameters) => this.setParameters(parameters),
     });
-    this.tlsObjects = new TlsObjects(qmp);
     const uri = migrationUri;
     const epoch = optional(integer(1));
     const identity = { 'x-drover-migration-id': optional(string), 'x-drover-epoch': epoch };
@@ -137,7 +136,7 @@ export class Migration {
   /** Those that `tls-creds` names; null if it names none. */
   private credentials(endpoint: TlsCredentials['endpoint']): TlsCredentials | null {
     const { tls } = this.settings;
-    return tls && this.tlsObjects.find(tls.credentials, endpoint);
+    return tls && this.options.tlsObjects.find(tls.credentials, endpoint);
   }
 
   private startPostcopy(): void {

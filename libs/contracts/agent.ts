@@ -150,6 +150,8 @@ export const HeartbeatAnswer = z.object({
   forgetCheckpoints: z.array(Id).default([]),
   /** How much of it the host may keep; null: nothing is said. */
   checkpointLimitMiB: z.int().nullable().default(null),
+  /** How fast migrations may go that share their hosts' links; null: as fast as they can. */
+  bandwidths: z.array(z.object({ migrationId: Id, bandwidthMiBps: z.number().nullable() })).default([]),
 });
 export type HeartbeatAnswer = z.infer<typeof HeartbeatAnswer>;
 
@@ -181,6 +183,8 @@ export const PrepareIncoming = z.object({
   means: MeansWanted.prefault({}),
   /** Only a source that shows a certificate gets in. */
   encrypted: z.boolean().default(false),
+  /** The source comes through both agents: the answer's uri is tunnel:HOST:PORT. */
+  tunnelled: z.boolean().default(false),
 });
 export type PrepareIncoming = z.infer<typeof PrepareIncoming>;
 export const PreparedIncoming = z.object({

@@ -56,6 +56,12 @@ export const UpdateCluster = z
   .strict();
 export type UpdateCluster = z.infer<typeof UpdateCluster>;
 
+/** auto: between machines; what stays on one machine nobody hears who could not read it as well. */
+export const MigrationEncryption = z.enum(['auto', 'always', 'never']);
+export type MigrationEncryption = z.infer<typeof MigrationEncryption>;
+
+const sharePercent = z.int().min(1).max(100).nullable();
+
 /** How a migration is carried out. */
 export const MigrationPolicyView = z.object({
   id: Id,
@@ -71,6 +77,12 @@ export const MigrationPolicyView = z.object({
   convergence: Convergence,
   /** Hosts that a VM leaves may keep its memory for its return. Off: what a guest knows is on no disk of a host. */
   keepCheckpoints: z.boolean().default(true),
+  /** Whether memory and disks travel in TLS. */
+  encryption: MigrationEncryption.default('auto'),
+  /** All of it goes through the hosts' agents, to one port of the destination's host, and always in TLS. */
+  tunnelled: z.boolean().default(false),
+  /** Percent of a host's link that its migrations may take together; each gets as much of it as the others. Null: all. */
+  bandwidthSharePercent: z.int().nullable().default(null),
   createdAt: Timestamp,
 });
 export type MigrationPolicyView = z.infer<typeof MigrationPolicyView>;
@@ -83,6 +95,9 @@ export const CreateMigrationPolicy = z.object({
   timeoutSeconds: z.int().min(5).max(86_400).default(600),
   convergence: Convergence.prefault(DEFAULT_CONVERGENCE),
   keepCheckpoints: z.boolean().default(true),
+  encryption: MigrationEncryption.default('auto'),
+  tunnelled: z.boolean().default(false),
+  bandwidthSharePercent: sharePercent.default(null),
 });
 export type CreateMigrationPolicy = z.infer<typeof CreateMigrationPolicy>;
 
@@ -95,6 +110,9 @@ export const UpdateMigrationPolicy = z
     timeoutSeconds: z.int().min(5).max(86_400),
     convergence: Convergence,
     keepCheckpoints: z.boolean(),
+    encryption: MigrationEncryption,
+    tunnelled: z.boolean(),
+    bandwidthSharePercent: sharePercent,
   })
   .partial()
   .strict();

@@ -194,6 +194,9 @@ export const MigrationProbe = z.object({
   dirtyRateMiBps: z.number().nullable(),
   /** Memory that its process has: what would have to be sent, at most. */
   usedMiB: z.number(),
+  /** What compression, and XBZRLE, would make of a page that it writes, as shares of it; null: not sampled. */
+  compressedShare: z.number().nullable().default(null),
+  deltaShare: z.number().nullable().default(null),
   atHand: z.array(MeansAtHand),
 });
 export type MigrationProbe = z.infer<typeof MigrationProbe>;
@@ -204,6 +207,8 @@ export const MigrationPrediction = z.object({
   migrationPolicyId: Id,
   usedMiB: z.number(),
   dirtyRateMiBps: z.number(),
+  compressedShare: z.number().nullable().default(null),
+  deltaShare: z.number().nullable().default(null),
   bandwidthMiBps: z.number(),
   /** measured: in the latest migrations from its host; limit: of its policy; assumed: there is nothing to go by. */
   bandwidthFrom: z.enum(['measured', 'limit', 'assumed']),

@@ -58,8 +58,10 @@ export const HostJob = z.discriminatedUnion('kind', [
     decideAloneAfterSeconds: z.int().min(1).default(10),
     /** The source keeps its memory for its return, among that of others that takes no more than so much; 0: not at all. */
     checkpointLimitMiB: z.int().nonnegative().default(0),
-    /** Guest memory travels in TLS; both hosts show a certificate of the controller. */
+    /** Memory and disks travel in TLS; both hosts show a certificate of the controller. */
     encrypted: z.boolean().default(false),
+    /** All connections go through the agents, to one port of the destination's host, always in TLS. */
+    tunnelled: z.boolean().default(false),
   }),
 ]);
 export type HostJob = z.infer<typeof HostJob>;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Id, PageQuery, Timestamp } from './common.js';
+import { MigrationEncryption } from './cluster.js';
 import { Convergence, MigrationDecision } from './convergence.js';
 
 export const MigrationStatus = z.enum([
@@ -119,6 +120,8 @@ export const MigrationDetail = MigrationView.extend({
   downtimeBreakdown: DowntimeBreakdown.nullable(),
   /** What may be done if it does not converge, as its policy said when it began. */
   convergence: Convergence,
+  encryption: MigrationEncryption.default('auto'),
+  tunnelled: z.boolean().default(false),
   /** What was done, with the figures of each time. */
   decisions: z.array(MigrationDecision),
   versions: MigrationVersions.nullable(),

@@ -141,10 +141,7 @@ export const CreateVmFields = z.object({
 export const CreateVm = CreateVmFields.refine(
   ({ hypervisor, architecture }) => hypervisor === 'qemu' || architecture === 'riscv64',
   { path: ['architecture'], error: "Drover's own VMM runs riscv64 guests alone; choose hypervisor qemu for others" },
-).refine(({ hypervisor, disks }) => hypervisor === 'drover' || disks.length === 0, {
-  path: ['disks'],
-  error: 'VMs on QEMU have no disks yet; choose hypervisor drover, or leave them out',
-});
+);
 export type CreateVm = z.infer<typeof CreateVm>;
 
 export const StartVm = z.object({ hostId: Id.nullable().default(null) });

@@ -2,3 +2,4 @@
 export { decide, type Decision } from './decide.js';
 export { predict, type GuestFigures } from './predict.js';
 export { PRESETS, type Preset } from './presets.js';
+export { type Sharer, shareLinks } from './share.js';

@@ -39,10 +39,10 @@ export interface DiskExport {
 }
 
 /** Where an NBD server listens. */
-export interface NbdAddress {
-  readonly host: string;
-  readonly port: number;
-}
+export type NbdAddress = { readonly host: string; readonly port: number } | { readonly path: string };
+
+/** How a connection that this end opens is encrypted; `peer`: the name in the other end's certificate. */
+export type ClientCredentials = TlsCredentials & { readonly peer: string };
 
 /** How far the copy of a disk is. */
 export interface MirrorFigures {
@@ -128,8 +128,8 @@ export interface MigrateOptions {
   /** Disks that are mirrored: without a whole copy of each, the VM stays. */
   readonly mirroredDisks?: readonly string[];
   readonly means?: MeansWanted;
-  /** Null: not encrypted. `peer`: the name in the destination's certificate. */
-  readonly tls: (TlsCredentials & { readonly peer: string }) | null;
+  /** Null: not encrypted. */
+  readonly tls: ClientCredentials | null;
 }
 
 export interface MigrationLimits {
@@ -150,6 +150,12 @@ export interface IterationFigures {
   readonly expectedDowntimeMs: number | null;
 }
 
+/** Sizes of a page afterwards, as shares of the page; null: not sampled. */
+export interface PageShares {
+  readonly compressedShare: number | null;
+  readonly deltaShare: number | null;
+}
+
 export interface DowntimeParts {
   readonly stopMs: number;
   readonly finalSyncMs: number;
@@ -160,7 +166,7 @@ export interface DowntimeParts {
 }
 
 /** The outgoing migration that a process carries out or carried out last, with QEMU's MigrationStatus. */
-export interface OutgoingFigures {
+export interface OutgoingFigures extends PageShares {
   /** Null where the program does not know ids. */
   readonly migrationId: string | null;
   readonly status:
@@ -213,6 +219,8 @@ export interface VmProcess {
   runState(): Promise<RunState>;
   /** Those that the process was started with, by whatever version of an agent. */
   devices(): Promise<StandardDevice[]>;
+  /** What compression and XBZRLE would make of pages that the guest has written since its rate was asked for; null: not known. */
+  samplePages(): Promise<PageShares | null>;
   /** MiB/s of pages that the guest writes, or null if the program does not measure it now. */
   dirtyRateMiBps(): Promise<number | null>;
   stop(): Promise<void>;
@@ -257,10 +265,18 @@ export interface VmProcess {
   queryIncoming(): Promise<IncomingFigures>;
   /** Starts a guest that is loaded and whose source will never run again; does nothing if it runs already. */
   finishIncoming(): Promise<void>;
-  /** Lets the disks' content come to a free port of `address`, until the VM has arrived; resolves with the port. */
-  exportDisks(address: string, exports: readonly DiskExport[]): Promise<number>;
+  /**
+   * Lets the disks' content come to a free port of `address`, until the VM has arrived; resolves with the port. With `tls`
+   * only a source whose certificate is of the same authority gets in.
+   */
+  exportDisks(address: string, exports: readonly DiskExport[], tls: TlsCredentials | null): Promise<number>;
   /** Copies the disks to another process's exports, from now until the VM has left; guests' writes wait for the copy. */
-  mirrorDisks(server: NbdAddress, exports: readonly DiskExport[], bandwidthMiBps: number | null): Promise<void>;
+  mirrorDisks(
+    server: NbdAddress,
+    exports: readonly DiskExport[],
+    bandwidthMiBps: number | null,
+    tls: ClientCredentials | null,
+  ): Promise<void>;
   queryMirrors(): Promise<readonly MirrorFigures[]>;
   /** Ends all copies, done or not. */
   endMirrors(): Promise<void>;

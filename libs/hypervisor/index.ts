@@ -6,6 +6,7 @@ export { GuestAgent, reachableAddresses, type GuestInterface, type GuestVcpu } f
 export { STANDARD_DEVICES, type StandardDevice } from './hypervisor.js';
 export type {
   CheckpointFigures,
+  ClientCredentials,
   DiskExport,
   Hypervisor,
   IncomingFigures,
@@ -14,6 +15,7 @@ export type {
   MirrorFigures,
   NbdAddress,
   OutgoingFigures,
+  PageShares,
   RunState,
   VmEnd,
   VmHandle,

@@ -4,16 +4,19 @@
  * which the destination then stays paused until it is told to go on. Whoever tells it must know that the source will
  * never run the guest again.
  */
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { QmpCommandError, type QmpClient } from '#qmp';
 import type {
   CheckpointFigures,
+  DiskExport,
   IncomingFigures,
   MigrateOptions,
-  MirrorFigures,
   OutgoingFigures,
   VmHandle,
 } from './hypervisor.js';
+import { addExports, completeMirrors, startNbdServer } from './mirrors.js';
 import { PassLog } from './qemu-passes.js';
 import { outgoingFigures, qemuIncomingFigures } from './query-migrate.js';
 import type { MeansOfProcess, MeansWanted } from './migration-means.js';
@@ -27,6 +30,9 @@ import type { TlsCredentials } from './tls-credentials.js';
 const SOURCE_CAPABILITIES = ['events', 'return-path'];
 const DESTINATION_CAPABILITIES = ['events', 'late-block-activate'];
 
+/** The source waits with its guest stopped, until its disks are copied to the end. */
+const PAUSE_CAPABILITY = 'pause-before-switchover';
+
 /** What a migration is prepared with when it begins. */
 const MEANS_CAPABILITIES = ['multifd', 'compress', 'xbzrle', 'auto-converge', 'postcopy-ram'];
 
@@ -38,11 +44,13 @@ const DIRTY_RATE_SECONDS = 1;
 /** Announcements of the guest's addresses in its new place, in ms: QEMU's own defaults. */
 const ANNOUNCEMENT = { initial: 50, max: 550, rounds: 5, step: 100 };
 
-const NO_DISKS = 'VMs on QEMU have no disks yet';
+/** Attempts to find a port for its NBD server, which takes one that is given and does not tell one that it has found. */
+const PORT_ATTEMPTS = 5;
 
 export class QemuProcess extends QmpVmProcess {
   private lastDirtyRateMiBps: number | null = null;
   private finishing: Promise<void> | null = null;
+  private switching: Promise<void> | null = null;
   private passes = new PassLog();
 
   constructor(
@@ -63,19 +71,20 @@ export class QemuProcess extends QmpVmProcess {
     return this.lastDirtyRateMiBps;
   }
 
-  exportDisks(): Promise<number> {
-    return Promise.reject(new Error(NO_DISKS));
+  async exportDisks(address: string, exports: readonly DiskExport[], tls: TlsCredentials | null): Promise<number> {
+    const secured = tls && (await this.diskCredentials('server', tls));
+    for (let attempt = 1; ; attempt++) {
+      const port = await freePort(address);
+      try {
+        await startNbdServer(this.command, address, port, secured);
+      } catch (error) {
+        if (attempt === PORT_ATTEMPTS) throw error;
+        continue; // somebody else has taken it meanwhile
+      }
+      await addExports(this.command, exports);
+      return port;
+    }
   }
-
-  mirrorDisks(): Promise<void> {
-    return Promise.reject(new Error(NO_DISKS));
-  }
-
-  async queryMirrors(): Promise<readonly MirrorFigures[]> {
-    return [];
-  }
-
-  async endMirrors(): Promise<void> {}
 
   saveCheckpoint(): Promise<void> {
     return Promise.reject(new Error('QEMU has nothing to do with checkpoints'));
@@ -85,8 +94,10 @@ export class QemuProcess extends QmpVmProcess {
     return { status: 'none', bytes: 0, message: '' };
   }
 
-  async migrate({ uri, migrationId, downtimeLimitMs, bandwidthMiBps, tls, means }: MigrateOptions): Promise<void> {
+  async migrate(options: MigrateOptions): Promise<void> {
+    const { uri, migrationId, downtimeLimitMs, bandwidthMiBps, tls, means, mirroredDisks = [] } = options;
     await this.switchCapabilities(SOURCE_CAPABILITIES, true);
+    await this.switchCapabilities([PAUSE_CAPABILITY], mirroredDisks.length > 0);
     await this.prepareMeans(means);
     await this.encrypt('client', tls, tls?.peer);
     await this.setMigrationLimits({ downtimeLimitMs, bandwidthMiBps });
@@ -104,6 +115,7 @@ export class QemuProcess extends QmpVmProcess {
     const migrationId = await this.markedMigration();
     if (migrationId === null) return null;
     const answer = await this.queryMigrate();
+    if (answer.status === 'pre-switchover') await this.switchOver();
     const figures = outgoingFigures(answer);
     return figures && { ...figures, migrationId, iterations: this.passes.note(answer, performance.now()) };
   }
@@ -114,6 +126,22 @@ export class QemuProcess extends QmpVmProcess {
     await this.encrypt('server', tls);
     await this.execute('migrate-incoming', { uri: `tcp:${address}:0` });
     return this.listeningPort();
+  }
+
+  /** The guest is stopped: disk and memory reach the same instant. A disk without a whole copy keeps the VM here. */
+  private switchOver(): Promise<void> {
+    this.switching ??= this.completeDisks().finally(() => (this.switching = null));
+    return this.switching;
+  }
+
+  private async completeDisks(): Promise<void> {
+    try {
+      await completeMirrors(this.command);
+    } catch (error) {
+      await this.cancelMigration();
+      throw error;
+    }
+    await this.execute('migrate-continue', { state: 'pre-switchover' });
   }
 
   async queryIncoming(): Promise<IncomingFigures> {
@@ -157,11 +185,18 @@ export class QemuProcess extends QmpVmProcess {
 
   private async goOn(): Promise<void> {
     if ((await this.runState()).isRunning) return;
+    await this.endExports();
     // A guest whose timers are forgotten is better than none: the failure is told when it runs.
     const failure: unknown = this.architecture === 'riscv64' ? await this.setTimers().then(() => null, asIs) : null;
     await this.cont();
     await this.execute('announce-self', ANNOUNCEMENT);
     if (failure) throw failure;
+  }
+
+  /** The disks have one writer again. */
+  private async endExports(): Promise<void> {
+    const exports = await this.execute<unknown[]>('query-block-exports');
+    if (exports.length > 0) await this.execute('nbd-server-stop');
   }
 
   private async setTimers(): Promise<void> {
@@ -207,6 +242,16 @@ export class QemuProcess extends QmpVmProcess {
     const isFinisher = how.exitCode !== null && this.shutdown === null && lastLogLine === '';
     return super.wasGuestsEnd(how, lastLogLine) || (this.architecture === 'riscv64' && isFinisher);
   }
+}
+
+/** One that nobody listened at a moment ago. */
+async function freePort(address: string): Promise<number> {
+  const server = createServer().listen(0, address);
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 interface DirtyRateInfo {

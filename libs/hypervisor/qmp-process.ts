@@ -5,6 +5,7 @@ import { QmpClient, QmpCommandError, type QmpEvent } from '#qmp';
 import {
   STANDARD_DEVICES,
   type CheckpointFigures,
+  type ClientCredentials,
   type DiskExport,
   type StandardDevice,
   type IncomingFigures,
@@ -13,6 +14,7 @@ import {
   type MirrorFigures,
   type NbdAddress,
   type OutgoingFigures,
+  type PageShares,
   type RunState,
   type VmEnd,
   type VmHandle,
@@ -29,9 +31,10 @@ import {
   prepareMeans,
   type MeansWanted,
 } from './migration-means.js';
+import { type DiskTls, endMirrors, mirrorDisks, queryMirrors, setMirrorSpeed } from './mirrors.js';
 import { isAlive } from './process-table.js';
 import { type QueryMigrate, listeningPort, migrationParameters, outgoingFigures } from './query-migrate.js';
-import { type Endpoint, setMigrationCredentials, type TlsCredentials } from './tls-credentials.js';
+import { addCredentials, type Endpoint, setMigrationCredentials, type TlsCredentials } from './tls-credentials.js';
 
 /** How a process ended; what nobody could see is null. */
 export interface Exit {
@@ -80,14 +83,7 @@ export abstract class QmpVmProcess implements VmProcess {
     return { isRunning: running, status };
   }
 
-  abstract exportDisks(address: string, exports: readonly DiskExport[]): Promise<number>;
-  abstract mirrorDisks(
-    server: NbdAddress,
-    exports: readonly DiskExport[],
-    bandwidthMiBps: number | null,
-  ): Promise<void>;
-  abstract queryMirrors(): Promise<readonly MirrorFigures[]>;
-  abstract endMirrors(): Promise<void>;
+  abstract exportDisks(address: string, exports: readonly DiskExport[], tls: TlsCredentials | null): Promise<number>;
   abstract dirtyRateMiBps(): Promise<number | null>;
   abstract migrate(options: MigrateOptions): Promise<void>;
   abstract listen(
@@ -109,6 +105,28 @@ export abstract class QmpVmProcess implements VmProcess {
       guest_agent: chardevs?.some(({ label }) => label === AGENT_PORT) ?? false,
     };
     return STANDARD_DEVICES.filter((device) => has[device]);
+  }
+
+  async mirrorDisks(
+    server: NbdAddress,
+    exports: readonly DiskExport[],
+    bandwidthMiBps: number | null,
+    tls: ClientCredentials | null,
+  ): Promise<void> {
+    const secured = tls && { ...(await this.diskCredentials('client', tls)), peer: tls.peer };
+    await mirrorDisks(this.command, server, exports, bandwidthMiBps, secured);
+  }
+
+  queryMirrors(): Promise<readonly MirrorFigures[]> {
+    return queryMirrors(this.command);
+  }
+
+  endMirrors(): Promise<void> {
+    return endMirrors(this.command);
+  }
+
+  async samplePages(): Promise<PageShares | null> {
+    return (await this.ask<PageShares>('x-drover-sample-pages')) ?? null;
   }
 
   async stop(): Promise<void> {
@@ -159,6 +177,7 @@ export abstract class QmpVmProcess implements VmProcess {
 
   async setMigrationLimits(limits: MigrationLimits): Promise<void> {
     await this.execute('migrate-set-parameters', migrationParameters(limits));
+    if (limits.bandwidthMiBps !== undefined) await setMirrorSpeed(this.command, limits.bandwidthMiBps);
   }
 
   onMigration(listener: () => void): void {
@@ -187,6 +206,12 @@ export abstract class QmpVmProcess implements VmProcess {
   /** Has the next migration encrypted, as this end of it; null: not. `peer`: the name in the destination's certificate. */
   protected encrypt(endpoint: Endpoint, credentials: TlsCredentials | null, peer?: string): Promise<void> {
     return setMigrationCredentials(this.qmp, dirname(this.handle.qmpSocket), endpoint, credentials, peer);
+  }
+
+  /** Makes them known to the process, for disks that are copied. */
+  protected async diskCredentials(endpoint: Endpoint, credentials: TlsCredentials): Promise<DiskTls> {
+    const folder = dirname(this.handle.qmpSocket);
+    return { id: await addCredentials(this.qmp, folder, `disk-tls-${endpoint}`, endpoint, credentials) };
   }
 
   protected queryMigrate(): Promise<QueryMigrate> {

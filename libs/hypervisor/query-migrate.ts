@@ -29,6 +29,9 @@ export interface QueryMigrate {
     readonly iterations: OutgoingFigures['iterations'];
     readonly downtimeBreakdown: DowntimeParts | null;
     readonly error: OutgoingFigures['error'];
+    /** Absent in processes of older versions. */
+    readonly compressedShare?: number | null;
+    readonly deltaShare?: number | null;
   };
   readonly 'x-drover-incoming'?: { readonly status: string; readonly error: { readonly message: string } | null };
 }
@@ -53,7 +56,7 @@ const STATUSES: Readonly<Record<string, OutgoingFigures['status']>> = {
 const MIB = 2 ** 20;
 /** `mbps` counts 10^6 bits. */
 const BYTES_PER_MEGABIT = 1e6 / 8;
-/** `max-bandwidth` without a limit. */
+/** Of both bandwidths; pages that somebody waits for are never limited. */
 const NO_LIMIT = 0;
 
 /** Null: the process has not been asked to migrate. */
@@ -80,6 +83,8 @@ export function outgoingFigures(answer: QueryMigrate): OutgoingFigures | null {
     downtimeMs: downtimeParts ? sum(Object.values(downtimeParts)) : (answer.downtime ?? null),
     totalMs: answer['total-time'] ?? null,
     downtimeParts,
+    compressedShare: own?.compressedShare ?? null,
+    deltaShare: own?.deltaShare ?? null,
     error: own?.error ?? (answer['error-desc'] ? { code: 'failed', message: answer['error-desc'] } : null),
   };
 }
@@ -135,10 +140,9 @@ export function listeningPort(answer: QueryMigrate): number {
 
 /** Arguments of migrate-set-parameters: bandwidth in bytes per second. */
 export function migrationParameters({ downtimeLimitMs, bandwidthMiBps }: MigrationLimits): Record<string, number> {
+  const bandwidth = bandwidthMiBps == null ? NO_LIMIT : Math.round(bandwidthMiBps * MIB);
   return {
     ...(downtimeLimitMs !== undefined && { 'downtime-limit': downtimeLimitMs }),
-    ...(bandwidthMiBps !== undefined && {
-      'max-bandwidth': bandwidthMiBps === null ? NO_LIMIT : Math.round(bandwidthMiBps * MIB),
-    }),
+    ...(bandwidthMiBps !== undefined && { 'max-bandwidth': bandwidth, 'max-postcopy-bandwidth': bandwidth }),
   };
 }

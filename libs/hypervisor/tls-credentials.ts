@@ -1,4 +1,4 @@
-/** TLS for migrations, with QEMU's objects tls-creds-x509. */
+/** TLS for migrations and disks that are copied, with QEMU's objects tls-creds-x509. */
 import { chownSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type QmpClient, QmpCommandError } from '#qmp';
@@ -12,10 +12,7 @@ export interface TlsCredentials {
 
 export type Endpoint = 'client' | 'server';
 
-/**
- * Has the process encrypt its next migration; null: not encrypt it. `peer`: the name in the destination's certificate,
- * for a client. The files are in `folder`, which is the process's own, no longer than it takes to read them.
- */
+/** Has the process encrypt its next migration; null: not encrypt it. `peer`: the name in the destination's certificate, for a client. */
 export async function setMigrationCredentials(
   qmp: QmpClient,
   folder: string,
@@ -28,7 +25,21 @@ export async function setMigrationCredentials(
     if (former) await qmp.execute('migrate-set-parameters', { 'tls-creds': '', 'tls-hostname': '' });
     return;
   }
-  const id = `tls-${endpoint}`;
+  const id = await addCredentials(qmp, folder, `tls-${endpoint}`, endpoint, credentials);
+  await qmp.execute('migrate-set-parameters', { 'tls-creds': id, 'tls-hostname': peer });
+}
+
+/**
+ * Adds them as an object, in the place of a former one of that id; resolves with the id. The files are in `folder`, which
+ * is the process's own, no longer than it takes to read them.
+ */
+export async function addCredentials(
+  qmp: QmpClient,
+  folder: string,
+  id: string,
+  endpoint: Endpoint,
+  credentials: TlsCredentials,
+): Promise<string> {
   await removeFormer(qmp, id);
   const dir = join(folder, 'tls');
   try {
@@ -37,7 +48,7 @@ export async function setMigrationCredentials(
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
-  await qmp.execute('migrate-set-parameters', { 'tls-creds': id, 'tls-hostname': peer });
+  return id;
 }
 
 /** Of an earlier migration, if there was one: QMP has no question for that. */

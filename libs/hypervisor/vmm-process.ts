@@ -1,16 +1,8 @@
 /** A process of Drover's own VMM: what it says beyond QEMU's protocol. */
 import { dirname } from 'node:path';
 import { checkpointFile } from './checkpoint-file.js';
-import type {
-  CheckpointFigures,
-  DiskExport,
-  IncomingFigures,
-  MigrateOptions,
-  MigrationLimits,
-  MirrorFigures,
-  NbdAddress,
-} from './hypervisor.js';
-import { endMirrors, exportDisks, jobId, mirrorDisks, queryMirrors, setMirrorSpeed } from './mirrors.js';
+import type { CheckpointFigures, DiskExport, IncomingFigures, MigrateOptions } from './hypervisor.js';
+import { addExports, jobId, startNbdServer } from './mirrors.js';
 import { incomingFigures } from './query-migrate.js';
 import type { MeansWanted } from './migration-means.js';
 import { QmpVmProcess } from './qmp-process.js';
@@ -45,25 +37,10 @@ export class VmmProcess extends QmpVmProcess {
     await this.execute('migrate', { uri, ...identity, 'x-drover-block-jobs': mirroredDisks.map(jobId) });
   }
 
-  override async setMigrationLimits(limits: MigrationLimits): Promise<void> {
-    await super.setMigrationLimits(limits);
-    if (limits.bandwidthMiBps !== undefined) await setMirrorSpeed(this.command, limits.bandwidthMiBps);
-  }
-
-  exportDisks(address: string, exports: readonly DiskExport[]): Promise<number> {
-    return exportDisks(this.command, address, exports);
-  }
-
-  mirrorDisks(server: NbdAddress, exports: readonly DiskExport[], bandwidthMiBps: number | null): Promise<void> {
-    return mirrorDisks(this.command, server, exports, bandwidthMiBps);
-  }
-
-  queryMirrors(): Promise<readonly MirrorFigures[]> {
-    return queryMirrors(this.command);
-  }
-
-  endMirrors(): Promise<void> {
-    return endMirrors(this.command);
+  async exportDisks(address: string, exports: readonly DiskExport[], tls: TlsCredentials | null): Promise<number> {
+    await startNbdServer(this.command, address, 0, tls && (await this.diskCredentials('server', tls)));
+    await addExports(this.command, exports, { 'x-drover-unlisted': true });
+    return Number((await this.execute<{ port: string }>('x-drover-query-nbd-server')).port);
   }
 
   async listen(

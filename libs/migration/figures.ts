@@ -1,6 +1,7 @@
 /** What a migration tells about itself, at the source. All bytes are payload on the connection unless named otherwise. */
 import type { CompressionFigures } from './compression.js';
 import type { ErrorCode } from './errors.js';
+import type { PageShares } from './page-sampler.js';
 import type { PostcopyStatus } from './postcopy-source.js';
 import type { ThrottleFigures } from './throttle.js';
 import type { XbzrleFigures } from './xbzrle.js';
@@ -67,6 +68,8 @@ export interface MigrationFigures {
   readonly throttle: ThrottleFigures;
   readonly xbzrle: XbzrleFigures | null;
   readonly compression: CompressionFigures | null;
+  /** What either would make of the pages that the guest writes. */
+  readonly shares: PageShares;
   readonly downtimeMs: number | null;
   readonly downtimeBreakdown: DowntimeBreakdown | null;
   /** For `completed`: whether the destination said that it runs. False means: only it knows. */

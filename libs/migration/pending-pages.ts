@@ -25,6 +25,11 @@ export class PendingPages {
     this.list = new Uint32Array(buffer, LIST, BATCH_PAGES);
   }
 
+  /** One bit a page: still to be sent. */
+  get bits(): Uint32Array {
+    return this.bitmap.subarray(0, bitmapWords(this.memory));
+  }
+
   /** Everything is to be sent; what was written before now is no news any more. */
   markAll(): void {
     syncDirtyLog(this.memory, this.bitmap);

@@ -3,6 +3,7 @@ import { until } from './abort.js';
 import { sparePages, type PageHasher } from './checkpoint.js';
 import type { Codec } from './codec.js';
 import type { CompressorPool } from './compression.js';
+import type { Compressors } from './compressors.js';
 import { Connection } from './connection.js';
 import { MigrationError, asMigrationError } from './errors.js';
 import type { DowntimeBreakdown, MigrationFigures } from './figures.js';
@@ -12,6 +13,7 @@ import { DEFAULT_PARAMETERS, stoppedPatienceMs } from './parameters.js';
 import { PendingPages } from './pending-pages.js';
 import type { Channel, Clock, SourceMachine } from './ports.js';
 import { PageConnections } from './multifd.js';
+import { PageSampler, UNSAMPLED } from './page-sampler.js';
 import { PageSender } from './page-sender.js';
 import { Progress } from './progress.js';
 import { PostcopySource } from './postcopy-source.js';
@@ -27,6 +29,10 @@ export interface Patience {
   /** While the guest is stopped. */
   readonly stoppedMs: number;
 }
+/** Passes may be shorter than what a look at a few pages takes. */
+const SAMPLE_EVERY_MS = 250;
+/** By which pages are sampled while none is chosen. */
+const SAMPLED_COMPRESSION = { method: 'zstd', level: 1 } as const;
 
 export interface PrecopyOptions {
   readonly migrationId: string;
@@ -50,6 +56,8 @@ export interface PrecopyOptions {
   readonly newCompressorPool?: () => CompressorPool;
   /** For destinations that have a checkpoint of the VM; without these it is of no use. */
   readonly newPageHasher?: () => PageHasher;
+  /** To sample what compression would gain. */
+  readonly loadCompressors?: () => Promise<Compressors>;
 }
 
 export class PrecopySource {
@@ -64,9 +72,11 @@ export class PrecopySource {
   private pages: PageConnections | null = null;
   /** The destination tells hashes of pages first. */
   private hasCheckpoint = false;
+  private sampler: PageSampler | null = null;
   private wantsPostcopy = false;
   private postcopy: PostcopySource | null = null;
   private parameters: PrecopyParameters;
+  private sampledAtMs = -Infinity;
   private isStopped = false;
   private isCommitted = false;
 
@@ -90,6 +100,7 @@ export class PrecopySource {
       ...progress.figures,
       ...sender.figures,
       multifdBytes: this.pages?.bytes ?? 0,
+      shares: this.sampler?.shares ?? UNSAMPLED,
       throttle: throttle.figures,
     };
   }
@@ -217,9 +228,25 @@ export class PrecopySource {
       connection.signal.throwIfAborted();
       this.sender.passed(this.figures.pages);
       this.throttle.passed({ writtenBytes: this.figures.remainingBytes, sentBytes: bytes });
+      if (action === 'iterate') this.sample();
       onChange(this.figures);
       if (action === 'stop' || this.wantsPostcopy) return iteration + 1;
     }
+  }
+
+  /** The guest writes on: some of its pages show what making them smaller would gain. */
+  private sample(): void {
+    const { machine, codec, clock, loadCompressors } = this.options;
+    if (!loadCompressors || clock.now() - this.sampledAtMs < SAMPLE_EVERY_MS) return;
+    this.sampledAtMs = clock.now();
+    if (!this.sampler) {
+      const { memory } = machine;
+      this.sampler = new PageSampler({ memory, codec, dirty: this.pending.bits, loadCompressors });
+      // Without it deltas are sampled alone, and compression is tried for what it usually gains.
+      void this.sampler.load().catch(() => undefined);
+    }
+    const { method, level } = this.parameters.compression ?? SAMPLED_COMPRESSION;
+    this.sampler.look(method, level);
   }
 
   /** Stops the guest, sends the rest, or in post-copy what the rest is, and commits as soon as that has been loaded. */

@@ -34,7 +34,7 @@ const NEXT_STATUS: Record<MigrationStatus, readonly MigrationStatus[]> = {
 };
 
 /** What is known from the course of the migration alone, whatever means it uses. */
-type CourseFigures = Omit<MigrationFigures, 'multifdBytes' | 'throttle' | 'xbzrle' | 'compression'>;
+type CourseFigures = Omit<MigrationFigures, 'multifdBytes' | 'throttle' | 'xbzrle' | 'compression' | 'shares'>;
 
 /** Keeps the figures of a migration as it goes on. */
 export class Progress {

@@ -15,7 +15,7 @@ import {
   OPTION_REPLY_MAGIC,
   TRANSMISSION,
 } from './protocol.js';
-import type { ByteReader, NbdStream } from './stream.js';
+import type { NbdLink } from './stream.js';
 import { counted, joined, option, text, u16, u32, viewOf } from './wire.js';
 
 const MAX_REPLY_BYTES = 65_536;
@@ -38,18 +38,23 @@ export interface RemoteDisk {
   readonly allocationId: number | undefined;
 }
 
-/** Chooses the export. Rejects with an NbdConnectionError that tells what the server said. */
-export async function chooseExport(stream: NbdStream, reader: ByteReader, name: string): Promise<RemoteDisk> {
-  const greeting = viewOf(await reader.take(18));
+/** Chooses the export, with the link encrypted if it shall be. Rejects with an NbdConnectionError that tells what the server said. */
+export async function chooseExport(link: NbdLink, name: string): Promise<RemoteDisk> {
+  const greeting = viewOf(await link.input.take(18));
   if (greeting.getBigUint64(0) !== GREETING_MAGIC || greeting.getBigUint64(8) !== OPTION_MAGIC) {
     throw new NbdConnectionError('that is no NBD server of the new style');
   }
   const offered = greeting.getUint16(16);
   if ((offered & HANDSHAKE_FIXED_NEWSTYLE) === 0) throw new NbdConnectionError('the NBD server is too old');
   const noZeroes = offered & HANDSHAKE_NO_ZEROES;
-  await stream.write(u32(HANDSHAKE_FIXED_NEWSTYLE | noZeroes));
+  await link.write(u32(HANDSHAKE_FIXED_NEWSTYLE | noZeroes));
 
-  const ask = (number: number, data: Uint8Array) => askOption(stream, reader, number, data);
+  const ask = (number: number, data: Uint8Array) => askOption(link, number, data);
+  if (link.isBare) {
+    const { error } = await ask(OPTION.startTls, new Uint8Array(0));
+    if (error) throw new NbdConnectionError(`the NBD server does not encrypt: ${error.message}`);
+    await link.encrypt();
+  }
   const structuredReplies = (await ask(OPTION.structuredReply, new Uint8Array(0))).error === undefined;
   let allocationId: number | undefined;
   if (structuredReplies) {
@@ -61,7 +66,7 @@ export async function chooseExport(stream: NbdStream, reader: ByteReader, name: 
   const go = await ask(OPTION.go, joined(counted(name), u16(1), u16(INFO.blockSize)));
   if (go.error === undefined) return describe(infosOf(go.replies), structuredReplies, allocationId);
   if (go.error.type !== OPTION_ERROR.unsupported) throw new NbdConnectionError(`the NBD server: ${go.error.message}`);
-  return describe(await chooseByName(stream, reader, name, noZeroes !== 0), structuredReplies, allocationId);
+  return describe(await chooseByName(link, name, noZeroes !== 0), structuredReplies, allocationId);
 }
 
 interface OptionReplies {
@@ -70,23 +75,18 @@ interface OptionReplies {
 }
 
 /** Sends an option and collects its replies, up to the one that ends them. */
-async function askOption(
-  stream: NbdStream,
-  reader: ByteReader,
-  number: number,
-  data: Uint8Array,
-): Promise<OptionReplies> {
-  await stream.write(option(number, data));
+async function askOption(link: NbdLink, number: number, data: Uint8Array): Promise<OptionReplies> {
+  await link.write(option(number, data));
   const replies: { type: number; data: Uint8Array }[] = [];
   for (;;) {
-    const header = viewOf(await reader.take(20));
+    const header = viewOf(await link.input.take(20));
     if (header.getBigUint64(0) !== OPTION_REPLY_MAGIC || header.getUint32(8) !== number) {
       throw new NbdConnectionError(`that is no answer to option ${number}`);
     }
     const type = header.getUint32(12);
     const length = header.getUint32(16);
     if (length > MAX_REPLY_BYTES) throw new NbdConnectionError(`an answer of ${length} bytes to option ${number}`);
-    const reply = await reader.take(length);
+    const reply = await link.input.take(length);
     if (type === OPTION_REPLY.ack) return { replies };
     if (type >= OPTION_ERROR_BIT) {
       const message = text(reply) || `option ${number} was refused (${(type - OPTION_ERROR_BIT).toString()})`;
@@ -97,15 +97,10 @@ async function askOption(
 }
 
 /** NBD_OPT_EXPORT_NAME, for servers that know no NBD_OPT_GO. */
-async function chooseByName(
-  stream: NbdStream,
-  reader: ByteReader,
-  name: string,
-  noZeroes: boolean,
-): Promise<ReadonlyMap<number, DataView>> {
-  await stream.write(option(OPTION.exportName, new TextEncoder().encode(name)));
-  const told = (await reader.take(10)).slice();
-  if (!noZeroes) await reader.skip(ZEROES_AFTER_EXPORT);
+async function chooseByName(link: NbdLink, name: string, noZeroes: boolean): Promise<ReadonlyMap<number, DataView>> {
+  await link.write(option(OPTION.exportName, new TextEncoder().encode(name)));
+  const told = (await link.input.take(10)).slice();
+  if (!noZeroes) await link.input.skip(ZEROES_AFTER_EXPORT);
   return new Map([[INFO.export, viewOf(joined(u16(INFO.export), told))]]);
 }
 

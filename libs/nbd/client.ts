@@ -12,7 +12,7 @@ import {
   SIMPLE_REPLY_MAGIC,
   STRUCTURED_REPLY_MAGIC,
 } from './protocol.js';
-import { ByteReader, type NbdStream } from './stream.js';
+import { type Encrypt, NbdLink, type NbdStream } from './stream.js';
 import { decodeExtents, encodeRequest, text, viewOf, type Extent } from './wire.js';
 
 /** Longest of the answers that carry no data. */
@@ -41,20 +41,22 @@ export class NbdClient {
   readonly closed: Promise<NbdConnectionError | undefined>;
 
   private constructor(
-    private readonly stream: NbdStream,
-    private readonly reader: ByteReader,
+    private readonly link: NbdLink,
     readonly disk: RemoteDisk,
   ) {
     this.closed = this.receive();
   }
 
-  /** Chooses an export. Rejects with an NbdConnectionError that tells what the server said; then the stream is closed. */
-  static async open(stream: NbdStream, exportName: string): Promise<NbdClient> {
-    const reader = new ByteReader(stream.input);
+  /**
+   * Chooses an export. `encrypt`: the connection is encrypted before the server hears which one, or given up; null: it
+   * is not. Rejects with an NbdConnectionError that tells what the server said; then the stream is closed.
+   */
+  static async open(stream: NbdStream, exportName: string, encrypt: Encrypt | null = null): Promise<NbdClient> {
+    const link = new NbdLink(stream, encrypt);
     try {
-      return new NbdClient(stream, reader, await chooseExport(stream, reader, exportName));
+      return new NbdClient(link, await chooseExport(link, exportName));
     } catch (error) {
-      stream.close();
+      link.close();
       throw error;
     }
   }
@@ -114,7 +116,7 @@ export class NbdClient {
     if (this.isLeaving || this.failure) return;
     this.isLeaving = true;
     await this.send({ command: COMMAND.disconnect, offset: 0, length: 0 }, 0n).catch(() => undefined);
-    this.stream.close();
+    this.link.close();
   }
 
   /** Cuts the connection; whatever is under way rejects with the reason. */
@@ -144,7 +146,7 @@ export class NbdClient {
 
   private send({ command, flags = 0, offset, length, data }: Command, cookie: bigint): Promise<void> {
     const header = encodeRequest({ command, flags, cookie, offset, length });
-    return this.stream.write(...(data ? [header, data] : [header]));
+    return this.link.write(...(data ? [header, data] : [header]));
   }
 
   private async receive(): Promise<NbdConnectionError | undefined> {
@@ -160,27 +162,27 @@ export class NbdClient {
     this.failure ??= error;
     for (const { reject } of this.pending.values()) reject(this.failure);
     this.pending.clear();
-    this.stream.close();
+    this.link.close();
   }
 
   private async takeReply(): Promise<void> {
-    const magic = viewOf(await this.reader.take(4)).getUint32(0);
+    const magic = viewOf(await this.link.input.take(4)).getUint32(0);
     if (magic === SIMPLE_REPLY_MAGIC) await this.takeSimple();
     else if (magic === STRUCTURED_REPLY_MAGIC) await this.takeChunk();
     else throw new NbdConnectionError('that is no NBD reply');
   }
 
   private async takeSimple(): Promise<void> {
-    const header = viewOf(await this.reader.take(12));
+    const header = viewOf(await this.link.input.take(12));
     const [errno, cookie] = [header.getUint32(0), header.getBigUint64(4)];
     const pending = this.find(cookie);
     if (errno !== 0) pending.error = new NbdError(errnoName(errno), `the NBD server answered ${errnoName(errno)}`);
-    else if (pending.into) pending.into.set(await this.reader.take(pending.into.length));
+    else if (pending.into) pending.into.set(await this.link.input.take(pending.into.length));
     this.settle(cookie, pending);
   }
 
   private async takeChunk(): Promise<void> {
-    const header = viewOf(await this.reader.take(16));
+    const header = viewOf(await this.link.input.take(16));
     const [flags, type] = [header.getUint16(0), header.getUint16(2)];
     const cookie = header.getBigUint64(4);
     const pending = this.find(cookie);
@@ -191,12 +193,12 @@ export class NbdClient {
 
   private async takePayload(pending: Pending, type: number, length: number): Promise<void> {
     if (type === CHUNK.offsetData && length > 8) {
-      const offset = Number(viewOf(await this.reader.take(8)).getBigUint64(0));
-      placeOf(pending, offset, length - 8).set(await this.reader.take(length - 8));
+      const offset = Number(viewOf(await this.link.input.take(8)).getBigUint64(0));
+      placeOf(pending, offset, length - 8).set(await this.link.input.take(length - 8));
       return;
     }
     if (length > MAX_TOLD_BYTES) throw new NbdConnectionError(`a chunk of type ${type} with ${length} bytes`);
-    const payload = await this.reader.take(length);
+    const payload = await this.link.input.take(length);
     const view = viewOf(payload);
     if (type === CHUNK.none && length === 0) return;
     if (type === CHUNK.offsetHole && length === 12) {

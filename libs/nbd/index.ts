@@ -4,5 +4,5 @@ export { NbdConnectionError, NbdError } from './errors.js';
 export type { NbdExport, NbdExports } from './export.js';
 export { NbdServerSession } from './server.js';
 export type { NbdErrno } from './protocol.js';
-export type { NbdStream } from './stream.js';
+export type { Encrypt, NbdStream } from './stream.js';
 export type { Extent } from './wire.js';

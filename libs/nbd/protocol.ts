@@ -15,6 +15,7 @@ export const OPTION = {
   exportName: 1,
   abort: 2,
   list: 3,
+  startTls: 5,
   info: 6,
   go: 7,
   structuredReply: 8,
@@ -30,6 +31,7 @@ export const OPTION_ERROR = {
   unsupported: 0x8000_0001,
   policy: 0x8000_0002,
   invalid: 0x8000_0003,
+  tlsRequired: 0x8000_0005,
   unknown: 0x8000_0006,
   tooBig: 0x8000_0009,
 } as const;

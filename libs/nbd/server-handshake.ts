@@ -15,7 +15,7 @@ import {
   OPTION_REPLY,
   TRANSMISSION,
 } from './protocol.js';
-import type { ByteReader, NbdStream } from './stream.js';
+import type { NbdLink } from './stream.js';
 import { counted, joined, optionReply, text, u16, u32, u64, utf8, viewOf } from './wire.js';
 
 /** A client that asks for more than this before it has chosen is sent away. */
@@ -36,18 +36,14 @@ export interface Agreement {
 }
 
 /** Undefined if the client leaves without choosing. Rejects with an NbdConnectionError if it does not speak NBD. */
-export async function negotiate(
-  stream: NbdStream,
-  reader: ByteReader,
-  exports: NbdExports,
-): Promise<Agreement | undefined> {
+export async function negotiate(link: NbdLink, exports: NbdExports): Promise<Agreement | undefined> {
   const offered = HANDSHAKE_FIXED_NEWSTYLE | HANDSHAKE_NO_ZEROES;
-  await stream.write(u64(GREETING_MAGIC), u64(OPTION_MAGIC), u16(offered));
-  const taken = viewOf(await reader.take(4)).getUint32(0);
+  await link.write(u64(GREETING_MAGIC), u64(OPTION_MAGIC), u16(offered));
+  const taken = viewOf(await link.input.take(4)).getUint32(0);
   if ((taken & ~offered) !== 0 || (taken & HANDSHAKE_FIXED_NEWSTYLE) === 0) {
     throw new NbdConnectionError(`client flags ${taken}: fixed newstyle is spoken here`);
   }
-  return await new Options(stream, reader, exports, (taken & HANDSHAKE_NO_ZEROES) !== 0).settle();
+  return await new Options(link, exports, (taken & HANDSHAKE_NO_ZEROES) !== 0).settle();
 }
 
 /** What the reading of a malformed option ends with. */
@@ -59,25 +55,27 @@ class Options {
   private allocationOf: string | undefined;
 
   constructor(
-    private readonly stream: NbdStream,
-    private readonly reader: ByteReader,
+    private readonly link: NbdLink,
     private readonly exports: NbdExports,
     private readonly noZeroes: boolean,
   ) {}
 
   async settle(): Promise<Agreement | undefined> {
     for (let options = 0; options < MAX_OPTIONS; options++) {
-      const header = viewOf(await this.reader.take(16));
+      const header = viewOf(await this.link.input.take(16));
       if (header.getBigUint64(0) !== OPTION_MAGIC) throw new NbdConnectionError('that is no NBD option');
       const number = header.getUint32(8);
       const length = header.getUint32(12);
-      if (number === OPTION.exportName) return await this.chooseByName(length);
+      if (number === OPTION.exportName) {
+        if (this.link.isBare) throw new NbdConnectionError('a client that does not encrypt');
+        return await this.chooseByName(length);
+      }
       if (length > MAX_OPTION_BYTES) {
-        await this.reader.skip(length);
+        await this.link.input.skip(length);
         await this.refuse(number, OPTION_ERROR.tooBig, `an option has at most ${MAX_OPTION_BYTES} bytes here`);
         continue;
       }
-      const data = await this.reader.take(length);
+      const data = await this.link.input.take(length);
       if (number === OPTION.abort) {
         await this.reply(number, OPTION_REPLY.ack);
         return undefined;
@@ -93,7 +91,14 @@ class Options {
 
   /** The export, if that was the choice of one. */
   private async answer(number: number, data: Uint8Array): Promise<NbdExport | undefined> {
+    if (this.link.isBare && number !== OPTION.startTls) {
+      await this.refuse(number, OPTION_ERROR.tlsRequired, 'this server wants TLS first');
+      return undefined;
+    }
     switch (number) {
+      case OPTION.startTls:
+        await this.startTls(data);
+        return undefined;
       case OPTION.list:
         await this.list(data);
         return undefined;
@@ -115,6 +120,16 @@ class Options {
         await this.refuse(number, OPTION_ERROR.unsupported, `option ${number} is not known here`);
         return undefined;
     }
+  }
+
+  /** Nothing that was agreed on in the clear holds afterwards. */
+  private async startTls(data: Uint8Array): Promise<void> {
+    if (data.length > 0) throw new Malformed('this option has no data');
+    if (!this.link.isBare) {
+      return await this.refuse(OPTION.startTls, OPTION_ERROR.policy, 'TLS is not to be had here, or is spoken already');
+    }
+    await this.reply(OPTION.startTls, OPTION_REPLY.ack);
+    await this.link.encrypt();
   }
 
   private async list(data: Uint8Array): Promise<void> {
@@ -171,10 +186,10 @@ class Options {
   /** NBD_OPT_EXPORT_NAME, which cannot be refused but by leaving. */
   private async chooseByName(length: number): Promise<Agreement> {
     if (length > MAX_STRING_BYTES) throw new NbdConnectionError('the name of an export is too long');
-    const found = this.exports.find(text(await this.reader.take(length)));
+    const found = this.exports.find(text(await this.link.input.take(length)));
     if (!found) throw new NbdConnectionError('there is no such export');
     const zeroes = new Uint8Array(this.noZeroes ? 0 : ZEROES_AFTER_EXPORT);
-    await this.stream.write(u64(BigInt(found.sizeBytes)), u16(this.flags(found)), zeroes);
+    await this.link.write(u64(BigInt(found.sizeBytes)), u16(this.flags(found)), zeroes);
     return this.agreement(found);
   }
 
@@ -194,7 +209,7 @@ class Options {
   }
 
   private reply(number: number, type: number, data: Uint8Array = new Uint8Array(0)): Promise<void> {
-    return this.stream.write(optionReply(number, type, data));
+    return this.link.write(optionReply(number, type, data));
   }
 }
 

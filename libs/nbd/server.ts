@@ -3,7 +3,7 @@ import { NbdConnectionError, NbdError } from './errors.js';
 import type { NbdExport, NbdExports } from './export.js';
 import { CHUNK, COMMAND, COMMAND_FLAG, ERRNO, MAX_PAYLOAD_BYTES, type NbdErrno } from './protocol.js';
 import { negotiate, type Agreement } from './server-handshake.js';
-import { ByteReader, type NbdStream } from './stream.js';
+import { type Encrypt, NbdLink, type NbdStream } from './stream.js';
 import {
   blockStatusPayload,
   decodeRequest,
@@ -32,19 +32,21 @@ const FLAGS_OF: Readonly<Record<number, number>> = {
 const WRITES: readonly number[] = [COMMAND.write, COMMAND.trim, COMMAND.writeZeroes];
 
 export class NbdServerSession {
-  private readonly reader: ByteReader;
+  private readonly link: NbdLink;
   private agreement: Agreement | undefined;
   private readonly underWay = new Set<Promise<void>>();
   private bytesUnderWay = 0;
   private isEnding = false;
 
   constructor(
-    private readonly stream: NbdStream,
+    stream: NbdStream,
     private readonly exports: NbdExports,
     /** Hears of errors that are no NbdError: bugs, to be logged; the client is told EIO. */
     private readonly onBug: (error: unknown) => void,
+    /** With it, clients that do not encrypt get nothing; null: there is no encryption. */
+    encrypt: Encrypt | null = null,
   ) {
-    this.reader = new ByteReader(stream.input);
+    this.link = new NbdLink(stream, encrypt);
   }
 
   /** The export that the client has chosen. */
@@ -58,12 +60,12 @@ export class NbdServerSession {
    */
   async run(): Promise<void> {
     try {
-      this.agreement = await negotiate(this.stream, this.reader, this.exports);
+      this.agreement = await negotiate(this.link, this.exports);
       while (this.agreement && !this.isEnding && (await this.next(this.agreement)));
     } finally {
       this.isEnding = true;
       await Promise.allSettled(this.underWay);
-      this.stream.close();
+      this.link.close();
     }
   }
 
@@ -71,12 +73,12 @@ export class NbdServerSession {
   async end(): Promise<void> {
     this.isEnding = true;
     await Promise.allSettled(this.underWay);
-    this.stream.close();
+    this.link.close();
   }
 
   /** Takes one request; false when the client leaves. */
   private async next(agreement: Agreement): Promise<boolean> {
-    const header = await this.reader.takeUnlessEnded(REQUEST_BYTES);
+    const header = await this.link.input.takeUnlessEnded(REQUEST_BYTES);
     if (!header) return false;
     const request = decodeRequest(header);
     if (request.command === COMMAND.disconnect) return false;
@@ -91,7 +93,7 @@ export class NbdServerSession {
     ) {
       await Promise.race(this.underWay);
     }
-    const payload = hasPayload ? await this.reader.take(request.length) : undefined;
+    const payload = hasPayload ? await this.link.input.take(request.length) : undefined;
     if (this.isEnding || this.exports.find(agreement.export.name) !== agreement.export) return false;
     this.bytesUnderWay += bytes;
     const answered = this.serve(agreement, request, payload).finally(() => {
@@ -108,7 +110,7 @@ export class NbdServerSession {
       return failure(agreement, request, error);
     });
     // A client that is gone is found by whoever reads from it.
-    await this.stream.write(...reply).catch(() => undefined);
+    await this.link.write(...reply).catch(() => undefined);
   }
 
   private async carryOut(agreement: Agreement, request: Request, payload?: Uint8Array): Promise<Uint8Array[]> {

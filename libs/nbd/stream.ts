@@ -10,12 +10,63 @@ export interface NbdStream {
   close(): void;
 }
 
+/** Encrypts the connection (as its client, or its server) once both sides have agreed on that. Rejects if they fail to. */
+export type Encrypt = () => Promise<NbdStream>;
+
+/** The two directions of a connection, which both change when it is encrypted. */
+export class NbdLink {
+  private reader: ByteReader;
+  private isSecure = false;
+
+  /** `encryption`: how to encrypt it, which is done before anything else is said; null: it is never encrypted. */
+  constructor(
+    private stream: NbdStream,
+    private readonly encryption: Encrypt | null,
+  ) {
+    this.reader = new ByteReader(stream.input);
+  }
+
+  /** It shall be encrypted, and is not yet. */
+  get isBare(): boolean {
+    return this.encryption !== null && !this.isSecure;
+  }
+
+  get input(): ByteReader {
+    return this.reader;
+  }
+
+  write(...parts: readonly Uint8Array[]): Promise<void> {
+    return this.stream.write(...parts);
+  }
+
+  close(): void {
+    this.stream.close();
+  }
+
+  /** Rejects with an NbdConnectionError: also if the peer has sent anything that it should have encrypted. */
+  async encrypt(): Promise<void> {
+    if (this.reader.hasRest) throw new NbdConnectionError('what follows STARTTLS must be encrypted, and was not');
+    try {
+      this.stream = await this.encryption!();
+    } catch (error) {
+      throw new NbdConnectionError((error as Error).message, { cause: error });
+    }
+    this.reader = new ByteReader(this.stream.input);
+    this.isSecure = true;
+  }
+}
+
 export class ByteReader {
   private readonly chunks: AsyncIterator<Uint8Array>;
   private rest: Uint8Array = new Uint8Array(0);
 
   constructor(input: AsyncIterable<Uint8Array>) {
     this.chunks = input[Symbol.asyncIterator]();
+  }
+
+  /** More has been read from the connection than was taken. */
+  get hasRest(): boolean {
+    return this.rest.length > 0;
   }
 
   /** The next `size` bytes. Rejects with an NbdConnectionError if the connection ends before. */

@@ -79,6 +79,7 @@ export class AgentProcess {
       bandwidthMiBps?: number;
       timeoutSeconds?: number;
       epoch?: number;
+      tunnelled?: boolean;
       convergence?: z.input<typeof Convergence>;
     } = {},
   ): Extract<HostJob, { kind: 'migrate' }> {
@@ -101,6 +102,7 @@ export class AgentProcess {
       decideAloneAfterSeconds: 2,
       checkpointLimitMiB: 0,
       encrypted: true,
+      tunnelled: limits.tunnelled ?? false,
     };
   }
 

@@ -74,7 +74,7 @@ test.each([
 
 describe('an arrival', () => {
   const arrival = (disks: Disk[], allocatedMiB = 1): PrepareIncoming => ({
-    ...{ migrationId: randomUUID(), vmId: VM_ID, epoch: 2, encrypted: false },
+    ...{ migrationId: randomUUID(), vmId: VM_ID, epoch: 2, encrypted: false, tunnelled: false },
     spec: { name: 'db-1', vcpus: 1, memoryMiB: 32, image: 'disk', append: '', nics: [], disks },
     devices: [],
     means: { allowed: [], begunWith: [] },
@@ -120,6 +120,7 @@ test('a copy that is not found once it was begun has failed', () => {
     timeoutSeconds: 60,
     convergence,
     encrypted: false,
+    tunnelled: false,
     decideAloneAfterSeconds: 5,
     checkpointLimitMiB: 0,
   };

@@ -36,6 +36,7 @@ const order: MigrateJob = {
   decideAloneAfterSeconds: 10,
   checkpointLimitMiB: 1024,
   encrypted: true,
+  tunnelled: false,
 };
 
 const inPhase = (phase: MigrationPhase, change: Partial<MigrationRecord> = {}): MigrationRecord => ({

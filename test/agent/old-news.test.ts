@@ -9,6 +9,7 @@ import { createLog } from '../../apps/agent/log.js';
 import { Converger } from '../../apps/agent/migration/convergence/converger.js';
 import { MigrationLog } from '../../apps/agent/migration/migration-log.js';
 import { MigrationRecord, newMigrationRecord } from '../../apps/agent/migration/migration-record.js';
+import { Passages } from '../../apps/agent/migration/passages.js';
 import { OutgoingMigrations } from '../../apps/agent/migration/outgoing.js';
 import { JsonStore } from '../../apps/agent/state/json-store.js';
 import { DiskFiles } from '../../apps/agent/vms/disk-files.js';
@@ -47,7 +48,7 @@ function host() {
     vms,
     transfers,
     checkpoints,
-    HostCredentials.open(dir),
+    new Passages(vms, HostCredentials.open(dir), log),
     new Converger(),
     Date.now,
     new MigrationLog(),
@@ -61,7 +62,13 @@ test('a cancelled migration waits until the process says how far it is', async (
   onTestFinished(() => outgoing.close());
   vms.create(VM_ID, 4, spec, { phase: 'running', leaving: MIGRATION_ID, process: handle });
   const destination = { hostId: VM_ID, hostName: 'host-2', agentUrl: 'http://127.0.0.1:1', ticket: 'x' };
-  const limits = { downtimeLimitMs: 300, bandwidthMiBps: null, timeoutSeconds: 600, encrypted: false };
+  const limits = {
+    downtimeLimitMs: 300,
+    bandwidthMiBps: null,
+    timeoutSeconds: 600,
+    encrypted: false,
+    tunnelled: false,
+  };
   const convergence = { mode: 'predictive', means: [], deadlineSeconds: 120 } as const;
   const ids = { migrationId: MIGRATION_ID, vmId: VM_ID, sourceEpoch: 4, epoch: 5 };
   const record = newMigrationRecord(
@@ -88,7 +95,14 @@ test('a cancelled migration waits until the process says how far it is', async (
 
 test('a VM that may have arrived is not thrown away', async () => {
   const { vms, transfers, kill } = host();
-  const incoming = { migrationId: MIGRATION_ID, uri: 'tcp:h:1', nbd: null, madeDisks: [], offlineVcpus: [] };
+  const incoming = {
+    migrationId: MIGRATION_ID,
+    uri: 'tcp:h:1',
+    nbd: null,
+    tunnelPorts: null,
+    madeDisks: [],
+    offlineVcpus: [],
+  };
   vms.create(VM_ID, 5, spec, { phase: 'incoming', incoming, process: handle });
   await expect(transfers.discard(VM_ID, MIGRATION_ID, 'given up')).rejects.toMatchObject({ code: 'not_ready' });
   expect(kill).not.toHaveBeenCalled();
@@ -97,7 +111,14 @@ test('a VM that may have arrived is not thrown away', async () => {
 
 test('the end that was ordered of a VM that waits does not hit the one that has arrived meanwhile', async () => {
   const { vms, orders } = host();
-  const incoming = { migrationId: MIGRATION_ID, uri: 'tcp:h:1', nbd: null, madeDisks: [], offlineVcpus: [] };
+  const incoming = {
+    migrationId: MIGRATION_ID,
+    uri: 'tcp:h:1',
+    nbd: null,
+    tunnelPorts: null,
+    madeDisks: [],
+    offlineVcpus: [],
+  };
   const queryIncoming = () => Promise.resolve({ status: 'running', message: '' });
   vms.create(VM_ID, 5, spec, { phase: 'incoming', incoming, process: handle });
   const process = vi.spyOn(vms, 'process').mockReturnValue({ queryIncoming } as unknown as VmProcess);
@@ -110,7 +131,14 @@ test('the end that was ordered of a VM that waits does not hit the one that has 
 
 test('the end that was ordered of a VM that waits does not hit one that has everything by now', async () => {
   const { vms, orders, kill } = host();
-  const incoming = { migrationId: MIGRATION_ID, uri: 'tcp:h:1', nbd: null, madeDisks: [], offlineVcpus: [] };
+  const incoming = {
+    migrationId: MIGRATION_ID,
+    uri: 'tcp:h:1',
+    nbd: null,
+    tunnelPorts: null,
+    madeDisks: [],
+    offlineVcpus: [],
+  };
   const queryIncoming = () => Promise.resolve({ status: 'loaded', message: '' });
   vms.create(VM_ID, 5, spec, { phase: 'incoming', incoming, process: handle });
   vi.spyOn(vms, 'process').mockReturnValue({ queryIncoming } as unknown as VmProcess);

@@ -148,6 +148,8 @@ describe('report of a migration', () => {
     downtimeMs: null,
     totalMs: 100,
     downtimeParts: null,
+    compressedShare: null,
+    deltaShare: null,
     error: null,
   };
   const report: MigrationReport = {

@@ -1,5 +1,6 @@
 /** QEMU's guests on two hosts with real agents: on the network of ours, found again, moved, and never twice. */
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { MigrationReport } from '#contracts';
@@ -82,6 +83,41 @@ describe.runIf(isInstalled('qemu-system-riscv64', "QEMU's guests on two hosts"))
     expect(a.vmmPids(moving.vmId)).toEqual([]);
     await hosts.powerOff(b, moving, 2);
     await hosts.powerOff(b, staying);
+  });
+
+  test('move with a disk that the other host does not see', async () => {
+    const disk = {
+      ...{ name: 'data', sizeMiB: 16, storageDomainId: randomUUID(), storageDomain: 'main', sourceImage: null },
+      ...{ kind: 'local' as const, path: 'disks' },
+    };
+    const vm = onQemu({ ...pager('region=2 rate=200', 64), makeDisks: true });
+    const job: StartJob = { ...vm, spec: { ...vm.spec, image: 'disk', disks: [disk] } };
+    const beats = (agent: AgentProcess) => {
+      const { consoleTail = '' } = agent.host.vm(job.vmId) ?? {};
+      expect(consoleTail).not.toContain('ERROR');
+      return Number([...consoleTail.matchAll(/^disk seq=(\d+) /gm)].at(-1)?.[1] ?? 0);
+    };
+    await hosts.controller.order(a.host, job);
+    await eventually(() => expect(beats(a)).toBeGreaterThan(0));
+    const fileOn = (agent: AgentProcess) => join(agent.dir, 'disks', job.vmId, 'data.raw');
+
+    const slow = randomUUID();
+    await hosts.controller.order(a.host, a.migrateTo(b, job, slow, { bandwidthMiBps: 1 }));
+    await eventually(() => expect(b.vmmPids(job.vmId)).toHaveLength(1));
+    expect((await a.request('POST', `/v1/migrations/${slow}/cancel`)).status).toBe(202);
+    await ends(a, slow, 'cancelled');
+    await eventually(() => expect(existsSync(fileOn(b))).toBe(false));
+    const before = beats(a);
+    await eventually(() => expect(beats(a)).toBeGreaterThan(before));
+
+    const migrationId = randomUUID();
+    await hosts.controller.order(a.host, a.migrateTo(b, job, migrationId, { epoch: 3 }));
+    const { progress } = await ends(a, migrationId, 'completed');
+    expect(progress!.disks!.transferredBytes).toBeGreaterThan(2 ** 20);
+    const arrived = await eventually(() => beats(b));
+    await eventually(() => expect(beats(b)).toBeGreaterThan(arrived));
+    expect([existsSync(fileOn(a)), existsSync(fileOn(b))]).toEqual([false, true]);
+    await hosts.powerOff(b, job, 3);
   });
 
   test('stay when a migration is cancelled, and arrive although the agent died that had ordered it', async () => {

@@ -64,6 +64,8 @@ describe('query-migrate', () => {
       downtimeMs: 21,
       totalMs: 900,
       downtimeParts: parts,
+      compressedShare: null,
+      deltaShare: null,
       error: null,
     }));
 
@@ -117,9 +119,10 @@ describe('query-migrate', () => {
   test("limits, in QEMU's units", () => {
     expect(migrationParameters({ bandwidthMiBps: 1.5, downtimeLimitMs: 300 })).toEqual({
       'max-bandwidth': 1_572_864,
+      'max-postcopy-bandwidth': 1_572_864,
       'downtime-limit': 300,
     });
-    expect(migrationParameters({ bandwidthMiBps: null })).toEqual({ 'max-bandwidth': 0 });
+    expect(migrationParameters({ bandwidthMiBps: null })).toEqual({ 'max-bandwidth': 0, 'max-postcopy-bandwidth': 0 });
     expect(migrationParameters({})).toEqual({});
   });
 });

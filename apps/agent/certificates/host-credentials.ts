@@ -18,10 +18,16 @@ const KEY = { name: 'ECDSA', namedCurve: 'P-256' };
 const CredentialsFile = HostCertificate.extend({ privateKey: z.string() });
 
 export class HostCredentials {
+  /** Until when the certificate holds; 0: there is none. */
+  private endsAtMs = 0;
+  private content: TlsCredentials | null = null;
+
   private constructor(
     private readonly file: string,
-    private content: TlsCredentials | null,
-  ) {}
+    content: TlsCredentials | null,
+  ) {
+    if (content) this.take(content);
+  }
 
   /** Reads what is in the agent's folder, if anything is. Throws ConfigError if it cannot be read. */
   static open(dir: string): HostCredentials {
@@ -42,9 +48,12 @@ export class HostCredentials {
 
   /** Whether it is time to `renew`: there is none, or it soon ends. */
   isDue(now: Date): boolean {
-    if (!this.content) return true;
-    const ends = new Date(new X509Certificate(this.content.certificate).validTo);
-    return ends.getTime() - now.getTime() < RENEW_BEFORE_MS;
+    return this.endsAtMs - now.getTime() < RENEW_BEFORE_MS;
+  }
+
+  private take(content: TlsCredentials): void {
+    this.endsAtMs = Date.parse(new X509Certificate(content.certificate).validTo);
+    this.content = content;
   }
 
   /** Makes a new key, has it certified, and keeps both. Rejects as `certify` does; the old ones are kept then. */
@@ -56,7 +65,7 @@ export class HostCredentials {
     });
     const { certificate, authority } = await certify(request.toString('pem'));
     const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey)).toString('base64');
-    this.content = { certificate, authority, privateKey: pem('PRIVATE KEY', pkcs8) };
+    this.take({ certificate, authority, privateKey: pem('PRIVATE KEY', pkcs8) });
     writeAtomically(this.file, JSON.stringify(this.content, null, 2));
   }
 }

@@ -81,13 +81,14 @@ export class HeartbeatService {
   }
 
   private async obey(answer: HeartbeatAnswer, told: Heartbeat): Promise<void> {
-    const { forgetVms, forgetMigrations, destroyVms, finishVms, peers, steps } = answer;
+    const { forgetVms, forgetMigrations, destroyVms, finishVms, peers, steps, bandwidths } = answer;
     const { forgetCheckpoints, checkpointLimitMiB } = answer;
     const { orders, outgoing, transfers, checkpoints, network, identity } = this.agent;
     if (answer.wantsHealth) this.agent.health.ask();
     for (const runId of answer.forgetCommands) this.agent.commands.forget(runId);
     await network.setPeers(identity.enrolled!.hostId, peers);
     await outgoing.takeSteps(steps);
+    await outgoing.takeBandwidths(bandwidths);
     const toldOf = new Map(told.migrations.map((report) => [report.migrationId, report]));
     for (const migrationId of forgetMigrations) outgoing.forget(migrationId, toldOf.get(migrationId));
     for (const vmId of forgetCheckpoints) checkpoints.remove(vmId, 'the controller says that it is not to be kept');

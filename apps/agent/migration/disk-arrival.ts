@@ -1,7 +1,7 @@
 /** The destination's half of a migration's disks: which it sees already, and files for the content of the others. */
 import { randomBytes } from 'node:crypto';
 import type { Disk, PreparedIncoming, PrepareIncoming } from '#contracts';
-import type { VmProcess } from '#hypervisor';
+import type { TlsCredentials, VmProcess } from '#hypervisor';
 import type { DiskFiles } from '../vms/disk-files.js';
 import { VmRefusal } from '../vms/vm-refusal.js';
 
@@ -38,13 +38,16 @@ export async function makeRoom(
   }
 }
 
-/** Has the process that waits for the VM take the disks' content, under names that nobody can guess. */
+type Exports = NonNullable<PreparedIncoming['nbd']>['exports'];
+
+/** Has the process that waits for the VM take the disks' content, under names that nobody can guess; null: there are none. */
 export async function exportDisks(
   process: VmProcess,
-  { bind, host }: { readonly bind: string; readonly host: string },
+  bind: string,
   unseen: readonly Disk[],
-): Promise<PreparedIncoming['nbd']> {
+  tls: TlsCredentials | null,
+): Promise<{ readonly port: number; readonly exports: Exports } | null> {
   if (unseen.length === 0) return null;
   const exports = unseen.map(({ name }) => ({ disk: name, name: randomBytes(SECRET_BYTES).toString('base64url') }));
-  return { host, port: await process.exportDisks(bind, exports), exports };
+  return { port: await process.exportDisks(bind, exports, tls), exports };
 }

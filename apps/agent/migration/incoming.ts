@@ -1,6 +1,6 @@
 /** VMs that other hosts' agents bring here. Each shows a ticket that is good for one migration of one VM alone. */
-import type { IncomingState, MigrationLogLine, PreparedIncoming, PrepareIncoming } from '#contracts';
-import { lastLines } from '#hypervisor';
+import type { Disk, IncomingState, MigrationLogLine, PreparedIncoming, PrepareIncoming } from '#contracts';
+import { lastLines, type VmProcess } from '#hypervisor';
 import type { HostCredentials } from '../certificates/host-credentials.js';
 import type { Identity } from '../state/identity.js';
 import type { Checkpoints } from '../vms/checkpoints.js';
@@ -11,6 +11,8 @@ import type { VmTransfers } from '../vms/vm-transfers.js';
 import { exportDisks, makeRoom, unseenDisks } from './disk-arrival.js';
 import type { MigrationLog } from './migration-log.js';
 import { isSameSecret, ticketFor } from './ticket.js';
+import { type Greeting, tunnelUri } from './tunnelled/channel.js';
+import { EXIT_ADDRESS } from './tunnelled/exit.js';
 
 /** Of a VM's process, told with the log of its migration. */
 export const PROCESS_LINES = 30;
@@ -20,6 +22,8 @@ interface Addresses {
   readonly bind: string;
   /** What others call this host. */
   readonly host: string;
+  /** Where other agents bring tunnelled ones. */
+  readonly tunnelPort: number;
 }
 
 export class IncomingMigrations {
@@ -36,19 +40,41 @@ export class IncomingMigrations {
   /** Starts a process that waits for the VM; resolves with where. Throws VmRefusal. */
   async prepare(arrival: PrepareIncoming, ticket: string): Promise<PreparedIncoming> {
     this.check(ticket, arrival);
-    const addresses = this.addresses();
-    const { bind, host } = addresses;
     const { disks } = this.vms;
-    const tls = arrival.encrypted ? this.credentials.need() : null;
-    const checkpoint = this.checkpoints.find(arrival.vmId);
     return this.transfers.expect(arrival, {
       unseenDisks: () => unseenDisks(disks, arrival),
       makeRoom: (unseen) => makeRoom(disks, arrival, unseen),
-      listen: async (process, unseen) => ({
-        uri: `tcp:${host}:${await process.listen(bind, arrival.epoch, tls, arrival.means, checkpoint)}`,
-        nbd: await exportDisks(process, addresses, unseen),
-      }),
+      listen: (process, unseen) =>
+        arrival.tunnelled
+          ? this.listenBehindTunnel(process, arrival, unseen)
+          : this.listenInTheOpen(process, arrival, unseen),
     });
+  }
+
+  private async listenInTheOpen(process: VmProcess, arrival: PrepareIncoming, unseen: readonly Disk[]) {
+    const { bind, host } = this.addresses();
+    const tls = arrival.encrypted ? this.credentials.need() : null;
+    const checkpoint = this.checkpoints.find(arrival.vmId);
+    const uri = `tcp:${host}:${await process.listen(bind, arrival.epoch, tls, arrival.means, checkpoint)}`;
+    const exported = await exportDisks(process, bind, unseen, tls);
+    return { prepared: { uri, nbd: exported && { host, ...exported } }, tunnelPorts: null };
+  }
+
+  private async listenBehindTunnel(process: VmProcess, arrival: PrepareIncoming, unseen: readonly Disk[]) {
+    const { epoch, means, vmId } = arrival;
+    const { host, tunnelPort: port } = this.addresses();
+    this.credentials.need(); // before anybody tries in vain
+    const memory = await process.listen(EXIT_ADDRESS, epoch, null, means, this.checkpoints.find(vmId));
+    const exported = await exportDisks(process, EXIT_ADDRESS, unseen, null);
+    const nbd = exported && { host, port, exports: exported.exports };
+    return { prepared: { uri: tunnelUri(host, port), nbd }, tunnelPorts: { memory, disks: exported?.port ?? null } };
+  }
+
+  /** The port at which a channel of a tunnelled migration ends. Throws VmRefusal. */
+  tunnelPortOf({ migrationId, channel, ticket }: Greeting): number {
+    const port = this.find(migrationId, ticket).incoming?.tunnelPorts?.[channel];
+    if (port == null) throw new VmRefusal('not_found', `nothing waits here for the ${channel} of ${migrationId}`);
+    return port;
   }
 
   async state(migrationId: string, ticket: string): Promise<IncomingState> {
@@ -79,9 +105,14 @@ export class IncomingMigrations {
 
   /** Post-copy has lost its connection: waits for another one; resolves with where. */
   async recover(migrationId: string, ticket: string): Promise<string> {
-    const { vmId } = this.find(migrationId, ticket);
-    const { bind, host } = this.addresses();
-    return `tcp:${host}:${await this.vms.processOf(vmId).waitForRecovery(bind)}`;
+    const { vmId, incoming } = this.find(migrationId, ticket);
+    const { bind, host, tunnelPort } = this.addresses();
+    const process = this.vms.processOf(vmId);
+    const { tunnelPorts } = incoming!;
+    if (!tunnelPorts) return `tcp:${host}:${await process.waitForRecovery(bind)}`;
+    const memory = await process.waitForRecovery(EXIT_ADDRESS);
+    this.vms.update(vmId, { incoming: { ...incoming!, tunnelPorts: { ...tunnelPorts, memory } } });
+    return tunnelUri(host, tunnelPort);
   }
 
   /** These vCPUs are the guest's again as soon as it has arrived. */

@@ -2,6 +2,7 @@
 import type { MigrationError, PreparedIncoming } from '#contracts';
 import type { DiskState } from './disk-departure.js';
 import type { MigrationRecord } from './migration-record.js';
+import { tunnelTarget } from './tunnelled/channel.js';
 
 /** What the source's process says about this migration; `none`: it has not been asked yet. */
 export type SourceMigration =
@@ -112,11 +113,12 @@ function beginStep({ order, cancel }: MigrationRecord, { source }: Facts): Step 
   return { action: 'enter', phase: 'prepare', reason: `the VM runs here in epoch ${order.sourceEpoch}` };
 }
 
-function prepareStep({ cancel, startedAt }: MigrationRecord, { source, destination, nowMs }: Facts): Step {
+function prepareStep({ cancel, startedAt, order }: MigrationRecord, { source, destination, nowMs }: Facts): Step {
   if (!source.isAlive) return sourceDied('prepare');
   if (cancel) return cancelled('prepare', cancel);
   switch (destination.kind) {
     case 'prepared':
+      if (order.tunnelled && !tunnelTarget(destination.uri)) return withoutTunnel(order);
       return {
         action: 'enter_perform',
         uri: destination.uri,
@@ -298,6 +300,12 @@ function abortStep({ error, order, startedAt }: MigrationRecord, { source, desti
   if (destination.kind === 'unreachable' && nowMs - Date.parse(startedAt) > patienceMs)
     return { action: 'end_stays', reason: "the destination's agent is still away; the controller will tell it" };
   return { action: 'ask_discard', reason: 'the VM stays here, so the destination must not keep it' };
+}
+
+function withoutTunnel({ destination: { hostName } }: MigrationRecord['order']): Step {
+  const message = `the agent of ${hostName} is too old for tunnelled migrations: upgrade it, or choose another policy`;
+  const error = { code: 'not_tunnelled', phase: 'prepare', side: 'destination', message } as const;
+  return { action: 'abort', error, reason: message };
 }
 
 const CANCEL_REASONS = { cancelled: 'cancelled by request', timeout: 'its time is up' } as const;

@@ -1,8 +1,7 @@
 /** Migrations that take VMs away from this host: carries out what `nextStep` decides, until each has ended. */
-import type { MeansWanted, MigrationParameters, MigrationReport, MigrationStep } from '#contracts';
+import type { HeartbeatAnswer, MeansWanted, MigrationParameters, MigrationReport, MigrationStep } from '#contracts';
 import { decide } from '#convergence';
 import { lastLines } from '#hypervisor';
-import type { HostCredentials } from '../certificates/host-credentials.js';
 import type { Log } from '../log.js';
 import type { JsonStore } from '../state/json-store.js';
 import type { Checkpoints } from '../vms/checkpoints.js';
@@ -12,10 +11,17 @@ import type { VmTransfers } from '../vms/vm-transfers.js';
 import { copiedDisks, type DiskState, diskState, removeTokens, showTokens } from './disk-departure.js';
 import type { Converger } from './convergence/converger.js';
 import { checkpointState } from './checkpoint-departure.js';
-import { attemptId, type MigrateJob, type MigrationRecord, newMigrationRecord } from './migration-record.js';
+import {
+  attemptId,
+  type MigrateJob,
+  type MigrationPhase,
+  type MigrationRecord,
+  newMigrationRecord,
+} from './migration-record.js';
 import { PROCESS_LINES } from './incoming.js';
 import type { MigrationLog } from './migration-log.js';
 import { type DestinationAnswer, type Facts, type SourceMigration, type Step, nextStep } from './next-step.js';
+import type { Passages } from './passages.js';
 import { DestinationPeer } from './peer.js';
 import {
   endReport,
@@ -49,7 +55,7 @@ export class OutgoingMigrations {
     private readonly vms: VmTable,
     private readonly transfers: VmTransfers,
     private readonly checkpoints: Checkpoints,
-    private readonly credentials: HostCredentials,
+    private readonly passages: Passages,
     private readonly converger: Converger,
     /** When the controller last answered, in ms. */
     private readonly heardAtMs: () => number,
@@ -101,10 +107,10 @@ export class OutgoingMigrations {
   /** Changes limits, now and for what is still to be ordered. Throws VmRefusal if there is none, or it is too late. */
   async setParameters(migrationId: string, parameters: MigrationParameters): Promise<void> {
     const { phase, order, vmId } = this.find(migrationId);
-    if (!['begin', 'prepare', 'perform'].includes(phase))
+    if (!HAS_LIMITS.has(phase))
       throw new VmRefusal('too_late', `migration ${migrationId} has no limits any more (${phase})`);
     this.update(migrationId, { order: { ...order, ...parameters } });
-    if (phase === 'perform') await this.vms.processOf(vmId).setMigrationLimits(parameters);
+    if (phase === 'perform' || phase === 'postcopy') await this.vms.processOf(vmId).setMigrationLimits(parameters);
   }
 
   /** Carries out what the controller has decided; a step that has been taken already, or comes too late, is passed over. */
@@ -113,6 +119,17 @@ export class OutgoingMigrations {
       const record = this.store.get(step.migrationId);
       if (record?.phase !== 'perform' || step.number !== record.report.decisions.length + 1) continue;
       await this.takeStep(step, 'controller');
+    }
+  }
+
+  /** What is each migration's of its hosts' links now. Never throws: the controller says it again. */
+  async takeBandwidths(bandwidths: HeartbeatAnswer['bandwidths']): Promise<void> {
+    for (const { migrationId, bandwidthMiBps } of bandwidths) {
+      const record = this.store.get(migrationId);
+      if (!record || record.order.bandwidthMiBps === bandwidthMiBps || !HAS_LIMITS.has(record.phase)) continue;
+      this.log.info({ migrationId, vmId: record.vmId, bandwidthMiBps }, 'its share of the link has changed');
+      const failed = (error: Error) => this.log.warn({ migrationId }, `not applied: ${error.message}`);
+      await this.setParameters(migrationId, { bandwidthMiBps }).catch(failed);
     }
   }
 
@@ -193,7 +210,9 @@ export class OutgoingMigrations {
     try {
       const mirrors = await process.queryMirrors();
       const now = this.store.get(migrationId)!; // somebody may have cancelled it meanwhile
-      this.store.remember(migrationId, { ...now, report: withDisks(now.report, order.spec.memoryMiB, mirrors) });
+      // Those that have ended with the switchover tell nothing any more.
+      if (mirrors.length > 0)
+        this.store.remember(migrationId, { ...now, report: withDisks(now.report, order.spec.memoryMiB, mirrors) });
       return diskState(now, mirrors);
     } catch (error) {
       this.log.debug({ migrationId, vmId }, (error as Error).message);
@@ -309,8 +328,9 @@ export class OutgoingMigrations {
     const atHand = all.filter((each) => mirroredDisks.length === 0 || (each.inFlight && each.means !== 'post_copy'));
     this.update(migrationId, { atHand });
     const id = attemptId(record);
-    const tls = this.tlsFor(order);
-    await process.migrate({ ...order, migrationId: id, uri, means: meansWanted(record), mirroredDisks, tls });
+    const tls = this.passages.tlsFor(order);
+    const where = await this.passages.uriOf(record, uri);
+    await process.migrate({ ...order, migrationId: id, uri: where, means: meansWanted(record), mirroredDisks, tls });
   }
 
   /** With means that the process could not change in flight. The destination's process is started anew, too. */
@@ -323,7 +343,8 @@ export class OutgoingMigrations {
     this.enter(migrationId, { phase: 'prepare', attempt: attempt + 1, isRestarting: false, uri: null });
   }
 
-  private async recover({ migrationId, vmId, paused }: MigrationRecord, peer: DestinationPeer): Promise<void> {
+  private async recover(record: MigrationRecord, peer: DestinationPeer): Promise<void> {
+    const { migrationId, vmId, paused } = record;
     this.update(migrationId, { paused: { sinceMs: Date.now(), attempts: (paused?.attempts ?? 0) + 1 } });
     const state = await peer.state();
     this.running.get(migrationId)!.answer = state;
@@ -331,7 +352,7 @@ export class OutgoingMigrations {
     const answer = await peer.recover();
     if (answer.kind !== 'prepared')
       throw new Error(`the destination cannot go on: ${'message' in answer ? answer.message : answer.kind}`);
-    await this.vms.processOf(vmId).resumeMigration(answer.uri);
+    await this.vms.processOf(vmId).resumeMigration(await this.passages.uriOf(record, answer.uri));
     await this.pause(migrationId, POLL_MS);
   }
 
@@ -350,12 +371,14 @@ export class OutgoingMigrations {
     return this.ask(record.migrationId, peer.prepare({ devices: [...devices], disks, means: meansWanted(record) }));
   }
 
-  private async mirrorDisks({ migrationId, vmId, nbd, order }: MigrationRecord): Promise<void> {
+  private async mirrorDisks(record: MigrationRecord): Promise<void> {
+    const { migrationId, vmId, nbd, order } = record;
     this.update(migrationId, { mirroring: { failure: null } }); // a copy that is not found from here on has failed
     const process = this.vms.processOf(vmId);
     try {
       await process.endMirrors(); // of an earlier migration
-      await process.mirrorDisks(nbd!, nbd!.exports, order.bandwidthMiBps);
+      const tls = this.passages.tlsFor(order);
+      await process.mirrorDisks(await this.passages.disksOf(record), nbd!.exports, order.bandwidthMiBps, tls);
     } catch (error) {
       this.update(migrationId, { mirroring: { failure: (error as Error).message } });
     }
@@ -385,10 +408,6 @@ export class OutgoingMigrations {
     const { vmId, migrationId, order } = record;
     await this.transfers.left(vmId, migrationId, order.epoch);
     await this.transfers.ifGone(vmId, () => this.vms.disks.remove(vmId, copiedDisks(record)));
-  }
-
-  private tlsFor({ encrypted, destination }: MigrateJob) {
-    return encrypted ? { ...this.credentials.need(), peer: destination.hostId } : null;
   }
 
   private async ask(migrationId: string, asked: Promise<DestinationAnswer>): Promise<void> {
@@ -425,6 +444,7 @@ export class OutgoingMigrations {
       ...own.map((line) => ({ ...line, side: 'source' as const })),
       ...(await new DestinationPeer(order).log()),
     ];
+    this.passages.close(migrationId);
     this.update(migrationId, { phase: 'ended', error, report: { ...report, log } });
   }
 
@@ -439,6 +459,8 @@ export class OutgoingMigrations {
   }
 }
 
+/** Phases in which what is changed has an effect. */
+const HAS_LIMITS: ReadonlySet<MigrationPhase> = new Set(['begin', 'prepare', 'perform', 'postcopy']);
 const COPYING: DiskState = { status: 'running' };
 /** What both ends have to be ready for. */
 const meansWanted = ({ order, report }: MigrationRecord): MeansWanted => ({

@@ -20,8 +20,8 @@ export class DestinationPeer {
 
   /** `found`: what only this host knows of the VM. */
   async prepare(found: Pick<PrepareIncoming, 'devices' | 'disks' | 'means'>): Promise<DestinationAnswer> {
-    const { migrationId, vmId, epoch, spec, encrypted } = this.order;
-    const body = { migrationId, vmId, epoch, spec, encrypted, ...found };
+    const { migrationId, vmId, epoch, spec, encrypted, tunnelled } = this.order;
+    const body = { migrationId, vmId, epoch, spec, encrypted, tunnelled, ...found };
     return this.ask('POST', '', PREPARE_TIMEOUT_MS, body, (answer) => ({
       kind: 'prepared',
       ...PreparedIncoming.parse(answer),

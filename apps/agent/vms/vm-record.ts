@@ -44,6 +44,8 @@ export const VmRecord = z.object({
       migrationId: Id,
       uri: z.string().nullable(),
       nbd: PreparedIncoming.shape.nbd,
+      /** Where its process waits for what comes through this agent; null: it is reached without. */
+      tunnelPorts: z.object({ memory: z.int(), disks: z.int().nullable() }).nullable().default(null),
       /** Disks whose files were made for it, and are of no use unless it arrives. */
       madeDisks: z.array(z.string()).default([]),
       /** vCPUs that the guest does without until it is here. */

@@ -4,6 +4,7 @@ import type { VmProcess } from '#hypervisor';
 import type { Log } from '../log.js';
 import { setOnline } from '../migration/convergence/vcpus.js';
 import type { Checkpoints } from './checkpoints.js';
+import type { VmRecord } from './vm-record.js';
 import { VmRefusal } from './vm-refusal.js';
 import type { VmTable } from './vm-table.js';
 
@@ -12,9 +13,14 @@ export interface ArrivalPlan {
   /** Disks whose files have to be made. Throws VmRefusal. */
   unseenDisks(): readonly Disk[];
   makeRoom(unseen: readonly Disk[]): Promise<void>;
-  /** Makes the process wait. */
-  listen(process: VmProcess, unseen: readonly Disk[]): Promise<PreparedIncoming>;
+  /** Makes the process wait. `tunnelPorts`: see VmRecord. */
+  listen(
+    process: VmProcess,
+    unseen: readonly Disk[],
+  ): Promise<{ readonly prepared: PreparedIncoming; readonly tunnelPorts: TunnelPorts | null }>;
 }
+
+export type TunnelPorts = NonNullable<NonNullable<VmRecord['incoming']>['tunnelPorts']>;
 
 export class VmTransfers {
   constructor(
@@ -93,13 +99,13 @@ export class VmTransfers {
       } else if (!isBegunAnew) this.check(arrival);
       const unseen = plan.unseenDisks();
       const madeDisks = unseen.map(({ name }) => name);
-      const incoming = { migrationId, uri: null, nbd: null, madeDisks, offlineVcpus: [] };
+      const incoming = { migrationId, uri: null, nbd: null, tunnelPorts: null, madeDisks, offlineVcpus: [] };
       await this.removeLeftovers(vmId, unseen);
       await plan.makeRoom(unseen);
       this.vms.create(vmId, epoch, spec, { phase: 'incoming', incoming, devices: [...devices] });
       try {
-        const prepared = await plan.listen(await this.vms.launch(vmId), unseen);
-        this.vms.update(vmId, { incoming: { ...incoming, ...prepared } });
+        const { prepared, tunnelPorts } = await plan.listen(await this.vms.launch(vmId), unseen);
+        this.vms.update(vmId, { incoming: { ...incoming, ...prepared, tunnelPorts } });
         return prepared;
       } catch (error) {
         const { message } = error as Error;

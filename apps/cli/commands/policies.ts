@@ -1,5 +1,11 @@
 import { type Command, Option } from 'commander';
-import { Convergence, type MigrationPolicyView, PlanMode, type SchedulingPolicy } from '#contracts';
+import {
+  Convergence,
+  MigrationEncryption,
+  type MigrationPolicyView,
+  PlanMode,
+  type SchedulingPolicy,
+} from '#contracts';
 import { oneOf, wholeNumber } from '../arguments.js';
 import { UsageError } from '../failure.js';
 import { all, findCluster, findMigrationPolicy } from '../lookup.js';
@@ -12,15 +18,17 @@ const policyText = (policy: SchedulingPolicy) =>
   record({ policy: policy.name, ...('parameters' in policy ? policy.parameters : {}) });
 
 const MIGRATION_HEADING = [
-  ...['NAME', 'DOWNTIME LIMIT MS', 'MIB/S', 'TIMEOUT S', 'DEADLINE S', 'MEANS', 'CHECKPOINTS'],
+  ...['NAME', 'DOWNTIME LIMIT MS', 'MIB/S', 'SHARE %', 'TIMEOUT S', 'DEADLINE S', 'ENCRYPTION', 'MEANS', 'CHECKPOINTS'],
   'DESCRIPTION',
 ];
 const migrationRow = (p: MigrationPolicyView) => [
   p.name,
   p.downtimeLimitMs,
   p.bandwidthMiBps ?? 'unlimited',
+  p.bandwidthSharePercent ?? 100,
   p.timeoutSeconds,
   p.convergence.deadlineSeconds,
+  p.tunnelled ? 'tunnelled' : p.encryption,
   convergenceText(p.convergence),
   p.keepCheckpoints ? 'kept' : 'not kept',
   p.description,
@@ -29,6 +37,9 @@ const migrationRow = (p: MigrationPolicyView) => [
 interface MigrationPolicyOptions {
   readonly downtimeLimit?: number;
   readonly bandwidth?: number | 'unlimited';
+  readonly bandwidthShare?: number | 'unlimited';
+  readonly encryption?: MigrationEncryption;
+  readonly tunnelled?: boolean;
   readonly timeout?: number;
   readonly deadline?: number;
   readonly mode?: Convergence['mode'];
@@ -107,6 +118,10 @@ export function policyCommands(program: Command): void {
     .description('changes what is given')
     .option('--downtime-limit <ms>', 'longest pause of the guest at the switchover', wholeNumber)
     .option('--bandwidth <MiB/s>', "limit of one migration, or 'unlimited'", bandwidth)
+    .option('--bandwidth-share <percent>', "of a host's link, for all its migrations, or 'unlimited'", bandwidth)
+    .addOption(oneOf('--encryption <when>', 'auto: between machines', MigrationEncryption))
+    .option('--tunnelled', 'all connections through the agents, to one port, always encrypted')
+    .option('--no-tunnelled', "connections of the VMs' own processes")
     .option('--timeout <seconds>', 'a migration that takes longer is cancelled', wholeNumber)
     .option('--deadline <seconds>', 'how long it should take at most', wholeNumber)
     .addOption(
@@ -123,12 +138,15 @@ export function policyCommands(program: Command): void {
       change(command, async (client) => {
         if (Object.keys(options).length === 0)
           throw new UsageError(
-            'nothing to set; give --downtime-limit, --bandwidth, --timeout, --deadline, --mode, --means or --keep-checkpoints',
+            'nothing to set; give --downtime-limit, --bandwidth, --bandwidth-share, --encryption, --tunnelled, --timeout, --deadline, --mode, --means or --keep-checkpoints',
           );
         const { id, convergence } = await findMigrationPolicy(client, policy);
         const value = await client.migrationPolicies.update(id, {
           downtimeLimitMs: options.downtimeLimit,
           bandwidthMiBps: options.bandwidth === 'unlimited' ? null : options.bandwidth,
+          bandwidthSharePercent: options.bandwidthShare === 'unlimited' ? null : options.bandwidthShare,
+          encryption: options.encryption,
+          tunnelled: options.tunnelled,
           timeoutSeconds: options.timeout,
           convergence: changedConvergence(convergence, options),
           keepCheckpoints: options.keepCheckpoints && options.keepCheckpoints === 'yes',

@@ -57,6 +57,8 @@ async function oneVm(client: DroverClient, vm: VmView) {
   return { value: vm, text: record(fields) };
 }
 
+const shareText = (share: number | null) => (share === null ? 'not sampled' : `to ${Math.round(share * 100)} %`);
+
 export function vmCommands(program: Command): void {
   const vms = program.command('vms').description('virtual machines');
   vms
@@ -238,6 +240,8 @@ export function vmCommands(program: Command): void {
           transferred: value.transferredMiB === null ? null : `${value.transferredMiB.toFixed(1)} MiB`,
           means: value.means.map((each) => meansText(each)).join(', ') || 'none needed',
           'dirty rate': `${value.dirtyRateMiBps.toFixed(1)} MiB/s`,
+          'page compressed': shareText(value.compressedShare),
+          'page changes': shareText(value.deltaShare),
           bandwidth: `${value.bandwidthMiBps.toFixed(1)} MiB/s (${value.bandwidthFrom})`,
           'memory used': `${value.usedMiB.toFixed(1)} MiB`,
           reason: value.reason,

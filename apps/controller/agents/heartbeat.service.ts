@@ -77,7 +77,7 @@ export class HeartbeatService {
       this.log.warn({ hostId, ...copy }, 'this copy owns nothing; its host is told to end it');
     await this.orders.follow(decided);
     for (const { totalMs, downtimeMs } of news) this.metrics.migrationCompleted(totalMs, downtimeMs);
-    return { ...answer, peers: await this.peers.of(hostId), steps };
+    return { ...answer, peers: await this.peers.of(hostId), steps, bandwidths: [] };
   }
 
   private async saveHost(

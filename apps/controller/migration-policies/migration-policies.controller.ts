@@ -9,7 +9,8 @@ import {
   PageQuery,
   UpdateMigrationPolicy,
 } from '#contracts';
-import { Conflict, Database } from '#database';
+import { Conflict, Database, type MigrationPolicy } from '#database';
+import { BadInput } from '../http/problems.js';
 import { Returns, ReturnsNothing } from '../http/returns.js';
 import { migrationPolicyView } from './migration-policy.view.js';
 
@@ -29,7 +30,7 @@ export class MigrationPoliciesController {
   @Post()
   @Returns(MigrationPolicyView, 201)
   create(@Body({ schema: CreateMigrationPolicy }) body: CreateMigrationPolicy): Promise<MigrationPolicyView> {
-    return this.db.transaction(async (tx) => migrationPolicyView(await tx.migrationPolicies.create(body)));
+    return this.db.transaction(async (tx) => migrationPolicyView(checked(await tx.migrationPolicies.create(body))));
   }
 
   @Get(':id')
@@ -45,7 +46,7 @@ export class MigrationPoliciesController {
     @Param('id', { schema: Id }) id: string,
     @Body({ schema: UpdateMigrationPolicy }) body: UpdateMigrationPolicy,
   ): Promise<MigrationPolicyView> {
-    return this.db.transaction(async (tx) => migrationPolicyView(await tx.migrationPolicies.update(id, body)));
+    return this.db.transaction(async (tx) => migrationPolicyView(checked(await tx.migrationPolicies.update(id, body))));
   }
 
   @Delete(':id')
@@ -57,4 +58,11 @@ export class MigrationPoliciesController {
       await tx.migrationPolicies.remove(id);
     });
   }
+}
+
+/** Throws BadInput if its parts contradict each other. */
+function checked(policy: MigrationPolicy): MigrationPolicy {
+  if (!policy.tunnelled || policy.encryption !== 'never') return policy;
+  const message = 'what is tunnelled is always encrypted: choose auto or always, or do without the tunnel';
+  throw new BadInput([{ field: 'encryption', message }]);
 }

@@ -26,6 +26,7 @@ export async function beginMigration(tx: Repositories, beginning: Beginning, now
   const policyId = beginning.policyId ?? vm.migrationPolicyId ?? cluster.migrationPolicyId;
   const policy = await tx.migrationPolicies.get(policyId);
   const { downtimeLimitMs, bandwidthMiBps, timeoutSeconds, convergence, keepCheckpoints } = policy;
+  const { encryption, tunnelled, bandwidthSharePercent } = policy;
   const planned = await tx.migrations.create(
     {
       clusterId: vm.clusterId,
@@ -45,6 +46,9 @@ export async function beginMigration(tx: Repositories, beginning: Beginning, now
       timeoutSeconds,
       convergence,
       checkpointLimitMiB: keepCheckpoints ? cluster.checkpointLimitMiB : 0,
+      encryption,
+      tunnelled,
+      bandwidthSharePercent,
       versions: { controller: VERSION, sourceAgent: source.agentVersion, destinationAgent: destination.agentVersion },
     },
     now,

@@ -25,6 +25,8 @@ export class MigrationsService {
       iterations: await this.db.migrations.iterations(id),
       downtimeBreakdown: migration.downtimeBreakdown,
       convergence: migration.convergence,
+      encryption: migration.encryption,
+      tunnelled: migration.tunnelled,
       decisions: migration.decisions,
       versions: migration.versions,
       timeline: timeline.map(({ at, status, message }) => ({ at: at.toISOString(), status, message })),

@@ -34,7 +34,7 @@ export class PredictionService {
   private async from(
     vm: Vm,
     hostId: string,
-    { dirtyRateMiBps: measured, usedMiB: processMiB, atHand }: MigrationProbe,
+    { dirtyRateMiBps: measured, usedMiB: processMiB, compressedShare, deltaShare, atHand }: MigrationProbe,
     { id: migrationPolicyId, bandwidthMiBps: limit, downtimeLimitMs, convergence }: MigrationPolicy,
   ): Promise<Omit<MigrationPrediction, 'at'>> {
     const link = await this.db.migrations.bandwidthFrom(hostId);
@@ -50,14 +50,14 @@ export class PredictionService {
         bytesPerMs: (bandwidthMiBps * MIB) / 1000,
         vcpus: vm.vcpus,
         downtimeLimitMs,
-        compressedShare: null,
-        deltaShare: null,
+        compressedShare,
+        deltaShare,
         atHand,
       },
       convergence,
     );
     const transferredMiB = transferredBytes === null ? null : transferredBytes / MIB;
-    const measures = { usedMiB, dirtyRateMiBps, bandwidthMiBps, bandwidthFrom } as const;
+    const measures = { usedMiB, dirtyRateMiBps, compressedShare, deltaShare, bandwidthMiBps, bandwidthFrom } as const;
     return { migrationPolicyId, ...measures, totalMs, downtimeMs, transferredMiB, means: [...means], reason };
   }
 }

@@ -2,6 +2,7 @@
 import type { QmpServer } from '#qmp';
 import type { Drives } from '../devices/drives.js';
 import { MONOTONIC } from '../monotonic.js';
+import type { TlsObjects } from '../tls-credentials.js';
 import type { VmHost } from '../vm.js';
 import { registerMirrorCommands } from './mirror-commands.js';
 import { tellOfJobs } from './mirror-events.js';
@@ -18,13 +19,14 @@ export interface BlockLayer {
 export function openBlockLayer(
   qmp: QmpServer,
   drives: Drives,
+  tlsObjects: TlsObjects,
   rules: ExportRules,
   log: (line: string) => void,
 ): BlockLayer {
   const server = new NbdServer(log);
   const jobs = new MirrorJobs(tellOfJobs(qmp));
-  registerNbdCommands(qmp, server, drives, rules);
-  registerMirrorCommands(qmp, { drives, nodes: new NbdNodes(), jobs, clock: MONOTONIC });
+  registerNbdCommands(qmp, { server, drives, tlsObjects, rules });
+  registerMirrorCommands(qmp, { drives, nodes: new NbdNodes(), jobs, tlsObjects, clock: MONOTONIC });
   return {
     disks: {
       lock: () => drives.lock(),

@@ -3,6 +3,7 @@ import type { Clock } from '#migration';
 import { boolean, integer, object, oneOf, optional, QmpError, string, type QmpServer } from '#qmp';
 import type { Drives } from '../devices/drives.js';
 import type { MigrationAddress } from '../migration-address.js';
+import type { TlsObjects } from '../tls-credentials.js';
 import type { Mirror, MirrorEnd } from './mirror.js';
 import { summary } from './mirror-events.js';
 import type { MirrorJobs } from './mirror-jobs.js';
@@ -16,10 +17,14 @@ export interface MirrorCommandPorts {
   readonly drives: Drives;
   readonly nodes: NbdNodes;
   readonly jobs: MirrorJobs;
+  readonly tlsObjects: TlsObjects;
   readonly clock: Clock;
 }
 
-export function registerMirrorCommands(qmp: QmpServer, { drives, nodes, jobs, clock }: MirrorCommandPorts): void {
+export function registerMirrorCommands(
+  qmp: QmpServer,
+  { drives, nodes, jobs, tlsObjects, clock }: MirrorCommandPorts,
+): void {
   const jobOf = (id: string): Mirror => {
     const job = jobs.find(id);
     if (!job) throw new QmpError(`Block job '${id}' not found`, 'DeviceNotActive');
@@ -27,9 +32,13 @@ export function registerMirrorCommands(qmp: QmpServer, { drives, nodes, jobs, cl
   };
 
   const nbd = { driver: oneOf('nbd'), 'node-name': string, server: inetServer, export: optional(string) };
-  qmp.register('blockdev-add', nbd, ({ 'node-name': name, server, export: exportName = '' }) =>
-    refused(async () => void (await nodes.open(name, server, exportName))),
-  );
+  const tls = { 'tls-creds': optional(string), 'tls-hostname': optional(string) };
+  qmp.register('blockdev-add', { ...nbd, ...tls }, (given) => {
+    const { 'node-name': name, server, export: exportName = '', 'tls-creds': id } = given;
+    const { 'tls-hostname': hostname = 'host' in server ? server.host : '' } = given;
+    const secured = id === undefined ? null : { credentials: tlsObjects.find(id, 'client'), hostname };
+    return refused(async () => void (await nodes.open(name, server, exportName, secured)));
+  });
   qmp.register('blockdev-del', { 'node-name': string }, ({ 'node-name': name }) => {
     const node = nodes.find(name);
     if (!node) throw new QmpError(`Failed to find node with node-name='${name}'`);

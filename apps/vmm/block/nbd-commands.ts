@@ -2,6 +2,7 @@
 import { boolean, integer, object, oneOf, optional, QmpError, string, type QmpServer } from '#qmp';
 import type { Drives } from '../devices/drives.js';
 import type { MigrationAddress } from '../migration-address.js';
+import type { TlsObjects } from '../tls-credentials.js';
 import { fileExport } from './file-export.js';
 import type { NbdServer } from './nbd-server.js';
 
@@ -10,11 +11,20 @@ export interface ExportRules {
   mayBeWritten(): boolean;
 }
 
-export function registerNbdCommands(qmp: QmpServer, server: NbdServer, drives: Drives, rules: ExportRules): void {
-  const start = { addr: socketAddress, 'max-connections': optional(integer(0, 65_535)) };
-  qmp.register('nbd-server-start', start, ({ addr, 'max-connections': most }) =>
-    refused(() => server.start(addr, most === 0 ? undefined : most)),
-  );
+export interface NbdCommandPorts {
+  readonly server: NbdServer;
+  readonly drives: Drives;
+  readonly tlsObjects: TlsObjects;
+  readonly rules: ExportRules;
+}
+
+export function registerNbdCommands(qmp: QmpServer, { server, drives, tlsObjects, rules }: NbdCommandPorts): void {
+  const limits = { 'max-connections': optional(integer(0, 65_535)), 'tls-creds': optional(string) };
+  qmp.register('nbd-server-start', { addr: socketAddress, ...limits }, (given) => {
+    const { addr, 'max-connections': most, 'tls-creds': id } = given;
+    const tls = id === undefined ? null : tlsObjects.find(id, 'server');
+    return refused(() => server.start(addr, tls, most === 0 ? undefined : most));
+  });
   qmp.register('nbd-server-stop', {}, () => {
     if (!server.address) throw new QmpError('NBD server not running');
     return server.stop();

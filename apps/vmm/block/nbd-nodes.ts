@@ -1,6 +1,7 @@
 /** Disks of other NBD servers that this process has opened, by node-name. */
 import { NbdClient } from '#nbd';
 import { connectTo, type MigrationAddress } from '../migration-address.js';
+import { type ClientTls, encrypt } from '../migration-tls.js';
 import { socketStream } from './nbd-socket.js';
 
 /** An NBD server has this long to answer until an export is chosen. */
@@ -14,14 +15,15 @@ export interface NbdNode {
 export class NbdNodes {
   private readonly nodes = new Map<string, NbdNode>();
 
-  /** Connects and chooses the export. Rejects with an Error that says what failed. */
-  async open(name: string, address: MigrationAddress, exportName: string): Promise<NbdNode> {
+  /** Connects and chooses the export. `tls`: null: not encrypted. Rejects with an Error that says what failed. */
+  async open(name: string, address: MigrationAddress, exportName: string, tls: ClientTls | null): Promise<NbdNode> {
     if (this.nodes.has(name)) throw new Error(`Duplicate nodes with node-name='${name}'`);
     const late = AbortSignal.timeout(OPEN_TIMEOUT_MS);
     const socket = await connectTo(address, late);
     const giveUp = () => socket.destroy(new Error(`no answer within ${OPEN_TIMEOUT_MS / 1000} s`));
     late.addEventListener('abort', giveUp);
-    const client = await NbdClient.open(socketStream(socket), exportName).finally(() =>
+    const secured = tls && (async () => socketStream(await encrypt(socket, tls.credentials, tls.hostname, late)));
+    const client = await NbdClient.open(socketStream(socket), exportName, secured).finally(() =>
       late.removeEventListener('abort', giveUp),
     );
     const node = { name, client };

@@ -2,6 +2,8 @@
 import { NbdConnectionError, NbdServerSession, type NbdExport } from '#nbd';
 import type { Server, Socket } from 'node:net';
 import { listenAt, type MigrationAddress } from '../migration-address.js';
+import { admit } from '../migration-tls.js';
+import type { TlsCredentials } from '../tls-credentials.js';
 import { socketStream } from './nbd-socket.js';
 
 /** A client has this long to choose an export. */
@@ -35,12 +37,16 @@ export class NbdServer {
     return [...this.exported.values()];
   }
 
-  /** Throws an Error if it runs already, or cannot listen there. */
-  async start(address: MigrationAddress, maxConnections = MAX_CONNECTIONS): Promise<void> {
+  /** `tls`: whoever has no certificate gets nothing; null: anybody is served. Throws an Error if it runs already, or cannot listen there. */
+  async start(
+    address: MigrationAddress,
+    tls: TlsCredentials | null = null,
+    maxConnections = MAX_CONNECTIONS,
+  ): Promise<void> {
     if (this.listener) throw new Error('NBD server already running');
     const { server, bound } = await listenAt(address);
     server.maxConnections = maxConnections;
-    server.on('connection', (socket) => void this.serve(socket));
+    server.on('connection', (socket) => void this.serve(socket, tls));
     this.listener = server;
     this.bound = bound;
   }
@@ -92,13 +98,16 @@ export class NbdServer {
     clearTimeout(cut);
   }
 
-  private async serve(socket: Socket): Promise<void> {
+  private async serve(socket: Socket, tls: TlsCredentials | null): Promise<void> {
     const exports = {
       find: (name: string) => this.exports.find(({ disk }) => disk.name === name)?.disk,
       list: () => this.exports.map(({ disk }) => disk),
     };
-    const session = new NbdServerSession(socketStream(socket), exports, (error) =>
-      this.log(`NBD server: ${String(error)}`),
+    const session = new NbdServerSession(
+      socketStream(socket),
+      exports,
+      (error) => this.log(`NBD server: ${String(error)}`),
+      tls && (async () => socketStream(await admit(socket, tls))),
     );
     const timer = setTimeout(() => {
       if (!session.export) socket.destroy();

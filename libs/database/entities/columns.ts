@@ -4,6 +4,7 @@ import {
   HostStatus,
   HypervisorName,
   MaintenancePhase,
+  MigrationEncryption,
   MigrationStatus,
   MigrationTrigger,
   MoveKind,
@@ -22,6 +23,8 @@ export const CREATED = { ...TIME, default: () => 'now()' } as const;
 export const REAL = { type: 'double precision' } as const;
 export const TEXT = { type: 'text' } as const;
 export const EMPTY_TEXT = { type: 'text', default: '' } as const;
+/** Percent of something that is shared; null: nothing is. */
+export const SHARE = { type: 'integer', nullable: true } as const;
 export const UUID = { type: 'uuid' } as const;
 export const JSON_VALUE = { type: 'jsonb' } as const;
 
@@ -38,5 +41,6 @@ export const PLAN_MODE = oneOf('plan_mode', PlanMode.options);
 export const PLAN_STATUS = oneOf('status', PlanStatus.options);
 export const MOVE_KIND = oneOf('kind', MoveKind.options);
 export const MOVE_STATE = oneOf('state', MoveState.options);
+export const MIGRATION_ENCRYPTION = oneOf('encryption', MigrationEncryption.options);
 export const STORAGE_DOMAIN_KIND = oneOf('kind', StorageDomainKind.options);
 export const SEVERITY = oneOf('severity', Severity.options);

@@ -3,6 +3,7 @@ import type {
   Convergence,
   DowntimeBreakdown,
   MigrationDecision,
+  MigrationEncryption,
   MigrationError,
   MigrationLogLine,
   MigrationProgress,
@@ -10,13 +11,26 @@ import type {
   MigrationTrigger,
   MigrationVersions,
 } from '#contracts';
-import { CREATED, JSON_VALUE, MIGRATION_STATUS, MIGRATION_TRIGGER, REAL, TEXT, TIME, UUID } from './columns.js';
+import {
+  CREATED,
+  JSON_VALUE,
+  MIGRATION_ENCRYPTION,
+  MIGRATION_STATUS,
+  MIGRATION_TRIGGER,
+  REAL,
+  SHARE,
+  TEXT,
+  TIME,
+  UUID,
+} from './columns.js';
 
 /** History: it keeps the names, and outlives the VM and the hosts that it tells of. */
 @Entity('migration')
 @Check('migration_status_check', MIGRATION_STATUS)
 @Check('migration_trigger_check', MIGRATION_TRIGGER)
 @Check('migration_epoch_check', 'epoch > source_epoch')
+@Check('migration_encryption_check', MIGRATION_ENCRYPTION)
+@Check('migration_bandwidth_share_percent_check', 'bandwidth_share_percent BETWEEN 1 AND 100')
 @Index('migration_one_active', ['vmId'], {
   unique: true,
   where: `status NOT IN ('completed', 'failed', 'cancelled')`,
@@ -96,6 +110,15 @@ export class Migration {
   /** What the source may keep of the memory of VMs that left, this one's among it; 0: not this one's. */
   @Column({ default: 0 })
   checkpointLimitMiB!: number;
+
+  @Column({ ...TEXT, default: 'auto' })
+  encryption!: MigrationEncryption;
+
+  @Column({ default: false })
+  tunnelled!: boolean;
+
+  @Column(SHARE)
+  bandwidthSharePercent!: number | null;
 
   /** What was done about it, as its source told last. */
   @Column({ ...JSON_VALUE, default: [] })

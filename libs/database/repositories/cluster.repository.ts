@@ -41,7 +41,8 @@ export class ClusterRepository extends BaseRepository<Cluster> {
   }
 }
 
-type PolicyValues = Omit<MigrationPolicy, 'id' | 'createdAt'>;
+type Passage = Pick<MigrationPolicy, 'encryption' | 'tunnelled' | 'bandwidthSharePercent'>;
+type PolicyValues = Omit<MigrationPolicy, 'id' | 'createdAt' | keyof Passage> & Partial<Passage>;
 
 export class MigrationPolicyRepository extends BaseRepository<MigrationPolicy> {
   constructor(manager: EntityManager) {

@@ -30,7 +30,7 @@ export type NewMigration = Pick<
   | 'convergence'
   | 'versions'
 > &
-  Partial<Pick<Migration, 'checkpointLimitMiB'>>;
+  Partial<Pick<Migration, 'checkpointLimitMiB' | 'encryption' | 'tunnelled' | 'bandwidthSharePercent'>>;
 export type MigrationChange = Partial<
   Pick<
     Migration,

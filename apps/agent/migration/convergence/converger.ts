@@ -47,8 +47,8 @@ export class Converger {
       downtimeLimitMs: record.order.downtimeLimitMs,
       bandwidthMiBps: record.order.bandwidthMiBps,
       vcpus: record.order.spec.vcpus,
-      compressedShare: null,
-      deltaShare: null,
+      compressedShare: figures.compressedShare,
+      deltaShare: figures.deltaShare,
       atHand: [...record.atHand],
       decisions: [...record.report.decisions],
     };

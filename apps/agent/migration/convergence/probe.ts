@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MigrationProbe } from '#contracts';
-import type { VmProcess } from '#hypervisor';
+import type { PageShares, VmProcess } from '#hypervisor';
 import { parseProcessStat, residentMiB } from '../../host/proc.js';
 import { Converger } from './converger.js';
 
@@ -14,12 +14,15 @@ export async function probeMigration(process: VmProcess): Promise<MigrationProbe
   const atHand = await new Converger().meansAtHand(process);
   await process.dirtyRateMiBps(); // from now on
   const rates: number[] = [];
+  let shares: PageShares | null = null;
   for (let reading = 0; reading < READINGS; reading++) {
     await sleep(APART_MS);
+    shares = await process.samplePages();
     const rate = await process.dirtyRateMiBps();
     if (rate !== null) rates.push(rate);
   }
   const dirtyRateMiBps = rates.length === 0 ? null : rates.reduce((sum, rate) => sum + rate, 0) / rates.length;
   const stat = parseProcessStat(await readFile(`/proc/${process.handle.pid}/stat`, 'utf8'));
-  return { dirtyRateMiBps, usedMiB: residentMiB(stat), atHand };
+  const { compressedShare = null, deltaShare = null } = shares ?? {};
+  return { dirtyRateMiBps, usedMiB: residentMiB(stat), compressedShare, deltaShare, atHand };
 }

@@ -36,7 +36,10 @@ export function Hops({ vm }: { vm: VmView }) {
     <>
       <ol className="timeline" aria-label="Migrations across hosts">
         {hops.map((hop) => (
-          <Hop key={hop.id} hop={hop.id === latest?.id ? { ...latest, means: hop.means, versions: hop.versions } : hop} />
+          <Hop
+            key={hop.id}
+            hop={hop.id === latest?.id ? { ...latest, means: hop.means, versions: hop.versions } : hop}
+          />
         ))}
       </ol>
       {hasNextPage && (
