@@ -50,7 +50,7 @@ export class Arrival {
     };
     this.thread = new MigrationThread(task, servant, {
       onNews: (news) => this.hear(news),
-      onCrash: (error) => this.fail(`the migration's thread failed: ${error.message}`),
+      onCrash: (error) => this.crashed(`the migration's thread failed: ${error.message}`),
     });
   }
 
@@ -173,6 +173,14 @@ export class Arrival {
   private tellFailure(message: string): void {
     if (this.vm.runState === 'inmigrate') this.ports.onFailure(message);
     else this.ports.onRefused(message);
+  }
+
+  /** A guest that runs here in full needs the thread no more; one whose pages are still to come is lost without it. */
+  private crashed(message: string): void {
+    const { status } = this.figures;
+    if (status === 'running') return this.ports.onRefused(message);
+    if (status.startsWith('postcopy')) void this.lose();
+    this.fail(message);
   }
 
   private fail(message: string): void {

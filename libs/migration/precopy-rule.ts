@@ -29,11 +29,11 @@ export interface PrecopyDecision {
 /** A bandwidth is taken from at least this much, where there is: a pass of three pages measures latency. */
 const ENOUGH_BYTES = 4 * 2 ** 20;
 /** One more pass pays if it takes no more than this part of the last: then no more than this part is written meanwhile. */
-const SHORTER = 0.5;
+const SHORTER = 2 / 3;
 /** Not to be improved on: stopping, state and resumption take longer. */
 const SHORT_MS = 1;
-/** Passes become shorter by half each time; this is for a guest that falls silent and writes again in turns. */
-const MOST_EXTRA_PASSES = 10;
+/** Passes become shorter each time; this is for a guest that falls silent and writes again in turns. */
+const MOST_EXTRA_PASSES = 12;
 
 /** Bytes per ms over the latest passes that together moved enough; null if there is nothing to measure. */
 export function measureBandwidth(passes: readonly PassMeasure[]): number | null {

@@ -11,7 +11,7 @@ const MIB = 2 ** 20;
 const POLL_MS = 20;
 const MOST_MS = 120_000;
 /** How long either end waits for the other, in a migration that is harmed. */
-const IMPATIENT = { 'x-drover-answer-timeout': 1, 'x-drover-recover-timeout': 20 };
+const IMPATIENT = { 'x-drover-answer-timeout': 3, 'x-drover-recover-timeout': 20 };
 const PATIENT = { 'x-drover-answer-timeout': 60, 'x-drover-recover-timeout': 600 };
 /** Never fits: passes go on, and each takes a while. */
 const ENDLESS = { 'downtime-limit': 0, 'max-bandwidth': 64 * MIB };
@@ -55,6 +55,8 @@ class HarmedMove {
   private isPostcopyOrdered = false;
   private isLimitRaised = false;
   private recoveries = 0;
+  /** What the destination said as long as it was there. */
+  private lastThere: Look | null = null;
 
   constructor(
     private readonly source: Vmm,
@@ -94,6 +96,7 @@ class HarmedMove {
       // First there, then here: a guest that runs there has been let go of here for ever.
       const there = await this.destination.look();
       const here = await this.source.look();
+      this.lastThere = there ?? this.lastThere;
       expect([there?.runState, here?.runState], 'two running copies').not.toEqual(['running', 'running']);
       if (!isEarly || this.hasStruck()) await this.hurry(here);
       const ending = await this.settle(here, there, pausesFirst);
@@ -120,7 +123,11 @@ class HarmedMove {
   private async settle(here: Look | null, there: Look | null, pausesFirst: boolean): Promise<Ending | null> {
     const { source, destination } = this;
     const said = (look: Look | null) => (look ? (look.error?.code ?? look.status ?? 'nothing') : 'dead');
-    const ending = (guest: Ending['guest']): Ending => ({ guest, source: said(here), destination: said(there) });
+    const ended = there ? '' : ', ended';
+    const ending = (guest: Ending['guest']): Ending => ({
+      ...{ guest, source: said(here) },
+      destination: `${said(this.lastThere)}${ended}`,
+    });
     const ask = (to: Vmm, command: string) => to.qmp.execute(command).catch(() => undefined);
     switch (here?.status) {
       case 'failed': {

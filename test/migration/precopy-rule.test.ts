@@ -12,7 +12,7 @@ const facts = fc.record({
   passMs: fc.double({ min: 0, max: 1e6, noNaN: true }),
   bytesPerMs,
   downtimeLimitMs,
-  extraPasses: fc.nat(10),
+  extraPasses: fc.nat(12),
 });
 
 test('goes on while the rest does not fit, and stops in the end when it does', () => {
@@ -22,7 +22,7 @@ test('goes on while the rest does not fit, and stops in the end when it does', (
       expect(expectedDowntimeMs).toBe(known.remainingBytes / known.bytesPerMs);
       expect(reason).toContain(`${known.remainingBytes} bytes remain`);
       if (expectedDowntimeMs! > known.downtimeLimitMs) expect(action).toBe('iterate');
-      else expect(decide({ ...known, extraPasses: 10 }).action).toBe('stop');
+      else expect(decide({ ...known, extraPasses: 12 }).action).toBe('stop');
     }),
   );
 });
@@ -31,13 +31,13 @@ test.each([
   ['a pass over it is much shorter than the last: once more', 20, 400, 0, 'iterate'],
   ['a pass over it takes as long as the last: the pause would not get shorter', 80, 100, 0, 'stop'],
   ['is so little that nobody would notice the difference', 1, 100, 0, 'stop'],
-  ['a pass over it is much shorter, but this has been going on for long', 20, 400, 10, 'stop'],
+  ['a pass over it is much shorter, but this has been going on for long', 20, 400, 12, 'stop'],
 ])('the rest fits and %s', (_, remainingMs, passMs, extraPasses, action) => {
   const known = { remainingBytes: remainingMs * 1000, passMs, bytesPerMs: 1000 };
   expect(decide({ ...known, downtimeLimitMs: 300, extraPasses }).action).toBe(action);
 });
 
-test('of a guest that writes steadily the pause is short, and further passes take no longer than the first one', () => {
+test('of a guest that writes steadily the pause is short, and further passes take no longer than two first ones', () => {
   const guest = fc.record({
     firstPassMs: fc.double({ min: 10, max: 60_000, noNaN: true }),
     bytesPerMs: fc.double({ min: 1e3, max: 1e7, noNaN: true }),
@@ -55,8 +55,8 @@ test('of a guest that writes steadily the pause is short, and further passes tak
         const { action, expectedDowntimeMs } = decide({ ...link, remainingBytes: written, passMs, extraPasses });
         const pauseMs = expectedDowntimeMs!;
         if (action === 'stop') {
-          const isSteady = pauseMs > passMs / 2; // another pass would leave about as much
-          if (!isSteady && extraPasses < 10) expect(pauseMs).toBeLessThanOrEqual(1);
+          const isSteady = pauseMs > (passMs * 2) / 3; // another pass would leave about as much
+          if (!isSteady && extraPasses < 12) expect(pauseMs).toBeLessThanOrEqual(1);
           break;
         }
         if (pauseMs <= link.downtimeLimitMs) {
@@ -65,7 +65,7 @@ test('of a guest that writes steadily the pause is short, and further passes tak
         }
         passMs = pauseMs;
       }
-      expect(extraMs).toBeLessThanOrEqual(firstPassMs);
+      expect(extraMs).toBeLessThanOrEqual(2.001 * firstPassMs);
     }),
   );
 });

@@ -15,7 +15,7 @@ const MIB = 2 ** 20;
 const PAGE_BYTES = 4096;
 const LOOK_MS = 100;
 /** Longer, and it is given up. */
-const MOST_MS = 75_000;
+const MOST_MS = 60_000;
 /** Any rest is sent in this. */
 const ENDLESS_PAUSE_MS = 2_000_000;
 

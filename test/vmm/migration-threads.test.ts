@@ -1,7 +1,9 @@
+/** What becomes of a VM when the thread of its migration fails. */
 import { expect, test, vi } from 'vitest';
-import { DEFAULT_PARAMETERS, type MigrationFigures } from '#migration';
+import { DEFAULT_PARAMETERS, nothingYet, type MigrationFigures } from '#migration';
 import { QmpServer } from '#qmp';
 import { GuestMemory, type Machine } from '#vmm';
+import { Arrival } from '../../apps/vmm/migration-incoming.js';
 import { OutgoingMigration } from '../../apps/vmm/migration-outgoing.js';
 import { Vm } from '../../apps/vmm/vm.js';
 
@@ -93,4 +95,28 @@ test.each([
     error: { code: 'machine', message: expect.stringContaining('thread') },
   });
   expect(vm.runState).toBe(runState);
+});
+
+test.each([
+  ['with pages still to come: it is lost, and that is said', 'postcopy', 'internal-error', 'failed'],
+  ['in full: it runs on', 'running', 'running', 'running'],
+] as const)('a thread that fails where the guest has arrived, %s', async (_, before, runState, after) => {
+  const { vm, qmp, park } = slowVm();
+  park();
+  const role = { kind: 'incoming', address: { path: '/nowhere' }, epoch: 1, recoverMs: 1, pageMs: 1 } as const;
+  const codecModule = new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
+  const { memory } = GuestMemory.create(2 ** 20, 1);
+  const told: string[] = [];
+  const hear = (message: string) => told.push(message);
+  const arrival = new Arrival(
+    qmp,
+    vm,
+    { memory, codecModule, boardVersion: 1, role: { ...role, checkpoint: null, tls: null } },
+    { onStart: nothing, onStranger: hear, onRefused: hear, onFailure: hear },
+  );
+  arrival.bound = role.address;
+  arrival.figures = { ...nothingYet(1), status: before };
+  await vi.waitFor(() => expect(told).toEqual([expect.stringContaining('thread failed')]), { timeout: 10_000 });
+  await vi.waitFor(() => expect(vm.runState).toBe(runState), { timeout: 10_000 });
+  expect(arrival.figures.status).toBe(after);
 });
