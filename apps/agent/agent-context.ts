@@ -58,7 +58,7 @@ export class AgentContext {
     migrationLog: MigrationLog,
     readonly log: Log,
   ) {
-    const { dir, imageFolders, controllerUrl, memoryMiB, migrationBind } = config;
+    const { dir, imageFolders, controllerUrl, memoryMiB, migrationBind, hostDevices } = config;
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     lockFolder(dir);
     this.identity = Identity.open(dir);
@@ -68,7 +68,12 @@ export class AgentContext {
       log.error({ file, reason }, 'a record cannot be read and was set aside');
     const vmStore = JsonStore.open(join(dir, 'vms'), VmRecord, onDamage);
     const migrationStore = JsonStore.open(join(dir, 'migrations'), MigrationRecord, onDamage);
-    const folders = { images: imageFolders, vms: join(dir, 'vms'), runtime: runtimeFolderFor(dir, LONGEST_SOCKET) };
+    const folders = {
+      images: imageFolders,
+      vms: join(dir, 'vms'),
+      runtime: runtimeFolderFor(dir, LONGEST_SOCKET),
+      hostDevices,
+    };
 
     this.health = new HealthWatch(sourcesOfHost(config.healthDir), config.healthIntervalMs, log);
     this.commands = Commands.open(join(dir, 'commands'), config.maintenanceDir, () => this.health.refresh(), log);

@@ -29,6 +29,8 @@ export interface AgentConfig {
   readonly tunnelPort: number;
   /** The agent's orderly end stops its VMs too: for a host that ends with its agent, as in the demo or a container. */
   readonly stopVmsOnExit: boolean;
+  /** Devices of this host that guests may have, by name: Unix sockets that take Ethernet frames (QEMU's -netdev stream). */
+  readonly hostDevices: ReadonlyMap<string, string>;
   /** VMs get as few rights as the host allows; false: those of the agent. */
   readonly isolation: boolean;
   /** Numbers of users that VMs may run as where the agent is root. */
@@ -91,6 +93,19 @@ function flag(env: Environment, name: string, otherwise = '0'): boolean {
   return text === '1';
 }
 
+/** NAME=PATH, with commas between. */
+function hostDevices(env: Environment, name: string): ReadonlyMap<string, string> {
+  const entries = (env[name] ?? '').split(',').filter((entry) => entry !== '');
+  return new Map(
+    entries.map((entry) => {
+      const [, device, path] = /^([A-Za-z0-9][\w.-]{0,62})=(\/.+)$/.exec(entry) ?? [];
+      if (device === undefined || path === undefined)
+        throw new ConfigError(`${name}: ${entry} is not NAME=SOCKET, such as fast0=/run/fast0.sock.`);
+      return [device, path] as const;
+    }),
+  );
+}
+
 function existing(name: string, path: string, kind: 'folder' | 'file'): string {
   const isThere = existsSync(path) && (kind === 'folder' ? statSync(path).isDirectory() : statSync(path).isFile());
   if (!isThere) throw new ConfigError(`${name}: there is no ${kind} ${path}; name one that exists.`);
@@ -135,6 +150,7 @@ export function readConfig(env: Environment, projectDir: string): AgentConfig {
     tunnelBind: env.DROVER_TUNNEL_BIND || '127.0.0.1',
     tunnelPort: port(env, 'DROVER_TUNNEL_PORT'),
     stopVmsOnExit: flag(env, 'DROVER_STOP_VMS_ON_EXIT'),
+    hostDevices: hostDevices(env, 'DROVER_HOST_DEVICES'),
     isolation: flag(env, 'DROVER_ISOLATION', '1'),
     vmUsers: userRange(env, 'DROVER_VM_USERS', '700000000-799999999'),
     healthIntervalMs:

@@ -6,7 +6,7 @@ import { HostHealth } from './health.js';
 import { CheckpointReport, HostDriver, IsolationMeasure, Pressure } from './host.js';
 import { CommandReport } from './maintenance-run.js';
 import { DowntimeBreakdown, Iteration, MigrationError, MigrationLogLine, MigrationProgress } from './migration.js';
-import { GuestReport, VmSpec } from './vm.js';
+import { GuestReport, HostDeviceName, VmSpec } from './vm.js';
 
 /** POST /agents/enrol, with the host's enrolment token as bearer. */
 export const Enrol = z.object({
@@ -115,6 +115,8 @@ export const Heartbeat = z.object({
   vms: z.array(VmReport),
   migrations: z.array(MigrationReport),
   checkpoints: z.array(CheckpointReport).default([]),
+  /** Names of devices that guests may have. */
+  hostDevices: z.array(HostDeviceName).max(64).default([]),
 });
 export type Heartbeat = z.infer<typeof Heartbeat>;
 

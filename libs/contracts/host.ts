@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { Labels } from './affinity.js';
 import { HostHealth } from './health.js';
 import { Id, Name, PageQuery, Timestamp } from './common.js';
-import { Architecture, HypervisorName } from './vm.js';
+import { Architecture, HostDeviceName, HypervisorName } from './vm.js';
 
 export const HostStatus = z.enum([
   'installing', // known, its agent has not enrolled yet
@@ -73,6 +73,8 @@ export const HostView = z.object({
   health: HostHealth.nullable().default(null),
   /** What its VMs may run on; empty until its agent has told. */
   drivers: z.array(HostDriver),
+  /** Names of its devices that guests may have. */
+  hostDevices: z.array(HostDeviceName).default([]),
   /** Memory of VMs that have left it. */
   checkpoints: z.array(CheckpointReport).default([]),
   vmCount: z.int(),

@@ -22,11 +22,18 @@ export type Architecture = z.infer<typeof Architecture>;
 /** A network of VMs: those of one name in a cluster are on the same Ethernet, on whatever hosts they run. */
 export const NetworkName = Name;
 
+/**
+ * A device of a host that a guest drives itself, beside the card: each host that has one gives it a name, and the VM runs
+ * on hosts alone that have one of this name. It is let go before the VM moves; the card carries its frames meanwhile.
+ */
+export const HostDeviceName = Name;
+
 /** One network card. */
 export const Nic = z.object({
   network: NetworkName,
   /** Made by the controller when the VM is; never changes. */
   mac: z.string().regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/),
+  hostDevice: HostDeviceName.optional(),
 });
 export type Nic = z.infer<typeof Nic>;
 
@@ -101,6 +108,8 @@ export const VmView = VmSpec.extend({
   migrationPolicyId: Id.nullable(),
   /** What a move would take, as was found when somebody last asked. */
   migrationPrediction: MigrationPrediction.nullable().default(null),
+  /** Why it cannot be migrated, as its last migration found, and what to do about it; null: nothing is known of that. */
+  migrationObstacle: z.string().nullable().default(null),
   /** How often it has ever been migrated. */
   migrationCount: z.int(),
   /** Where its local disks are, or shall be; null if it has none, or has never been started. */
@@ -124,7 +133,7 @@ export const CreateVmFields = z.object({
   append: z.string().max(2000).default(''),
   /** One network card for each, in this order. */
   nics: z
-    .array(z.object({ network: NetworkName }))
+    .array(z.object({ network: NetworkName, hostDevice: HostDeviceName.optional() }))
     .max(MAX_NICS)
     .default([]),
   /** One disk for each, in this order. */
@@ -141,7 +150,10 @@ export const CreateVmFields = z.object({
 export const CreateVm = CreateVmFields.refine(
   ({ hypervisor, architecture }) => hypervisor === 'qemu' || architecture === 'riscv64',
   { path: ['architecture'], error: "Drover's own VMM runs riscv64 guests alone; choose hypervisor qemu for others" },
-);
+).refine(({ hypervisor, nics }) => hypervisor === 'drover' || nics.every(({ hostDevice }) => !hostDevice), {
+  path: ['nics'],
+  error: 'VMs on QEMU have no devices of hosts yet; choose hypervisor drover, or leave hostDevice out',
+});
 export type CreateVm = z.infer<typeof CreateVm>;
 
 export const StartVm = z.object({ hostId: Id.nullable().default(null) });

@@ -10,6 +10,7 @@ import { History1790000800000 } from '../../migrations/1790000800000-history.js'
 import { Checkpoints1790001600000 } from '../../migrations/1790001600000-checkpoints.js';
 import { Maintenance1790001000000 } from '../../migrations/1790001000000-maintenance.js';
 import { Passage1790001700000 } from '../../migrations/1790001700000-passage.js';
+import { HostDevices1790001600001 } from '../../migrations/1790001600001-host-devices.js';
 import { Scheduling1790010000000 } from '../../migrations/1790010000000-scheduling.js';
 import { Affinity1790010100000 } from '../../migrations/1790010100000-affinity.js';
 import { Power1790001200000 } from '../../migrations/1790001200000-power.js';
@@ -49,6 +50,7 @@ export async function openDataSource({ url, poolSize = 10, onError }: Options): 
       Checkpoints1790001600000,
       Maintenance1790001000000,
       Passage1790001700000,
+      HostDevices1790001600001,
       Scheduling1790010000000,
       Affinity1790010100000,
       Power1790001200000,

@@ -17,6 +17,8 @@ interface NicPlug {
   readonly socket: string;
   /** Such as 52:54:00:12:34:56. */
   readonly mac: string;
+  /** A device of the host that the guest drives beside this card: the Unix socket at which it takes frames. */
+  readonly hostDevice?: { readonly socket: string } | undefined;
 }
 
 /** balloon: gives memory back to the host. guest_agent: the port for QEMU's. The VM's own wherever it goes. */

@@ -95,7 +95,10 @@ export abstract class ProcessDriver implements Hypervisor {
     mkdirSync(root, { recursive: true, mode: 0o700 });
     const files = {
       readable: [spec.kernel, spec.initrd].filter((file) => file !== undefined),
-      writable: [spec.runtimeFolder, checkpointFolder(spec.folder), ...spec.disks.map(({ path }) => path)],
+      writable: [
+        ...[spec.runtimeFolder, checkpointFolder(spec.folder), ...spec.disks.map(({ path }) => path)],
+        ...spec.nics.flatMap(({ hostDevice }) => hostDevice?.socket ?? []),
+      ],
       devices: this.devices,
     };
     const { vcpus, memoryMiB, vmId } = spec;

@@ -17,6 +17,21 @@ import { VmmProcess } from './vmm-process.js';
 /** How often a VM whose switch is gone, because its agent is, looks for it. */
 const RECONNECT_MS = 100;
 
+/** A card; one with a device of the host beside it is the standby of a failover pair. */
+function nicArguments({ socket, mac, hostDevice }: LaunchSpec['nics'][number], index: number): string[] {
+  const card = (id: string, path: string, more: string) => [
+    '-netdev',
+    `stream,id=nic-${id},addr.type=unix,addr.path=${escaped(path)},server=off,vnet_hdr=on,reconnect-ms=${RECONNECT_MS}`,
+    '-device',
+    `virtio-net-device,id=${id},netdev=nic-${id},mac=${mac}${more}`,
+  ];
+  if (!hostDevice) return card(`net${index}`, socket, '');
+  return [
+    ...card(`net${index}`, socket, ',failover=on'),
+    ...card(`host${index}`, hostDevice.socket, `,failover_pair_id=net${index}`),
+  ];
+}
+
 /** What the VMM is started with, in QEMU's words. */
 export function vmmArguments(spec: LaunchSpec, { qmpSocket, agentSocket }: VmSockets): string[] {
   const options = {
@@ -33,12 +48,7 @@ export function vmmArguments(spec: LaunchSpec, { qmpSocket, agentSocket }: VmSoc
     ...['-drive', `file=${escaped(path)},format=raw,if=none,id=${driveId(name)},discard=unmap`],
     ...['-device', `virtio-blk-device,drive=${driveId(name)},serial=${name}`],
   ]);
-  const nics = spec.nics.flatMap(({ socket, mac }, index) => [
-    '-netdev',
-    `stream,id=nic${index},addr.type=unix,addr.path=${escaped(socket)},server=off,vnet_hdr=on,reconnect-ms=${RECONNECT_MS}`,
-    '-device',
-    `virtio-net-device,id=net${index},netdev=nic${index},mac=${mac}`,
-  ]);
+  const nics = spec.nics.flatMap((nic, index) => nicArguments(nic, index));
   return [
     ...disks,
     ...Object.entries(options).flat(),

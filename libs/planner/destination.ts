@@ -106,7 +106,7 @@ function stateFor(facts: ClusterFacts, vm: NewVm, limits: Limits): ClusterState 
   return state;
 }
 
-const expectedDemand = ({ id, name, vcpus, memoryMiB, hypervisor, architecture }: NewVm): Demand => ({
+const expectedDemand = ({ id, name, vcpus, memoryMiB, hypervisor, architecture, nics }: NewVm): Demand => ({
   id,
   name,
   hostId: null,
@@ -118,6 +118,7 @@ const expectedDemand = ({ id, name, vcpus, memoryMiB, hypervisor, architecture }
   recentMoves: [],
   ...(hypervisor && { hypervisor }),
   ...(architecture && { architecture }),
+  ...(nics && { nics }),
 });
 
 const whyCannotLeave = (source: HostState, room: Room): string | null =>

@@ -17,6 +17,13 @@ export function driverFor(drivers: readonly HostDriver[] | undefined, need: Driv
 export const suits = (drivers: readonly HostDriver[] | undefined, need: DriverNeed): boolean =>
   whyNot(driverFor(drivers, need), need.runsOn ?? null) === null;
 
+/** Name of a device of the host that the VM needs and the host has not; null: there is none. */
+export function missingDevice(hostDevices: readonly string[] = [], { nics = [] }: DriverNeed): string | null {
+  return (
+    nics.find(({ hostDevice }) => hostDevice !== undefined && !hostDevices.includes(hostDevice))?.hostDevice ?? null
+  );
+}
+
 /** As a sentence about a host that does not suit. */
 export function explainDriver(name: string, drivers: readonly HostDriver[] | undefined, need: DriverNeed): string {
   const there = driverFor(drivers, need);

@@ -38,6 +38,8 @@ export interface HostFacts {
   readonly isEvacuationPaused?: boolean;
   /** What VMs can run on here; absent: Drover's own VMM. */
   readonly drivers?: readonly HostDriver[];
+  /** Names of its devices that guests may have; absent: none. */
+  readonly hostDevices?: readonly string[];
 }
 
 /** Percent of time: Linux pressure stall information ("some", 10 s average), and what a hypervisor below has taken. */
@@ -69,6 +71,8 @@ export interface DriverNeed {
   readonly architecture?: Architecture;
   /** Where it runs now, which is what it can go on with elsewhere; absent or null: nowhere, or not known. */
   readonly runsOn?: HostDriver | null;
+  /** Its cards, some of which need a device of the host of that name. */
+  readonly nics?: readonly { readonly hostDevice?: string | undefined }[];
 }
 
 export interface VmFacts extends DriverNeed {

@@ -2,7 +2,7 @@
 import type { SchedulingPolicy } from '#contracts';
 import type { ClusterState } from './cluster-state.js';
 import { type Demand, type HostState, expectedLoad } from './host-state.js';
-import { explainDriver, suits } from './drivers.js';
+import { explainDriver, missingDevice, suits } from './drivers.js';
 import { wasTakenFrom } from './cooldown.js';
 import type { HostFacts, Limits } from './facts.js';
 import { ROUNDING, count, percent } from './words.js';
@@ -51,7 +51,18 @@ const NOTHING_FREED: ReadonlyMap<HostState, number> = new Map();
 
 /** Why a VM may not go to a host. `busy` passes by itself: the host takes part in as many migrations as it may. */
 export type Obstacle =
-  'not_up' | 'driver' | 'vcpus' | 'memory' | 'cpu' | 'peak' | 'network' | 'affinity' | 'cycle' | 'reservation' | 'busy';
+  | 'not_up'
+  | 'driver'
+  | 'host_device'
+  | 'vcpus'
+  | 'memory'
+  | 'cpu'
+  | 'peak'
+  | 'network'
+  | 'affinity'
+  | 'cycle'
+  | 'reservation'
+  | 'busy';
 
 /**
  * The first obstacle, the lasting ones before the passing one; null if there is none.
@@ -67,6 +78,7 @@ export function obstacleTo(
 ): Obstacle | null {
   if (!host.isUp) return 'not_up';
   if (!suits(host.facts.drivers, demand)) return 'driver';
+  if (missingDevice(host.facts.hostDevices, demand) !== null) return 'host_device';
   if (demand.vcpus > wholeCores(host)) return 'vcpus';
   if (demand.memoryMiB + room.memoryReserveMiB > freeMiB(host, room)) return 'memory';
   if (cpuPercentWith(host, demand) > room.maxCpuPercent + ROUNDING) return 'cpu';
@@ -115,6 +127,8 @@ export function explainObstacle(
       return `${host.name} is ${STATUS_IN_WORDS[host.facts.status]}`;
     case 'driver':
       return explainDriver(host.name, host.facts.drivers, demand);
+    case 'host_device':
+      return `${host.name} has no device ${missingDevice(host.facts.hostDevices, demand)} for guests; its agent's DROVER_HOST_DEVICES names those that it has`;
     case 'vcpus':
       return `${host.name} has ${count(wholeCores(host), 'core')}, fewer than the VM's ${demand.vcpus} vCPUs`;
     case 'memory': {

@@ -123,6 +123,7 @@ describe('heartbeat', () => {
       drivers: [{ hypervisor: 'qemu', architecture: 'x86_64', accelerator: 'kvm', version: '7.2.22' }] as const,
       health: null,
       commands: [],
+      hostDevices: ['fast0'],
     };
     const vms = [reportVm(record, figures), reportVm({ ...record, phase: 'gone' }, figures), reportVm(record, figures)];
     const heartbeat = assembleHeartbeat(new Date(0), host, vms, [], []);

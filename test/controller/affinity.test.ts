@@ -86,6 +86,36 @@ test('labels of hosts bind VMs to them, also when they start', async () => {
   expect(db.hostId).toBe(alpha);
 });
 
+test('a VM with a device of its host runs where there is one, and is told to be stuck if its guest keeps it', async () => {
+  const [alpha, beta] = agents as [FakeAgent, FakeAgent];
+  const nics = [{ network: 'lan', hostDevice: 'fast0' }];
+  const waits = await api.post('/vms', { name: 'd-one', clusterId, image: 'echo', memoryMiB: 64, nics });
+  expect(waits).toMatchObject({ status: 'down', statusReason: expect.stringContaining('no device fast0 for guests') });
+  beta.hostDevices = ['fast0'];
+  await api.until(`/hosts/${beta.hostId}`, { hostDevices: ['fast0'] });
+  await api.post(`/vms/${waits.id}/start`);
+  await api.until(`/vms/${waits.id}`, { status: 'up', hostId: beta.hostId });
+  const nowhere = await api.call('POST', `/vms/${waits.id}/migrate`, {});
+  expect(nowhere).toMatchObject({
+    status: 409,
+    body: { detail: expect.stringContaining('alpha has no device fast0') },
+  });
+
+  alpha.hostDevices = ['fast0'];
+  await api.until(`/hosts/${alpha.hostId}`, { hostDevices: ['fast0'] });
+  for (const agent of agents) Object.assign(agent, { failMigrations: 'the guest keeps it', failCode: 'host_device' });
+  await api.post(`/vms/${waits.id}/migrate`, {});
+  await api.until(`/vms/${waits.id}`, { status: 'up', migrationObstacle: 'the guest keeps it' });
+  const { answer } = await api.get(`/vms/${waits.id}/placement`);
+  expect(answer).toBe('d-one could not be migrated: the guest keeps it');
+
+  for (const agent of agents) agent.failMigrations = '';
+  await api.post(`/vms/${waits.id}/migrate`, {}); // a person may have it tried again
+  await api.until(`/vms/${waits.id}`, { status: 'up', hostId: alpha.hostId, migrationObstacle: null });
+  const onQemu = { name: 'd-two', clusterId, image: 'linux', hypervisor: 'qemu', nics };
+  expect((await api.call('POST', '/vms', onQemu)).body.errors[0].field).toBe('nics');
+});
+
 test('hosts keep the memory of VMs that left: as much as the cluster says, and of none that is gone or not to be kept', async () => {
   const [alpha] = agents as [FakeAgent];
   const [stays, leaves, secret] = await Promise.all(['c-stays', 'c-leaves', 'c-secret'].map((name) => createVm(name)));

@@ -66,6 +66,9 @@ export class FakeAgent {
   private timer: NodeJS.Timeout | undefined;
   private beating = false;
 
+  failCode = 'stream_broken';
+  /** Devices that guests may have, as it says. */
+  hostDevices: string[] = [];
   /** Memory of VMs that left, as it says. */
   checkpoints: CheckpointReport[] = [];
   /** What it may keep of it, as it was told last. */
@@ -184,6 +187,7 @@ export class FakeAgent {
       vms,
       migrations: [...this.migrations.values()].map(({ report }) => report),
       checkpoints: this.checkpoints,
+      hostDevices: this.hostDevices,
     };
   }
 
@@ -286,7 +290,7 @@ export class FakeAgent {
     } else if (report.status === 'precopy' && this.failMigrations) {
       this.report(job.vmId, job.sourceEpoch, 'up');
       report.status = 'failed';
-      report.error = { code: 'stream_broken', phase: 'perform', side: 'destination', message: this.failMigrations };
+      report.error = { code: this.failCode, phase: 'perform', side: 'destination', message: this.failMigrations };
     } else if (report.status === 'precopy' && !this.holdMigrations) {
       report.status = 'switchover';
     } else if (report.status === 'switchover') {

@@ -253,6 +253,7 @@ export abstract class SampleDatacenter {
           { measure: 'own_user', inForce: true, reason: '' },
           { measure: 'limits', inForce: index !== 3, reason: index === 3 ? 'there are no control groups' : '' },
         ],
+        hostDevices: [],
         checkpoints: [],
         drivers: [
           { hypervisor: 'drover', architecture: 'riscv64', accelerator: 'drover', version: '0.1.0' },
@@ -295,6 +296,7 @@ export abstract class SampleDatacenter {
         exitCode: index === 6 ? 0 : null,
         migrationPolicyId: null,
         migrationPrediction: null,
+        migrationObstacle: null,
         migrationCount: 0,
         cooldownUntil: null,
         createdAt: ago(80_000),

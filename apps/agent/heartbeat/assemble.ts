@@ -25,11 +25,12 @@ export interface HostFacts {
   /** Null: nothing new. */
   readonly health: HostHealth | null;
   readonly commands: readonly CommandReport[];
+  readonly hostDevices: readonly string[];
 }
 
 export function assembleHeartbeat(
   now: Date,
-  { promisedMiB, isolation, drivers, commands, ...host }: HostFacts,
+  { promisedMiB, isolation, drivers, commands, hostDevices, ...host }: HostFacts,
   vms: readonly (VmReport | null)[],
   migrations: readonly MigrationReport[],
   checkpoints: readonly CheckpointReport[],
@@ -41,6 +42,7 @@ export function assembleHeartbeat(
     isolation: [...isolation],
     drivers: [...drivers],
     commands: [...commands],
+    hostDevices: [...hostDevices],
     cpuUsedCores: told.reduce((sum, vm) => sum + vm.cpuUsedCores, 0),
     memoryUsedMiB: promisedMiB,
     vms: told,

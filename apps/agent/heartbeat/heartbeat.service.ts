@@ -73,6 +73,7 @@ export class HeartbeatService {
         drivers: hypervisors.told,
         health: health.take(now.getTime()),
         commands: commands.reports(),
+        hostDevices: [...config.hostDevices.keys()],
       },
       reports,
       outgoing.reports(),

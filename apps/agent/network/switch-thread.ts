@@ -13,6 +13,8 @@ export interface NicPort {
   readonly mac: string;
   /** QEMU listens at the socket instead, and its frames have no virtio-net headers. */
   readonly isQemu: boolean;
+  /** Name of a device of the host that the guest drives beside it. */
+  readonly hostDevice?: string | undefined;
 }
 
 const portId = (vmId: string, index: number) => `${vmId}/nic${index}`;

@@ -1,5 +1,6 @@
 /** The VMs of this host: their records on disk and the processes that belong to them. */
 import { rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { VmSpec } from '#contracts';
@@ -32,6 +33,8 @@ interface Folders {
   readonly vms: string;
   /** Sockets of each VM are in a folder below it. */
   readonly runtime: string;
+  /** Sockets of this host's devices that guests may have, by name. */
+  readonly hostDevices?: ReadonlyMap<string, string>;
 }
 
 /** Name of the longest socket below the folder for sockets. */
@@ -151,7 +154,7 @@ export class VmTable {
     await this.plugIn(vmId);
     const { vcpus, memoryMiB, append } = spec;
     const incoming = phase === 'incoming';
-    const nics = this.portsOf(vmId);
+    const nics = this.portsOf(vmId).map((port) => ({ ...port, hostDevice: this.deviceOf(port) }));
     const disks = spec.disks.map((disk) => ({ name: disk.name, path: this.disks.pathOf(vmId, disk) }));
     const launch = { vmId, vcpus, memoryMiB, append, nics, disks, devices, incoming, ...image, ...this.placeOf(vmId) };
     const hypervisor = this.hypervisors.of(spec);
@@ -228,6 +231,15 @@ export class VmTable {
     const { nics, hypervisor } = this.store.get(vmId)!.spec;
     const isQemu = hypervisor === 'qemu';
     return nics.map((nic, index) => ({ ...nic, isQemu, socket: join(runtimeFolder, `nic${index}.sock`) }));
+  }
+
+  /** Throws VmRefusal if this host has no device of that name. */
+  private deviceOf({ hostDevice }: NicPort): { readonly socket: string } | undefined {
+    if (hostDevice === undefined) return undefined;
+    const socket = this.folders.hostDevices?.get(hostDevice);
+    if (socket && existsSync(socket)) return { socket };
+    const remedy = socket ? `nobody is at ${socket}` : "name its socket in the agent's DROVER_HOST_DEVICES";
+    throw new VmRefusal('host_device_missing', `this host has no device ${hostDevice} for guests: ${remedy}`);
   }
 
   /** Before the process connects; a process that runs already connects again. */

@@ -56,6 +56,7 @@ const hostText = (host: HostView) =>
     isolation: isolationOf(host),
     labels: host.labels.join(', '),
     checkpoints: checkpointsOf(host),
+    'devices for guests': host.hostDevices.join(', '),
     agent: host.agentVersion,
     heartbeat: ago(host.lastHeartbeatAt, Date.now()),
   });

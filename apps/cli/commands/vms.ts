@@ -39,7 +39,10 @@ async function oneVm(client: DroverClient, vm: VmView) {
     'runs on': `${vm.hypervisor}, ${vm.architecture}`,
     image: vm.image,
     append: vm.append,
-    networks: vm.nics.map(({ network, mac }) => `${network} (${mac})`).join(', '),
+    networks: vm.nics
+      .map(({ network, mac, hostDevice }) => `${network} (${mac}${hostDevice ? `, device ${hostDevice}` : ''})`)
+      .join(', '),
+    'cannot be migrated': vm.migrationObstacle,
     disks: vm.disks
       .map(({ name, sizeMiB, storageDomain }) => `${name} (${sizeMiB} MiB on ${storageDomain})`)
       .join(', '),
@@ -58,6 +61,12 @@ async function oneVm(client: DroverClient, vm: VmView) {
 }
 
 const shareText = (share: number | null) => (share === null ? 'not sampled' : `to ${Math.round(share * 100)} %`);
+
+/** NETWORK, or NETWORK=DEVICE. */
+function nicOf(text: string): { network: string; hostDevice?: string } {
+  const [network = '', hostDevice] = text.split('=');
+  return hostDevice === undefined ? { network } : { network, hostDevice };
+}
 
 export function vmCommands(program: Command): void {
   const vms = program.command('vms').description('virtual machines');
@@ -123,7 +132,10 @@ export function vmCommands(program: Command): void {
     .option('--append <text>', 'kernel command line', '')
     .addOption(oneOf('--hypervisor <hypervisor>', 'what runs it: drover (default) or qemu', HypervisorName))
     .addOption(oneOf('--architecture <architecture>', 'riscv64 (default), or x86_64 on QEMU', Architecture))
-    .option('--network <network...>', 'a network card on each of these networks')
+    .option(
+      '--network <network...>',
+      'a network card on each of these networks; NETWORK=DEVICE adds a device of the host',
+    )
     .option(
       '--disk <disk>',
       'a disk, several times for more: DOMAIN:MIB, or DOMAIN:MIB:IMAGE to begin with IMAGE.img of the host',
@@ -156,7 +168,7 @@ export function vmCommands(program: Command): void {
             ...(hypervisor && { hypervisor }),
             ...(architecture && { architecture }),
           };
-          const nics = options.network?.map((network) => ({ network })) ?? [];
+          const nics = options.network?.map(nicOf) ?? [];
           const disks = [];
           for (const { domain, ...disk } of options.disk ?? []) {
             disks.push({ ...disk, storageDomainId: (await findStorageDomain(client, domain)).id });

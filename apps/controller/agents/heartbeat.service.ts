@@ -90,7 +90,7 @@ export class HeartbeatService {
   ): Promise<void> {
     const cpuSmoothedCores = smooth(host.cpuSmoothedCores, beat.cpuUsedCores, weight);
     const { agentUrl, agentVersion, tunnelAddress, cpuCores, memoryMiB, cpuUsedCores } = beat;
-    const { pressure, isolation, drivers, checkpoints } = beat;
+    const { pressure, isolation, drivers, checkpoints, hostDevices } = beat;
     const told = beat.health && { health: healthFrom(beat, now), healthAt: now, healthWanted: false };
     const values = {
       ...told,
@@ -104,6 +104,7 @@ export class HeartbeatService {
       isolation,
       drivers,
       checkpoints,
+      hostDevices,
       cpuSmoothedCores,
       overUtilizedSince: overUtilizedSince(host.overUtilizedSince, cpuSmoothedCores / cpuCores, schedulingPolicy, now),
       lastHeartbeatAt: now,

@@ -16,6 +16,7 @@ export const hostView = (host: Host, usage: HostUsage): HostView => ({
   isolation: host.isolation,
   health: host.health,
   drivers: host.drivers,
+  hostDevices: host.hostDevices,
   checkpoints: host.checkpoints,
   vmCount: usage.vmCount,
   migrationCount: usage.migrationCount,

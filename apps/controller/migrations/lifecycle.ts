@@ -89,6 +89,7 @@ export async function completeMigration(
       epoch: migration.epoch,
       statusReason: '',
       migrationCount: vm.migrationCount + 1,
+      migrationObstacle: null,
       ...restAfter(vm, migration, cooldownSeconds, now),
     },
     now,
@@ -112,6 +113,9 @@ function restAfter(vm: Vm, migration: Migration, cooldownSeconds: number, now: D
   return { recentMoves, cooldownUntil: new Date(now.getTime() + restMs) };
 }
 
+/** Codes of errors that will be there again if nobody does anything about them. */
+const LASTING = ['host_device'];
+
 /** The VM stays, or is where the next reports say it is; what its status becomes is the reconciler's business. */
 export async function failMigration(
   tx: Repositories,
@@ -123,6 +127,10 @@ export async function failMigration(
   await tx.migrations.changeStatus(migration.id, 'failed', error.message, { ...figures, error }, now);
   const text = `${migration.vmName} did not move from ${migration.sourceHostName} to ${migration.destinationHostName}: ${error.message}`;
   await tx.events.add('error', 'migration.failed', text, subjectOf(migration), now);
+  if (LASTING.includes(error.code)) {
+    const vm = await tx.vms.lock(migration.vmId);
+    await tx.vms.update(vm, { migrationObstacle: error.message });
+  }
   await coolDown(tx, migration, now);
 }
 

@@ -8,7 +8,11 @@ const GROUP = 0b01;
 
 /** The network cards of a new VM: addresses follow from its id, so that no two VMs share one. */
 export const newNics = (vmId: string, nics: CreateVm['nics']): Nic[] =>
-  nics.map(({ network }, index) => ({ network, mac: macOf(vmId, index) }));
+  nics.map(({ network, hostDevice }, index) => ({
+    network,
+    mac: macOf(vmId, index),
+    ...(hostDevice !== undefined && { hostDevice }),
+  }));
 
 function macOf(vmId: string, index: number): string {
   const bytes = createHash('sha256').update(`${vmId}:${index}`).digest().subarray(0, MAC_BYTES);

@@ -22,6 +22,7 @@ export const vmView = (vm: Vm): VmView => ({
   exitCode: vm.exitCode,
   migrationPolicyId: vm.migrationPolicyId,
   migrationPrediction: vm.migrationPrediction,
+  migrationObstacle: vm.migrationObstacle,
   migrationCount: vm.migrationCount,
   diskHostId: vm.disks.some(({ kind }) => kind === 'local') ? vm.diskHostId : null,
   cooldownUntil: vm.cooldownUntil?.toISOString() ?? null,

@@ -105,6 +105,8 @@ export class VmsService {
       await tx.clusters.lockDecisions(clusterId);
       const vm = await tx.vms.lock(id);
       if (vm.status !== 'up') throw new IllegalTransition(`VM ${vm.name}`, vm.status, 'migrating');
+      // What was in the way last time may have gone: a person may have it tried again.
+      if (vm.migrationObstacle !== null) await tx.vms.update(vm, { migrationObstacle: null });
       const limits = limitsOf(await tx.clusters.get(clusterId));
       const facts = await tx.facts.ofCluster(clusterId);
       const chosen = destinationHostId ?? this.destinationOf(chooseDestination(facts, id, limits), vm);

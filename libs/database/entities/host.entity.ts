@@ -76,6 +76,10 @@ export class Host {
   @Column({ ...JSON_VALUE, default: [] })
   drivers!: HostDriver[];
 
+  /** Names of its devices that guests may have. */
+  @Column({ ...JSON_VALUE, default: [] })
+  hostDevices!: string[];
+
   /** Memory of VMs that left it, as its agent told last. */
   @Column({ ...JSON_VALUE, default: [] })
   checkpoints!: CheckpointReport[];

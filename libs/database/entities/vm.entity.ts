@@ -153,6 +153,10 @@ export class Vm {
   @Column({ type: 'integer', default: 1 })
   priority!: number;
 
+  /** Why its last migration found that it cannot be migrated. */
+  @Column({ ...TEXT, nullable: true })
+  migrationObstacle!: string | null;
+
   @Column({ type: 'integer', default: 0 })
   migrationCount!: number;
 

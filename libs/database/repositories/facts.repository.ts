@@ -59,6 +59,7 @@ export class FactsRepository {
         overUtilizedSinceMs: millis(host.overUtilizedSince),
         drivers: host.drivers,
         isEvacuationPaused: paused.some(({ hostId }) => hostId === host.id),
+        hostDevices: host.hostDevices,
         power: powerFacts(powerOf.get(host.id), now),
       })),
       vms: vms.map((vm) => ({
@@ -80,7 +81,8 @@ export class FactsRepository {
         architecture: vm.architecture,
         runsOn: driverFor(driversOf.get(vm.hostId!) ?? [], vm),
         recentMoves: vm.recentMoves,
-        immovableReason: vm.placement === 'pinned' ? `${vm.name} is pinned to its host; unpin it to let it move` : null,
+        nics: vm.nics,
+        immovableReason: whyImmovable(vm),
         priority: vm.priority,
         isLeftToPeople: vm.placement !== 'migratable',
       })),
@@ -124,3 +126,9 @@ const powerFacts = (power: HostPower | undefined, now: Date): PowerFacts | null 
         ageYears: power.inServiceSince ? (now.getTime() - Date.parse(power.inServiceSince)) / YEAR_MS : null,
       }
     : null;
+
+/** What nobody but an administrator can change; null: nothing of that kind. */
+function whyImmovable({ name, placement, migrationObstacle }: Vm): string | null {
+  if (placement === 'pinned') return `${name} is pinned to its host; unpin it to let it move`;
+  return migrationObstacle === null ? null : `${name} could not be migrated: ${migrationObstacle}`;
+}

@@ -33,6 +33,7 @@ const NOT_RUNNING: VmChange = {
   loadHistory: null,
   loadObservedAt: null,
   guest: null,
+  migrationObstacle: null,
 };
 
 export class VmRepository extends BaseRepository<Vm> {

@@ -102,6 +102,7 @@ function KnownHost({ host }: { host: HostView }) {
           <Fact name="Isolation of VMs">
             <IsolationList isolation={host.isolation} />
           </Fact>
+          {host.hostDevices.length > 0 && <Fact name="Devices for guests">{host.hostDevices.join(', ')}</Fact>}
           <Fact name="Checkpoints">
             {host.checkpoints.length === 0
               ? 'none'

@@ -92,7 +92,7 @@ export function CreateVmDialog({ onClose }: { onClose: () => void }) {
         name="networks"
         label="Networks"
         placeholder="none"
-        help="A network card for each, with commas between; VMs see each other on networks of the same name."
+        help="A network card for each, with commas between; VMs see each other on networks of the same name. NETWORK=DEVICE adds a device of the host."
       />
       {storageDomains.length > 0 && (
         <div className="field-row">

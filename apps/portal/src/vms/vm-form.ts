@@ -8,6 +8,12 @@ const names = (text: string) =>
     .map((name) => name.trim())
     .filter((name) => name !== '');
 
+/** NETWORK, or NETWORK=DEVICE. */
+function nicOf(text: string): { network: string; hostDevice?: string } {
+  const [network = '', hostDevice] = text.split('=');
+  return hostDevice === undefined ? { network } : { network, hostDevice };
+}
+
 /** As the controller wants it, but for these. */
 export const VmForm = CreateVmFields.omit({ nics: true, disks: true }).extend({
   /** Null: no disk. */
@@ -15,6 +21,6 @@ export const VmForm = CreateVmFields.omit({ nics: true, disks: true }).extend({
   diskMiB: Disk.shape.sizeMiB,
   networks: z
     .string()
-    .transform((text) => names(text).map((network) => ({ network })))
+    .transform((text) => names(text).map(nicOf))
     .pipe(CreateVmFields.shape.nics.unwrap()),
 });

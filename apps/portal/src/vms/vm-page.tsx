@@ -28,9 +28,10 @@ function Cooldown({ until }: { until: string | null }) {
 
 function NicList({ nics }: { nics: VmView['nics'] }) {
   if (nics.length === 0) return <span className="subtle">none</span>;
-  return nics.map(({ network, mac }) => (
+  return nics.map(({ network, mac, hostDevice }) => (
     <div key={mac}>
       {network} <code>{mac}</code>
+      {hostDevice && <span className="subtle"> and device {hostDevice} of its host</span>}
     </div>
   ));
 }
@@ -89,6 +90,11 @@ function KnownVm({ vm }: { vm: VmView }) {
     >
       {vm.statusReason && vm.status !== 'up' && (
         <Alert isInline variant={vm.status === 'unknown' ? 'danger' : 'info'} title={vm.statusReason} />
+      )}
+      {vm.migrationObstacle !== null && (
+        <Alert isInline variant="warning" title={`It cannot be migrated: ${vm.migrationObstacle}`}>
+          Policies and maintenance leave it where it is until somebody migrates it, or starts it anew.
+        </Alert>
       )}
       <div className="vm-columns">
         <Panel title="Figures">
