@@ -34,6 +34,8 @@ export class DroverClient {
     /** A dry run: what the policy would do now, and why. */
     plan: (id: string, body: Input<typeof c.CreatePlan> = {}) =>
       this.send<c.PlanView>('POST', `/clusters/${at(id)}/plan`, body),
+    /** What its policy has been, the newest version first. */
+    versions: (id: string) => this.page<c.ClusterPolicyVersion>(`/clusters/${at(id)}/versions`, {}),
     whatIf: (id: string, body: Input<typeof c.WhatIf>) =>
       this.send<c.WhatIfView>('POST', `/clusters/${at(id)}/what-if`, body),
   };
@@ -164,6 +166,7 @@ export class DroverClient {
       this.send<c.MigrationPolicyView>('POST', '/migration-policies', body),
     update: (id: string, body: Input<typeof c.UpdateMigrationPolicy>) =>
       this.send<c.MigrationPolicyView>('PATCH', `/migration-policies/${at(id)}`, body),
+    versions: (id: string) => this.page<c.MigrationPolicyVersion>(`/migration-policies/${at(id)}/versions`, {}),
     remove: (id: string) => this.send<void>('DELETE', `/migration-policies/${at(id)}`),
   };
 

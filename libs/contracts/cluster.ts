@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { Id, Name, Timestamp } from './common.js';
 import { Convergence, DEFAULT_CONVERGENCE } from './convergence.js';
 import { PlanMode } from './plan.js';
+import { PolicySchedule } from './schedule.js';
 import { SchedulingPolicy } from './scheduling.js';
 
 const CheckpointLimitMiB = z.int().min(0).max(1_048_576);
@@ -11,7 +12,12 @@ export const ClusterView = z.object({
   id: Id,
   name: Name,
   description: z.string(),
+  /** Holds while no window of the schedule is open. */
   schedulingPolicy: SchedulingPolicy,
+  /** Policies by time of day; null: none. */
+  policySchedule: PolicySchedule.nullable().default(null),
+  /** Position of the schedule's window that is open; null: none is. */
+  openWindow: z.int().nullable().default(null),
   /** What becomes of the policy's plans. Hosts that people empty are emptied in any mode. */
   planMode: PlanMode.default('automatic'),
   migrationPolicyId: Id,
@@ -31,6 +37,7 @@ export const CreateCluster = z.object({
   name: Name,
   description: z.string().max(1000).default(''),
   schedulingPolicy: SchedulingPolicy.prefault({ name: 'none' }),
+  policySchedule: PolicySchedule.nullable().default(null),
   planMode: PlanMode.default('automatic'),
   migrationPolicyId: Id.optional(),
   cooldownSeconds: z.int().min(0).max(86_400).default(60),
@@ -45,6 +52,7 @@ export const UpdateCluster = z
     name: Name,
     description: z.string().max(1000),
     schedulingPolicy: SchedulingPolicy,
+    policySchedule: PolicySchedule.nullable(),
     planMode: PlanMode,
     migrationPolicyId: Id,
     cooldownSeconds: z.int().min(0).max(86_400),

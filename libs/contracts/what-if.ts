@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Id, Name } from './common.js';
+import { Id, Name, Timestamp } from './common.js';
 import { PlannedHostAction, PlannedMove, Refusal } from './plan.js';
 import { SchedulingPolicy } from './scheduling.js';
 
@@ -7,6 +7,8 @@ import { SchedulingPolicy } from './scheduling.js';
 export const WhatIf = z
   .object({
     schedulingPolicy: SchedulingPolicy,
+    /** As if it were this time: with the policy that the schedule has then. */
+    at: Timestamp,
     /** Hosts that would be emptied and taken away. */
     withoutHostIds: z.array(Id).max(1000).default([]),
     /** VMs that would be started, in this order. */
@@ -19,7 +21,7 @@ export const WhatIf = z
       .max(1000)
       .default([]),
   })
-  .partial({ schedulingPolicy: true })
+  .partial({ schedulingPolicy: true, at: true })
   .strict();
 export type WhatIf = z.infer<typeof WhatIf>;
 

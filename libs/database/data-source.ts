@@ -17,6 +17,7 @@ import { Power1790001200000 } from '../../migrations/1790001200000-power.js';
 import { Energy1790001300000 } from '../../migrations/1790001300000-energy.js';
 import { PlanMoves1790001400000 } from '../../migrations/1790001400000-plan-moves.js';
 import { PlanHostActions1790001310000 } from '../../migrations/1790001310000-plan-host-actions.js';
+import { PolicyVersions1790001500000 } from '../../migrations/1790001500000-policy-versions.js';
 import { ENTITIES } from './entities/index.js';
 import { PostgresNaming } from './naming.js';
 
@@ -57,6 +58,7 @@ export async function openDataSource({ url, poolSize = 10, onError }: Options): 
       Energy1790001300000,
       PlanHostActions1790001310000,
       PlanMoves1790001400000,
+      PolicyVersions1790001500000,
     ],
     namingStrategy: new PostgresNaming(),
     migrationsTransactionMode: 'all',

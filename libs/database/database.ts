@@ -14,6 +14,7 @@ import { MaintenanceRepository } from './repositories/maintenance.repository.js'
 import { MaintenancePolicyRepository } from './repositories/maintenance-policy.repository.js';
 import { MigrationRepository } from './repositories/migration.repository.js';
 import { PlanRepository } from './repositories/plan.repository.js';
+import { PolicyVersionRepository } from './repositories/policy-version.repository.js';
 import { ReportRepository } from './repositories/report.repository.js';
 import { StorageDomainRepository } from './repositories/storage-domain.repository.js';
 import { SettingRepository } from './repositories/setting.repository.js';
@@ -35,6 +36,7 @@ export class Repositories {
   readonly maintenance: MaintenanceRepository;
   readonly maintenancePolicies: MaintenancePolicyRepository;
   readonly plans: PlanRepository;
+  readonly policyVersions: PolicyVersionRepository;
   readonly events: EventRepository;
   readonly idempotencyKeys: IdempotencyRepository;
   readonly facts: FactsRepository;
@@ -56,6 +58,7 @@ export class Repositories {
     this.maintenance = new MaintenanceRepository(manager);
     this.maintenancePolicies = new MaintenancePolicyRepository(manager);
     this.plans = new PlanRepository(manager);
+    this.policyVersions = new PolicyVersionRepository(manager);
     this.events = new EventRepository(manager);
     this.idempotencyKeys = new IdempotencyRepository(manager);
     this.facts = new FactsRepository(manager);

@@ -14,6 +14,7 @@ export type { MaintenanceDefinition, MaintenancePolicy } from './entities/mainte
 export type { MaintenanceRun } from './entities/maintenance-run.entity.js';
 export type { MigrationPolicy } from './entities/migration-policy.entity.js';
 export type { Migration } from './entities/migration.entity.js';
+export type { PolicyVersion } from './entities/policy-version.entity.js';
 export type { StorageDomain } from './entities/storage-domain.entity.js';
 export type { VmReportRow } from './entities/vm-report.entity.js';
 export type { Vm } from './entities/vm.entity.js';

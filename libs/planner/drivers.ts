@@ -5,10 +5,14 @@ import type { DriverNeed } from './facts.js';
 /** Of hosts that tell of none. */
 const OWN: HostDriver = { hypervisor: 'drover', architecture: 'riscv64', accelerator: 'drover', version: '' };
 
+const OWN_ALONE = [OWN];
+
 /** The driver that a VM runs on at a host with these; null if there is none. */
 export function driverFor(drivers: readonly HostDriver[] | undefined, need: DriverNeed): HostDriver | null {
-  const { hypervisor, architecture } = { ...OWN, ...need };
-  const found = (drivers ?? [OWN]).find(
+  // Asked for every VM and host that are looked at: nothing is allocated here.
+  const hypervisor = need.hypervisor ?? OWN.hypervisor;
+  const architecture = need.architecture ?? OWN.architecture;
+  const found = (drivers ?? OWN_ALONE).find(
     (driver) => driver.hypervisor === hypervisor && driver.architecture === architecture,
   );
   return found ?? null;

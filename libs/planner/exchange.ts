@@ -11,7 +11,7 @@ import type { Draft } from './sequence.js';
 import { ROUNDING, points } from './words.js';
 
 /** Pairs that are looked at for one plan; a count and no clock, so that the same facts give the same plan. */
-const BUDGET = 60_000;
+const BUDGET = 20_000;
 const SOURCES = 8;
 const PARTNERS = 16;
 /** To try a pair in earnest counts as much as to look at so many. */

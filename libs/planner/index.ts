@@ -20,6 +20,7 @@ export { type BlockedVm, type Emptying, chooseAnyDestination, emptyHosts } from 
 export { type HostScore, type Placement, explainPlacement } from './placement.js';
 export { violationsOf } from './violations.js';
 export { imbalance, plan } from './plan.js';
+export { openWindow, policyAt } from './policy-at.js';
 export { type PowerCurve, wattsAt } from './power-curve.js';
 export { nextMoves, obstacleToSteps, whyOutdated } from './steps.js';
 export { UNWATCHED_VM } from './unwatched-vm.js';

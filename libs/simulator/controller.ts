@@ -2,7 +2,7 @@
  * Drover's controller in simulated time: the same planner as the real one's, asked with the same kind of facts, and what
  * it answers is carried out under the same rules. What the real one keeps in rows is `Memory` here.
  */
-import type { SchedulingPolicy } from '#contracts';
+import type { PolicySchedule, SchedulingPolicy } from '#contracts';
 import {
   type ClusterFacts,
   type HostFacts,
@@ -16,6 +16,7 @@ import {
   observe,
   overUtilizedSince,
   plan,
+  policyAt,
   remember,
   SLOT_MS,
   withForecast,
@@ -31,6 +32,8 @@ const MBPS_PER_MIBPS = (8 * 1024 * 1024) / 1_000_000;
 
 export interface ControllerSettings {
   readonly policy: SchedulingPolicy;
+  /** Absent: `policy` holds at any time. */
+  readonly policySchedule?: PolicySchedule | null;
   readonly maxMigrationsPerHost: number;
   readonly cooldownSeconds: number;
   readonly haReservation: number;
@@ -64,7 +67,8 @@ export class Controller implements Director {
 
   decide(simulation: Simulation): Decision {
     this.memory = this.#remember(simulation);
-    const { policy, maxMigrationsPerHost, haReservation } = this.settings;
+    const { maxMigrationsPerHost, haReservation } = this.settings;
+    const policy = this.#policyAt(simulation.nowS);
     const limits = { maxMigrationsPerHost, haReservation };
     const nowMs = simulation.nowS * 1000;
     const present = this.factsOf(simulation);
@@ -73,6 +77,11 @@ export class Controller implements Director {
     const { moves, hostActions } = plan(facts, policy, limits, nowMs);
     // What has to wait for another move is found again when that one has arrived.
     return { moves: moves.filter(({ waitsFor }) => waitsFor.length === 0), hostActions };
+  }
+
+  #policyAt(nowS: number): SchedulingPolicy {
+    const { policy, policySchedule = null } = this.settings;
+    return policyAt({ schedulingPolicy: policy, policySchedule }, nowS * 1000);
   }
 
   imbalanceOf(simulation: Simulation): number {
@@ -169,7 +178,7 @@ export class Controller implements Director {
       const since = overUtilizedSince(
         before === undefined ? null : new Date(before),
         askedMips(host) / host.capacityMips,
-        this.settings.policy,
+        this.#policyAt(nowS),
         new Date(nowS * 1000),
       );
       if (since) overUtilizedSinceMs[id] = since.getTime();

@@ -1,7 +1,7 @@
 /** A scenario file: what there is, what it does, and which policy looks after it. */
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { SchedulingPolicy } from '#contracts';
+import { PolicySchedule, SchedulingPolicy } from '#contracts';
 
 const percent = z.number().min(0).max(100);
 
@@ -72,6 +72,8 @@ export const Scenario = z.strictObject({
   stepSeconds: z.int().min(1).max(86_400).default(300),
   policyIntervalSeconds: z.int().min(1).max(86_400).default(60),
   policy: SchedulingPolicy,
+  /** Policies by time of day; the simulation begins on a Thursday at 00:00 UTC. */
+  policySchedule: PolicySchedule.nullable().default(null),
   maxMigrationsPerHost: z.int().min(1).max(10_000).default(2),
   cooldownSeconds: z.int().nonnegative().default(300),
   haReservation: z.int().nonnegative().default(0),

@@ -171,3 +171,34 @@ test('a plan that waits expires when what it stands on has changed; hosts are em
     statusReason: 'the scheduling policy has been changed since',
   });
 });
+
+test('a window of the schedule has its own policy; each change is a version with a name to it', async () => {
+  const mia = { 'drover-actor': 'mia' };
+  const always = { from: '00:00', to: '00:00', schedulingPolicy: { name: 'cluster_maintenance' } };
+  const wrong = await api.call('PATCH', `/clusters/${clusterId}`, {
+    policySchedule: { timeZone: 'Mars/Olympus', windows: [always] },
+  });
+  expect(wrong).toMatchObject({ status: 400, body: { errors: [{ field: 'policySchedule.timeZone' }] } });
+  const schedule = { timeZone: 'Europe/Berlin', windows: [always] };
+  await api.call('PATCH', `/clusters/${clusterId}`, { policySchedule: schedule }, mia);
+  const open = await api.until(`/clusters/${clusterId}`, { openWindow: 0, schedulingPolicy: { name: 'none' } });
+  expect(open.policySchedule.windows[0].days).toHaveLength(7);
+  expect((await api.post(`/clusters/${clusterId}/plan`, {})).policy).toEqual({ name: 'cluster_maintenance' });
+  const at = '2026-01-01T00:00:00Z';
+  expect((await api.post(`/clusters/${clusterId}/what-if`, { at })).policy).toEqual({ name: 'cluster_maintenance' });
+
+  await api.call('PATCH', `/clusters/${clusterId}`, { policySchedule: null, cooldownSeconds: 7 }, mia);
+  await api.call('PATCH', `/clusters/${clusterId}`, { cooldownSeconds: 7 }, mia); // changes nothing
+  const { items: versions } = await api.get(`/clusters/${clusterId}/versions`);
+  expect(versions.slice(0, 2)).toMatchObject([
+    { version: versions.length, changedBy: 'mia', policy: { cooldownSeconds: 7, policySchedule: null } },
+    { version: versions.length - 1, changedBy: 'mia', policy: { cooldownSeconds: 0, policySchedule: schedule } },
+  ]);
+  expect(versions.at(-1)).toMatchObject({ version: 1, changedBy: 'admin', policy: { planMode: 'automatic' } });
+
+  const { items } = await api.get('/migration-policies');
+  await api.call('PATCH', `/migration-policies/${items[0].id}`, { timeoutSeconds: 77 }, mia);
+  const [latest, first] = (await api.get(`/migration-policies/${items[0].id}/versions`)).items;
+  expect(latest).toMatchObject({ version: 2, changedBy: 'mia', policy: { timeoutSeconds: 77 } });
+  expect(first).toMatchObject({ version: 1, policy: { timeoutSeconds: items[0].timeoutSeconds } });
+});

@@ -183,6 +183,7 @@ export class PortalServer extends SampleDatacenter {
     if (method === 'GET' && action === 'migrations') return pageOf(this.hopsOf(found(this.vms)), query);
     if (method === 'GET' && action === 'migration-prediction') return this.predict(found(this.vms));
     if (method === 'GET' && action === 'log') return { lines: LOG };
+    if (method === 'GET' && action === 'versions') return { items: [], nextCursor: null };
     if (method === 'GET') return found(list);
     switch (`${method} ${resource} ${action ?? ''}`.trim()) {
       case 'PATCH clusters':

@@ -13,6 +13,7 @@ import { changedConvergence, convergenceText } from '../means.js';
 import { change, show } from '../output.js';
 import { parametersOf, policyOf, POLICY_NAMES } from '../policy.js';
 import { record, table } from '../table.js';
+import { migrationHistoryCommand, scheduleCommands } from './schedule.js';
 
 const policyText = (policy: SchedulingPolicy) =>
   record({ policy: policy.name, ...('parameters' in policy ? policy.parameters : {}) });
@@ -103,7 +104,9 @@ export function policyCommands(program: Command): void {
       }),
     );
 
+  scheduleCommands(policies);
   const migration = policies.command('migration').description('how migrations are carried out');
+  migrationHistoryCommand(migration);
   migration
     .command('list', { isDefault: true })
     .description('all migration policies')

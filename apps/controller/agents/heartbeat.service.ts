@@ -5,6 +5,7 @@ import { type Cluster, Database, type Host, type Repositories } from '#database'
 import { agentVersionCheck, clockCheck } from '#maintenance';
 import { allows, hasEnded, MIGRATION_TRANSITIONS } from '#lifecycle';
 import { overUtilizedSince, smooth, smoothingWeight } from '#planner';
+import { currentPolicy } from '../clusters/current-policy.js';
 import { type Log, LOG } from '../log.js';
 import { Metrics } from '../metrics/metrics.js';
 import { cancelMigration, completeMigration, failMigration, tellDecisions } from '../migrations/lifecycle.js';
@@ -83,11 +84,12 @@ export class HeartbeatService {
   private async saveHost(
     tx: Repositories,
     host: Host,
-    { schedulingPolicy }: Cluster,
+    cluster: Cluster,
     beat: Heartbeat,
     weight: number,
     now: Date,
   ): Promise<void> {
+    const schedulingPolicy = currentPolicy(cluster);
     const cpuSmoothedCores = smooth(host.cpuSmoothedCores, beat.cpuUsedCores, weight);
     const { agentUrl, agentVersion, tunnelAddress, cpuCores, memoryMiB, cpuUsedCores } = beat;
     const { pressure, isolation, drivers, checkpoints, hostDevices } = beat;

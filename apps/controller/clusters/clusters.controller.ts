@@ -1,6 +1,8 @@
 import { Body, Controller, Delete, Get, Param, Patch, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import {
+  ClusterPolicy,
+  ClusterPolicyVersion,
   ClusterView,
   CreateCluster,
   CreatePlan,
@@ -14,12 +16,16 @@ import {
   WhatIfView,
 } from '#contracts';
 import { Database } from '#database';
+import { openWindow } from '#planner';
+import { Actor } from '../auth/actor.js';
 import { Returns, ReturnsNothing } from '../http/returns.js';
 import { planView } from '../plans/plan.view.js';
 import { Planning } from '../plans/planning.js';
 import { WhatIfs } from '../plans/what-if.service.js';
 import { PolicyLoop } from '../policy-loop/policy-loop.js';
+import { versionView } from '../policy-versions/version.view.js';
 import { clusterView } from './cluster.view.js';
+import { policyValues } from './current-policy.js';
 
 @ApiTags('clusters')
 @ApiBearerAuth()
@@ -41,11 +47,15 @@ export class ClustersController {
 
   @Post()
   @Returns(ClusterView, 201)
-  create(@Body({ schema: CreateCluster }) body: CreateCluster): Promise<ClusterView> {
+  create(@Body({ schema: CreateCluster }) body: CreateCluster, @Actor() changedBy: string): Promise<ClusterView> {
+    const now = new Date();
     return this.db.transaction(async (tx) => {
       const migrationPolicyId = body.migrationPolicyId ?? (await tx.migrationPolicies.defaultId());
       await tx.migrationPolicies.get(migrationPolicyId);
-      return clusterView(await tx.clusters.create({ ...body, migrationPolicyId }));
+      const window = openWindow(body.policySchedule, now.getTime());
+      const cluster = await tx.clusters.create({ ...body, migrationPolicyId, openWindow: window });
+      await tx.policyVersions.add(cluster.id, { before: null, after: policyValues(cluster), changedBy }, now);
+      return clusterView(cluster);
     });
   }
 
@@ -60,22 +70,37 @@ export class ClustersController {
   async update(
     @Param('id', { schema: Id }) id: string,
     @Body({ schema: UpdateCluster }) body: UpdateCluster,
+    @Actor() changedBy: string,
   ): Promise<ClusterView> {
+    const now = new Date();
     const updated = await this.db.transaction(async (tx) => {
-      const before = await tx.clusters.get(id);
+      const before = await tx.clusters.lock(id);
       if (body.migrationPolicyId) await tx.migrationPolicies.get(body.migrationPolicyId);
-      const cluster = await tx.clusters.update(id, body);
+      // Which window of a new schedule is open is the policy loop's business; until it has looked, none is.
+      const window = body.policySchedule === undefined ? {} : { openWindow: null };
+      const cluster = await tx.clusters.update(id, { ...body, ...window });
+      const change = { before: policyValues(before), after: policyValues(cluster), changedBy };
+      await tx.policyVersions.add(id, change, now);
       if (body.schedulingPolicy) {
         const isSame = before.schedulingPolicy.name === cluster.schedulingPolicy.name;
         const text = isSame
           ? `the policy of ${cluster.name}, ${cluster.schedulingPolicy.name}, has other parameters now`
           : `the policy of ${cluster.name} was ${before.schedulingPolicy.name} and is now ${cluster.schedulingPolicy.name}`;
-        await tx.events.add('info', 'cluster.policy', text, { clusterId: id }, new Date());
+        await tx.events.add('info', 'cluster.policy', `${text}; changed by ${changedBy}`, { clusterId: id }, now);
       }
       return clusterView(cluster);
     });
     this.policyLoop.soon();
     return updated;
+  }
+
+  /** What its policy has been, the newest version first, and who made it so. */
+  @Get(':id/versions')
+  @Returns(pageOf(ClusterPolicyVersion))
+  async versions(@Param('id', { schema: Id }) id: string): Promise<Page<ClusterPolicyVersion>> {
+    await this.db.clusters.get(id);
+    const items = (await this.db.policyVersions.of(id)).map((version) => versionView(version, ClusterPolicy));
+    return { items, nextCursor: null };
   }
 
   /** Only an empty cluster can be deleted. */

@@ -3,6 +3,8 @@ import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import {
   CreateMigrationPolicy,
   Id,
+  MigrationPolicyValues,
+  MigrationPolicyVersion,
   MigrationPolicyView,
   type Page,
   pageOf,
@@ -10,8 +12,10 @@ import {
   UpdateMigrationPolicy,
 } from '#contracts';
 import { Conflict, Database, type MigrationPolicy } from '#database';
+import { Actor } from '../auth/actor.js';
 import { BadInput } from '../http/problems.js';
 import { Returns, ReturnsNothing } from '../http/returns.js';
+import { versionView } from '../policy-versions/version.view.js';
 import { migrationPolicyView } from './migration-policy.view.js';
 
 @ApiTags('migration policies')
@@ -29,8 +33,15 @@ export class MigrationPoliciesController {
 
   @Post()
   @Returns(MigrationPolicyView, 201)
-  create(@Body({ schema: CreateMigrationPolicy }) body: CreateMigrationPolicy): Promise<MigrationPolicyView> {
-    return this.db.transaction(async (tx) => migrationPolicyView(checked(await tx.migrationPolicies.create(body))));
+  create(
+    @Body({ schema: CreateMigrationPolicy }) body: CreateMigrationPolicy,
+    @Actor() changedBy: string,
+  ): Promise<MigrationPolicyView> {
+    return this.db.transaction(async (tx) => {
+      const policy = checked(await tx.migrationPolicies.create(body));
+      await tx.policyVersions.add(policy.id, { before: null, after: policyValues(policy), changedBy }, new Date());
+      return migrationPolicyView(policy);
+    });
   }
 
   @Get(':id')
@@ -45,8 +56,23 @@ export class MigrationPoliciesController {
   update(
     @Param('id', { schema: Id }) id: string,
     @Body({ schema: UpdateMigrationPolicy }) body: UpdateMigrationPolicy,
+    @Actor() changedBy: string,
   ): Promise<MigrationPolicyView> {
-    return this.db.transaction(async (tx) => migrationPolicyView(checked(await tx.migrationPolicies.update(id, body))));
+    return this.db.transaction(async (tx) => {
+      const before = policyValues(await tx.migrationPolicies.lock(id));
+      const policy = checked(await tx.migrationPolicies.update(id, body));
+      await tx.policyVersions.add(id, { before, after: policyValues(policy), changedBy }, new Date());
+      return migrationPolicyView(policy);
+    });
+  }
+
+  /** What it has been, the newest version first, and who made it so. */
+  @Get(':id/versions')
+  @Returns(pageOf(MigrationPolicyVersion))
+  async versions(@Param('id', { schema: Id }) id: string): Promise<Page<MigrationPolicyVersion>> {
+    await this.db.migrationPolicies.get(id);
+    const items = (await this.db.policyVersions.of(id)).map((version) => versionView(version, MigrationPolicyValues));
+    return { items, nextCursor: null };
   }
 
   @Delete(':id')
@@ -66,3 +92,6 @@ function checked(policy: MigrationPolicy): MigrationPolicy {
   const message = 'what is tunnelled is always encrypted: choose auto or always, or do without the tunnel';
   throw new BadInput([{ field: 'encryption', message }]);
 }
+
+/** What is kept of each change. */
+const policyValues = (policy: MigrationPolicy): MigrationPolicyValues => MigrationPolicyValues.parse(policy);

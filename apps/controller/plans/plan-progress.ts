@@ -4,6 +4,7 @@ import type { PlannedMove } from '#contracts';
 import { type Cluster, Database, type Repositories, type WholePlan } from '#database';
 import { hasEnded } from '#lifecycle';
 import { nextMoves, obstacleToSteps, whyOutdated } from '#planner';
+import { currentPolicy } from '../clusters/current-policy.js';
 import { limitsOf } from '../clusters/limits.js';
 import { type Log, LOG } from '../log.js';
 import { beginMigration } from '../migrations/lifecycle.js';
@@ -70,8 +71,7 @@ export class PlanProgress {
     if (cluster.planMode === 'automatic') return 'the cluster carries its plans out by itself now';
     if ((plan.status === 'recommended') !== (cluster.planMode === 'manual'))
       return `the cluster's mode is ${cluster.planMode} now`;
-    if (!isDeepStrictEqual(plan.policy, cluster.schedulingPolicy))
-      return 'the scheduling policy has been changed since';
+    if (!isDeepStrictEqual(plan.policy, currentPolicy(cluster))) return 'the scheduling policy has been changed since';
     const left = withPositions(plan.moves, (move) => isProposed(move) || move.state === 'approved');
     return whyOutdated(await tx.facts.asItIs(cluster.id), left, plan.policy, limitsOf(cluster));
   }

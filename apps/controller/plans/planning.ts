@@ -2,11 +2,13 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Refusal, SchedulingPolicy } from '#contracts';
 import { type Cluster, Database, type Host, type Repositories, type WholePlan } from '#database';
 import { type ClusterFacts, type Plan, plan } from '#planner';
+import { currentPolicy } from '../clusters/current-policy.js';
 import { limitsOf } from '../clusters/limits.js';
 import { type Log, LOG } from '../log.js';
 import { Metrics } from '../metrics/metrics.js';
 import { type Order, Orders } from '../orders.js';
 import { watchLoads } from '../policy-loop/load-watch.js';
+import { watchWindow } from '../policy-loop/window-watch.js';
 import { forecastFor, observeLoad } from '../power/forecast.js';
 import { beginHostActions } from '../power/host-actions.js';
 import { carriedOut, named, withMoves } from './named-plan.js';
@@ -28,8 +30,8 @@ export class Planning {
     return this.db.transaction(async (tx) => {
       const cluster = await tx.clusters.get(clusterId);
       const facts = await forecastFor(tx, cluster, await tx.facts.ofCluster(clusterId), now);
-      const result = this.ask(facts, cluster, policy ?? cluster.schedulingPolicy, now);
-      const id = await tx.plans.create(named(result, facts, cluster, policy ?? cluster.schedulingPolicy, now));
+      const result = this.ask(facts, cluster, policy ?? currentPolicy(cluster), now);
+      const id = await tx.plans.create(named(result, facts, cluster, policy ?? currentPolicy(cluster), now));
       return tx.plans.getWhole(id);
     });
   }
@@ -39,13 +41,13 @@ export class Planning {
     const { cluster, facts, result, planIds, orders } = await this.db.transaction(async (tx) => {
       await tx.clusters.lockDecisions(clusterId);
       await watchLoads(tx, clusterId, now);
-      const decided = await tx.clusters.get(clusterId);
+      const decided = await watchWindow(tx, await tx.clusters.get(clusterId), now);
       const next = await this.progress.advance(tx, decided, now, { always: true });
       await this.progress.expire(tx, decided, now);
       const present = await tx.facts.ofCluster(clusterId);
       await observeLoad(tx, decided, present, now);
       const known = await forecastFor(tx, decided, present, now);
-      const answer = this.ask(known, decided, decided.schedulingPolicy, now);
+      const answer = this.ask(known, decided, currentPolicy(decided), now);
       const hostActions = await beginHostActions(tx, hostActionsFor(decided, answer), now);
       const kept = await this.keep(tx, decided, known, { ...answer, hostActions }, now);
       const toSend = [...next, ...kept.orders];
@@ -72,7 +74,7 @@ export class Planning {
     result: Plan,
     now: Date,
   ): Promise<{ planIds: string[]; orders: Order[] }> {
-    const whole = named(result, facts, cluster, cluster.schedulingPolicy, now);
+    const whole = named(result, facts, cluster, currentPolicy(cluster), now);
     if (whole.moves.length === 0 && whole.hostActions.length === 0) {
       const last = await tx.plans.lastDecision(cluster.id);
       if (sameRefusals(last?.refusals ?? [], whole.refusals)) return { planIds: [], orders: [] };

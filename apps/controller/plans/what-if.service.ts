@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { WhatIf, WhatIfView } from '#contracts';
 import { Database } from '#database';
-import { whatIf } from '#planner';
+import { policyAt, whatIf } from '#planner';
 import { limitsOf } from '../clusters/limits.js';
 import { BadInput } from '../http/problems.js';
 import { named } from './named-plan.js';
@@ -16,7 +16,8 @@ export class WhatIfs {
     return this.db.transaction(async (tx) => {
       const cluster = await tx.clusters.get(clusterId);
       const facts = await tx.facts.ofCluster(clusterId);
-      const policy = question.schedulingPolicy ?? cluster.schedulingPolicy;
+      const atMs = question.at ? Date.parse(question.at) : now.getTime();
+      const policy = question.schedulingPolicy ?? policyAt(cluster, atMs);
       const { withoutHostIds } = question;
       for (const [index, id] of withoutHostIds.entries())
         if (!facts.hosts.some((host) => host.id === id))

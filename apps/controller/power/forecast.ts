@@ -1,6 +1,7 @@
 /** What load a cluster's power_saving has to reckon with. */
 import type { Cluster, Repositories } from '#database';
 import { type ClusterFacts, coresUsed, forecastHorizons, withForecast } from '#planner';
+import { currentPolicy } from '../clusters/current-policy.js';
 
 const RECENT_MS = 3_600_000;
 
@@ -11,12 +12,13 @@ export const observeLoad = (tx: Repositories, { id }: Cluster, facts: ClusterFac
 /** The facts with the load that the past lets expect. */
 export async function forecastFor(
   tx: Repositories,
-  { id, schedulingPolicy }: Cluster,
+  cluster: Cluster,
   facts: ClusterFacts,
   now: Date,
 ): Promise<ClusterFacts> {
+  const schedulingPolicy = currentPolicy(cluster);
   const horizons = forecastHorizons(facts, schedulingPolicy);
   if (!horizons) return facts;
-  const past = await tx.clusterLoads.past(id, RECENT_MS, horizons.offMs, now);
+  const past = await tx.clusterLoads.past(cluster.id, RECENT_MS, horizons.offMs, now);
   return withForecast(facts, schedulingPolicy, past, now.getTime());
 }

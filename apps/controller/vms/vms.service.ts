@@ -4,6 +4,7 @@ import type { CreateVm, MigrateVm, PlacementView, StopVm, UpdateVm } from '#cont
 import { Database, type Migration, type Repositories, type Vm } from '#database';
 import { IllegalTransition, VM_TRANSITIONS, allows } from '#lifecycle';
 import { checkMove, checkPlacement, chooseDestination, explainPlacement, placeVm } from '#planner';
+import { currentPolicy } from '../clusters/current-policy.js';
 import { limitsOf } from '../clusters/limits.js';
 import { Refused } from '../http/problems.js';
 import { beginMigration } from '../migrations/lifecycle.js';
@@ -134,7 +135,7 @@ export class VmsService {
     if (hostId === null) throw new Refused(`VM ${name} is down; it has a place once it runs`);
     const cluster = await this.db.clusters.get(clusterId);
     const facts = await this.db.facts.ofCluster(clusterId);
-    const policy = cluster.schedulingPolicy;
+    const policy = currentPolicy(cluster);
     const found = explainPlacement(facts, id, policy, limitsOf(cluster), now.getTime());
     const names = new Map(facts.hosts.map((host) => [host.id, host.name]));
     const hosts = found.hosts.map((host) => ({
@@ -164,7 +165,7 @@ export class VmsService {
 
   private async place(tx: Repositories, vm: Vm, hostId: string | null): Promise<Placement> {
     const cluster = await tx.clusters.get(vm.clusterId);
-    const { schedulingPolicy } = cluster;
+    const schedulingPolicy = currentPolicy(cluster);
     const facts = await tx.facts.ofCluster(vm.clusterId);
     const diskHostId = hostOfDisks(vm);
     if (diskHostId && hostId && hostId !== diskHostId) {

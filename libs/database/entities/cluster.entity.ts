@@ -1,5 +1,5 @@
 import { Check, Column, Entity, ForeignKey, PrimaryGeneratedColumn } from 'typeorm';
-import type { PlanMode, SchedulingPolicy } from '#contracts';
+import type { PlanMode, PolicySchedule, SchedulingPolicy } from '#contracts';
 import { CREATED, EMPTY_TEXT, JSON_VALUE, PLAN_MODE, TEXT, UUID } from './columns.js';
 import { MigrationPolicy } from './migration-policy.entity.js';
 
@@ -21,6 +21,13 @@ export class Cluster {
 
   @Column(JSON_VALUE)
   schedulingPolicy!: SchedulingPolicy;
+
+  @Column({ ...JSON_VALUE, nullable: true })
+  policySchedule!: PolicySchedule | null;
+
+  /** The window that was open when the policy loop looked last. */
+  @Column({ type: 'integer', nullable: true })
+  openWindow!: number | null;
 
   @Column({ ...TEXT, default: 'automatic' })
   planMode!: PlanMode;

@@ -12,6 +12,7 @@ import { MaintenanceRun } from './maintenance-run.entity.js';
 import { MigrationPolicy } from './migration-policy.entity.js';
 import { Migration, MigrationIteration, MigrationTimeline } from './migration.entity.js';
 import { Plan, PlanMove, PlanRefusal } from './plan.entity.js';
+import { PolicyVersion } from './policy-version.entity.js';
 import { Setting } from './setting.entity.js';
 import { StorageDomain } from './storage-domain.entity.js';
 import { VmReportRow } from './vm-report.entity.js';
@@ -38,6 +39,7 @@ export const ENTITIES = [
   Plan,
   PlanMove,
   PlanRefusal,
+  PolicyVersion,
   Setting,
   StorageDomain,
   Vm,

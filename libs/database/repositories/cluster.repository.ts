@@ -7,7 +7,7 @@ import { page } from '../paging.js';
 import { BaseRepository } from './base.js';
 
 /** What has a default. */
-type Optional = 'haReservation' | 'checkpointLimitMiB' | 'planMode';
+type Optional = 'haReservation' | 'checkpointLimitMiB' | 'planMode' | 'policySchedule' | 'openWindow';
 type ClusterValues = Omit<Cluster, 'id' | 'createdAt' | Optional> & Partial<Pick<Cluster, Optional>>;
 
 export class ClusterRepository extends BaseRepository<Cluster> {

@@ -1,21 +1,22 @@
 import { Button } from '@patternfly/react-core';
-import { useQueryClient } from '@tanstack/react-query';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import type { MigrationPolicyView } from '#contracts';
 import { useInventory } from '../live/inventory.js';
 import { useSession } from '../live/session.js';
 import { ActionMenu } from '../parts/action-menu.js';
 import { type Column, DataTable } from '../parts/data-table.js';
-import { ConfirmDialog } from '../parts/dialog.js';
+import { ConfirmDialog, Dialog } from '../parts/dialog.js';
 import { LoadingPage, Nothing, ProblemAlert } from '../parts/feedback.js';
 import { duration, rate } from '../parts/figures.js';
 import { AddIcon } from '../parts/icons.js';
 import { Panel } from '../parts/page.js';
 import { MEANS_WORDS } from './means-words.js';
 import { MigrationPolicyDialog } from './migration-policy-dialog.js';
+import { VersionTable } from './policy-versions.js';
 import { MIGRATION_POLICIES, useMigrationPolicies } from './use-migration-policies.js';
 
-type Open = { kind: 'create' } | { kind: 'edit' | 'delete'; policy: MigrationPolicyView } | null;
+type Open = { kind: 'create' } | { kind: 'edit' | 'delete' | 'versions'; policy: MigrationPolicyView } | null;
 
 export function MigrationPolicies() {
   const { client } = useSession();
@@ -80,6 +81,7 @@ export function MigrationPolicies() {
           label={`Actions for ${policy.name}`}
           actions={[
             { title: 'Edit…', onClick: () => setOpen({ kind: 'edit', policy }) },
+            { title: 'Versions…', onClick: () => setOpen({ kind: 'versions', policy }) },
             {
               title: 'Delete…',
               onClick: () => setOpen({ kind: 'delete', policy }),
@@ -123,6 +125,7 @@ export function MigrationPolicies() {
           onClose={() => setOpen(null)}
         />
       )}
+      {open?.kind === 'versions' && <VersionsDialog policy={open.policy} onClose={() => setOpen(null)} />}
       {open?.kind === 'delete' && (
         <ConfirmDialog
           title={`Delete ${open.policy.name}?`}
@@ -135,5 +138,29 @@ export function MigrationPolicies() {
         </ConfirmDialog>
       )}
     </Panel>
+  );
+}
+
+function VersionsDialog({ policy, onClose }: { policy: MigrationPolicyView; onClose: () => void }) {
+  const { client } = useSession();
+  const { data, error } = useQuery({
+    queryKey: ['migration-policy-versions', policy],
+    queryFn: () => client.migrationPolicies.versions(policy.id),
+  });
+  return (
+    <Dialog
+      title={`Versions of ${policy.name}`}
+      wide
+      onClose={onClose}
+      footer={<Button onClick={onClose}>Close</Button>}
+    >
+      {error && !data ? (
+        <ProblemAlert error={error} />
+      ) : data ? (
+        <VersionTable versions={data.items} />
+      ) : (
+        <LoadingPage />
+      )}
+    </Dialog>
   );
 }

@@ -9,6 +9,8 @@ import { ClusterDialog } from './cluster-dialog.js';
 import { ClusterPicker, useCluster } from './cluster-picker.js';
 import { ClusterSettings } from './cluster-settings.js';
 import { MigrationPolicies } from './migration-policies.js';
+import { ScheduleEditor } from './policy-schedule.js';
+import { ClusterVersions } from './policy-versions.js';
 import { SchedulingEditor } from './scheduling-editor.js';
 
 export function PoliciesPage() {
@@ -43,7 +45,11 @@ export function PoliciesPage() {
       <Tabs activeKey={tab} onSelect={(_, name) => show(name)} aria-label="Kinds of policies">
         <Tab eventKey="scheduling" title={<TabTitleText>Scheduling</TabTitleText>}>
           {cluster ? (
-            <SchedulingEditor key={cluster.id} cluster={cluster} />
+            <div className="stack">
+              <SchedulingEditor key={cluster.id} cluster={cluster} />
+              <ScheduleEditor cluster={cluster} />
+              <ClusterVersions cluster={cluster} />
+            </div>
           ) : (
             <Nothing title="No cluster yet" icon={PolicyIcon} action={create}>
               A scheduling policy belongs to a cluster.
