@@ -7,6 +7,7 @@ import { decompressBatch } from './compression.js';
 import type { Compressors } from './compressors.js';
 import { MigrationError, asMigrationError } from './errors.js';
 import { nothingYet, type IncomingFigures } from './incoming-figures.js';
+import { checkTotals, takePasses, type Missing } from './incoming-passes.js';
 import type { Lanes } from './lanes.js';
 import { checkOpeningMessage, type OpeningMessage } from './opening-message.js';
 import { DEFAULT_PARAMETERS } from './parameters.js';
@@ -219,7 +220,10 @@ export class IncomingMigration {
     if (checkpoint) await this.load(checkpoint, connection);
     this.takesPages = true;
     if (checkpoint) connection.send('HASHES', new Uint8Array());
-    const { running, state, missing } = await this.takePasses(connection, pageReceivers);
+    const { running, state, missing } = await takePasses(connection, pageReceivers, {
+      counted: () => this.current,
+      begin: (iteration) => this.change({ iteration }),
+    });
     await pageReceivers.close();
     this.takesPages = missing !== null; // they may come right behind COMMIT
     const endedAtMs = clock.now();
@@ -286,32 +290,6 @@ export class IncomingMigration {
     void main.close();
   }
 
-  /** All passes up to END; in post-copy with the pages that are missing. */
-  private async takePasses(connection: Connection, pageReceivers: PageReceivers): Promise<Taken> {
-    let pass = { pages: 0, zeroPages: 0 };
-    let bitmap: Uint8Array | null = null;
-    for (;;) {
-      const message = await connection.next();
-      if (message.type !== 'DISCARD') await pageReceivers.synced(this.current.iteration);
-      const { iteration, pages, zeroPages } = this.current;
-      if (message.type === 'ITERATION') {
-        const sent = { pages: pages - pass.pages, zeroPages: zeroPages - pass.zeroPages };
-        checkTotals(`iteration ${iteration}`, { iteration, ...sent }, message.body);
-        pass = { pages, zeroPages };
-        this.change({ iteration: iteration + 1 });
-        connection.send('RECEIVED', { iteration });
-      } else if (message.type === 'DISCARD') {
-        bitmap = message.body;
-      } else if (message.type === 'STATE') {
-        const { running, missingPages, ...totals } = await connection.expect('END');
-        checkTotals('the stream', { pages, zeroPages }, totals);
-        return { running, state: message.body, missing: bitmap && { bitmap, pages: missingPages } };
-      } else {
-        throw new MigrationError('malformed', `the source sent ${message.type} in the middle of the pages`);
-      }
-    }
-  }
-
   /**
    * Waits for COMMIT. Null when it came. Rejects when the source said that it goes on. Whatever else comes, or nothing,
    * leaves open what the source did: then it waits for `finish`, or in post-copy for the source itself, and gives why.
@@ -362,27 +340,7 @@ export class IncomingMigration {
   }
 }
 
-interface Missing {
-  readonly bitmap: Uint8Array;
-  readonly pages: number;
-}
-
-interface Taken {
-  readonly running: boolean;
-  readonly state: Uint8Array;
-  readonly missing: Missing | null;
-}
-
 const told = ({ code, message }: MigrationError) => ({ code, message });
 
 const notInPostcopy = (what: string, status: string) =>
   new MigrationError('machine', `there is nothing to ${what}: the migration is ${status}`);
-
-/** Throws MigrationError `malformed` if the source counted otherwise. */
-function checkTotals<T extends object>(what: string, counted: T, claimed: T): void {
-  for (const [field, count] of Object.entries(counted)) {
-    const claim = claimed[field as keyof T];
-    if (claim !== count)
-      throw new MigrationError('malformed', `${what}: the source counts ${field} ${claim}, ${count} came`);
-  }
-}

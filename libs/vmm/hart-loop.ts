@@ -2,12 +2,12 @@
  * What a hart's thread does all its life: run slices of guest code, and between them serve attention, park while the
  * guest is stopped, keep timers, wait when the guest waits, answer SBI calls. It blocks its thread and never returns.
  */
-import { demandAttention, requestAttention, serveAttention } from './attention.js';
+import { demandAttention, serveAttention } from './attention.js';
 import { GuestClock } from './clock.js';
 import { Clint } from './devices/clint.js';
-import { FINISHER_FAIL, FINISHER_PASS, FINISHER_RESET } from './devices/finisher.js';
 import { Hart, type HartPorts } from './hart.js';
-import { MIP_MTIP, MIP_SSIP, MIP_STIP, setPending } from './interrupts.js';
+import { answerSbi, completeStart } from './hart-sbi.js';
+import { MIP_MTIP, MIP_STIP, setPending } from './interrupts.js';
 import {
   ATTENTION_FENCE,
   ATTENTION_FLUSH_WRITES,
@@ -21,8 +21,6 @@ import {
   H_MISSING,
   H_MTIMECMP,
   H_QUIET,
-  H_START_OPAQUE,
-  H_START_PC,
   H_STIMECMP,
   H_WAKE,
   MACHINE,
@@ -34,19 +32,10 @@ import { BOARD } from './board.js';
 import { GuestMemory } from './memory.js';
 import { noteArrival, noteMiss } from './missing-pages.js';
 import { leaveFence, takeFence, type FenceRange } from './remote-fence.js';
-import {
-  handleSbi,
-  HSM_START_PENDING,
-  HSM_STARTED,
-  HSM_STOPPED,
-  HSM_SUSPENDED,
-  type ResetKind,
-  type SbiPorts,
-} from './sbi.js';
+import { HSM_START_PENDING, HSM_STARTED, HSM_STOPPED, HSM_SUSPENDED } from './sbi.js';
 import {
   add32,
   add64,
-  compareExchange32,
   hartBlock,
   load32,
   loadU64,
@@ -65,19 +54,9 @@ const SLICE_NS = 1_000_000n;
 /** Instructions a slice; how many fit into its time depends on whether they are translated. */
 const MIN_SLICE = 64;
 const MAX_SLICE = 2 ** 22;
-/** An SBI console call may be done in parts: this much at a time. */
-const CONSOLE_CHUNK = 4096;
-const ECALL_BYTES = 4n;
 const MIP = 0x344;
 const MIE = 0x304;
-const SIE = 0x104;
 const NEVER = 2n ** 64n - 1n;
-const RESET_COMMANDS: Record<ResetKind, number> = {
-  shutdown: FINISHER_PASS,
-  failure: FINISHER_FAIL | (1 << 16),
-  reboot: FINISHER_RESET,
-};
-
 /** Makes the hart's instance anew from what is in its block. */
 type HartFactory = (hartId: number, ports: HartPorts) => Hart;
 
@@ -110,16 +89,6 @@ export function runHart(
     return hart;
   };
   return new HartLoop(guest, hartId, new GuestClock(guest, hostNs), hostNs, newHart, translation).run();
-}
-
-/** Lets a hart begin where HSM hart_start said, if its start is pending; true if it was. */
-export function completeStart(memory: GuestMemory, hart: Hart): boolean {
-  const block = hartBlock(hart.hartId);
-  if (load32(memory, block + H_HSM) !== HSM_START_PENDING) return false;
-  const [pc, a1] = [loadU64(memory, block + H_START_PC), loadU64(memory, block + H_START_OPAQUE)];
-  hart.reset({ mode: 'S', pc, a0: BigInt(hart.hartId), a1 });
-  store32(memory, block + H_HSM, HSM_STARTED);
-  return true;
 }
 
 class HartLoop {
@@ -277,49 +246,13 @@ class HartLoop {
   }
 
   private answerSbi(): void {
-    const { hart } = this;
-    const args = [10, 11, 12, 13, 14, 15].map((register) => hart.x(register));
-    const result = handleSbi({ extension: hart.x(17), function: hart.x(16), args }, this.sbiPorts());
-    if (!result) return;
-    hart.setX(10, BigInt.asUintN(64, BigInt(result.error)));
-    hart.setX(11, result.value);
-  }
-
-  private sbiPorts(): SbiPorts {
-    const { memory, block, hartId } = this;
-    return {
-      harts: memory.harts,
-      isRam: (address, size) => memory.isRam(Number(address), Number(size)),
-      setTimer: (ticks) => store64(memory, block + H_STIMECMP, ticks),
-      sendIpi: (harts) => harts.forEach((hart) => setPending(memory, hart, MIP_SSIP, true)),
+    answerSbi({
+      memory: this.memory,
+      hart: this.hart,
+      post: (mail) => this.post(mail),
       remoteFence: (harts, range) => this.remoteFence(harts, range),
-      hartState: (hart) => load32(memory, hartBlock(hart) + H_HSM),
-      startHart: (hart, pc, opaque) => {
-        const target = hartBlock(hart);
-        if (!compareExchange32(memory, target + H_HSM, HSM_STOPPED, HSM_START_PENDING)) return false;
-        store64(memory, target + H_START_PC, pc);
-        store64(memory, target + H_START_OPAQUE, opaque);
-        requestAttention(memory, hart, ATTENTION_HSM);
-        return true;
-      },
-      stopSelf: () => store32(memory, block + H_HSM, HSM_STOPPED),
-      suspendSelf: (resume) => {
-        store32(memory, block + H_HSM, HSM_SUSPENDED);
-        if (!resume) return;
-        const sie = this.hart.csr(SIE); // decides what wakes it
-        this.hart.reset({ mode: 'S', pc: resume.pc, a0: BigInt(hartId), a1: resume.opaque });
-        this.hart.setCsr(SIE, sie);
-      },
-      systemReset: (kind) => {
-        const value = BigInt(RESET_COMMANDS[kind]);
-        this.post({ kind: 'write', address: BOARD.finisher.base, size: 4, value });
-      },
-      consoleWrite: (address, size) => this.console('consoleWrite', address, size),
-      consoleRead: (address, size) => this.console('consoleRead', address, size),
-      consoleWriteByte: (byte) => {
-        this.post({ kind: 'write', address: BOARD.uart.base, size: 1, value: BigInt(byte) });
-      },
-    };
+      missPage: () => this.missPage(),
+    });
   }
 
   private remoteFence(harts: readonly number[], range: FenceRange | undefined): void {
@@ -328,17 +261,6 @@ class HartLoop {
     for (const hart of others) leaveFence(this.memory, hart, range);
     const serveOwn = () => serveAttention(this.memory, this.hartId, (bits) => this.serve(bits));
     demandAttention(this.memory, others, ATTENTION_FENCE, serveOwn);
-  }
-
-  /** If a page of the buffer is missing, nothing is done, and the guest makes the call again when that has come. */
-  private console(kind: 'consoleWrite' | 'consoleRead', address: bigint, size: bigint): bigint | undefined {
-    const bytes = Math.min(Number(size), CONSOLE_CHUNK);
-    const [missing] = this.memory.missingPages(Number(address), bytes);
-    if (missing === undefined) return this.post({ kind, address: Number(address), size: bytes, value: 0n }) ?? 0n;
-    this.hart.pc -= ECALL_BYTES;
-    store32(this.memory, this.block + H_MISSING, missing + 1);
-    this.missPage();
-    return undefined;
   }
 
   private hartPorts(): HartPorts {

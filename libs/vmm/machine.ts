@@ -6,7 +6,7 @@ import { GuestClock } from './clock.js';
 import type { MachineControl } from './control.js';
 import type { Uart } from './devices/uart.js';
 import type { VirtioDevice } from './devices/virtio/device.js';
-import { completeStart } from './hart-loop.js';
+import { completeStart } from './hart-sbi.js';
 import { Hart, type HartPorts } from './hart.js';
 import {
   ATTENTION_RELOAD,
