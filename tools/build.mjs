@@ -68,24 +68,34 @@ const vmm = files('apps/vmm', (file) => /^apps.vmm.(main|.*-worker)\.ts$/.test(f
 await step('bundle-vmm', [...setUp, ...code], 'dist/apps/vmm/main.js', bundle('apps/vmm', vmm));
 await step('bundle-cli', [...setUp, ...code], 'dist/apps/cli/main.js', bundle('apps/cli', ['main']));
 
+// Each module twice, for memories with 32-bit and with 64-bit addresses: X.wasm and X64.wasm.
+const ADDRESSES = [
+  { suffix: '', options: '--maximumMemory 65536' },
+  { suffix: '64', options: '--maximumMemory 262144 --enable memory64 --transform ./tools/wasm64.mjs' },
+];
+
 // An entry is the .as.ts file that has the name of its folder, or the only one there; the others are its parts.
 const assembly = files('libs', (file) => file.endsWith('.as.ts'));
 for (const folder of new Set(assembly.map((file) => dirname(file)))) {
   const parts = [...assembly.filter((file) => dirname(file) === folder), ...files(folder, isSource)];
-  const entry = join(folder, `${folder.split('/').at(-1)}.as.ts`);
-  const output = join('dist', folder, `${folder.split('/').at(-1)}.wasm`);
+  const name = folder.split('/').at(-1);
+  const entry = join(folder, `${name}.as.ts`);
   const shared = files(dirname(folder), (file) => file.endsWith('layout.ts'));
-  await step(`wasm-${folder}`, [...setUp, ...parts, ...shared], output, () =>
-    run(
-      `asc ${entry}`,
-      bin('asc'),
-      [
-        `${entry} -o ${output} -t ${output.replace(/wasm$/, 'wat')} --importMemory --sharedMemory`,
-        '--initialMemory 513 --maximumMemory 65536 --runtime stub --stackSize 0 --noAssert --use abort=',
-        '--enable threads --enable simd --enable bulk-memory --exportTable -O3 --converge',
-      ].flatMap((options) => options.split(' ')),
-    ),
-  );
+  for (const { suffix, options } of ADDRESSES) {
+    const output = join('dist', folder, `${name}${suffix}.wasm`);
+    const sources = [...setUp, 'tools/wasm64.mjs', ...parts, ...shared];
+    await step(`wasm${suffix}-${folder}`, sources, output, () =>
+      run(
+        `asc ${entry} ${options}`,
+        bin('asc'),
+        [
+          `${entry} -o ${output} -t ${output.replace(/wasm$/, 'wat')} --importMemory --sharedMemory --initialMemory 513`,
+          `${options} --runtime stub --stackSize 0 --noAssert --use abort=`,
+          '--enable threads --enable simd --enable bulk-memory --exportTable -O3 --converge',
+        ].flatMap((part) => part.split(' ')),
+      ),
+    );
+  }
 }
 
 if (!process.argv.includes('--skip-portal') && existsSync(join(root, 'apps/portal/index.html'))) {

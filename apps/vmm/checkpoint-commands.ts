@@ -23,7 +23,7 @@ export function registerCheckpointCommands(
 
   /** Nobody runs in this memory any more, so it is the main thread's to scan and write. */
   const write = async (path: string, maxBytes: number): Promise<void> => {
-    const pages = contentPages(memory, bindCodec(codecModule, memory.memory));
+    const pages = contentPages(memory, bindCodec(codecModule, memory.memory, memory.addresses));
     const bytes = checkpointBytes(pages.length);
     if (bytes > maxBytes) throw new Error(`it would take ${bytes} bytes, more than the ${maxBytes} that it may`);
     state = { status: 'writing', pages: pages.length, bytes };

@@ -3,7 +3,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { listenQmp, QmpServer } from '#qmp';
-import { Machine } from '#vmm';
+import { GuestMemory, Machine, type AddressType } from '#vmm';
 import { bootFrom } from './boot-files.js';
 import { registerBlockCommands, tellOfDiskErrors } from './block-commands.js';
 import { openBlockLayer } from './block/block-layer.js';
@@ -29,10 +29,19 @@ import { TlsObjects } from './tls-credentials.js';
 import { UsageError } from './usage-error.js';
 import { EVENTS, Vm } from './vm.js';
 
+/** What is compiled for memories of either kind. */
+type Modules = Readonly<Record<AddressType, URL>>;
+
 const PACKAGE = new URL('../../../package.json', import.meta.url);
-const CODEC_MODULE = new URL('../../libs/migration/codec/codec.wasm', import.meta.url);
+const CODEC_MODULES: Modules = {
+  i32: new URL('../../libs/migration/codec/codec.wasm', import.meta.url),
+  i64: new URL('../../libs/migration/codec/codec64.wasm', import.meta.url),
+};
 const MIGRATION_WORKER = new URL('./migration-worker.js', import.meta.url);
-const HART_MODULE = new URL('../../libs/vmm/cpu/cpu.wasm', import.meta.url);
+const HART_MODULES: Modules = {
+  i32: new URL('../../libs/vmm/cpu/cpu.wasm', import.meta.url),
+  i64: new URL('../../libs/vmm/cpu/cpu64.wasm', import.meta.url),
+};
 
 process.stderr.on('error', () => {}); // whoever started this process may be gone: the guest goes on
 
@@ -51,6 +60,8 @@ function version(): string {
   return (JSON.parse(readFileSync(PACKAGE, 'utf8')) as { version: string }).version;
 }
 
+const compile = (file: URL) => new WebAssembly.Module(readFileSync(fileURLToPath(file)));
+
 /** What an option opens, or a UsageError that names the option, or another one that is to blame. */
 async function open<T>(option: string, opening: () => Promise<T> | T): Promise<T> {
   try {
@@ -63,7 +74,8 @@ async function open<T>(option: string, opening: () => Promise<T> | T): Promise<T
 
 async function run(options: Options): Promise<void> {
   const [major, minor, micro] = version().split('.').map(Number) as [number, number, number];
-  const hartModule = new WebAssembly.Module(readFileSync(fileURLToPath(HART_MODULE)));
+  const addresses = GuestMemory.addressesFor(options.ramBytes);
+  const hartModule = compile(HART_MODULES[addresses]);
   const closers: (() => Promise<void> | void)[] = [];
   const exit = async (status: number) => {
     for (const close of closers) await close();
@@ -150,7 +162,7 @@ async function run(options: Options): Promise<void> {
   vm.watchdogAction = options.watchdogAction;
   const threadIds = startHarts(machine, hartModule, options.acceleration, { hartFailed: fail, log });
   registerCommands(qmp, vm, { threadId: (hart) => threadIds[hart]!, consoleBytes: () => consoleBytes });
-  const codecModule = new WebAssembly.Module(readFileSync(fileURLToPath(CODEC_MODULE)));
+  const codecModule = compile(CODEC_MODULES[addresses]);
   registerCheckpointCommands(qmp, vm, codecModule, log);
   registerPageSampling(qmp, machine.memory, codecModule);
   const migration = new Migration(qmp, vm, { codecModule, tlsObjects, log, failoverPairs });

@@ -28,7 +28,7 @@ const TELL_EVERY_MS = 100;
 
 const { memory: wasmMemory, codecModule, boardVersion, role } = workerData as MigrationTask;
 const memory = new GuestMemory(wasmMemory);
-const codec = bindCodec(codecModule, wasmMemory);
+const codec = bindCodec(codecModule, wasmMemory, memory.addresses);
 /** Before anybody is heard: pages may come compressed as soon as somebody has connected. */
 const compressors = role.kind === 'incoming' ? await loadCompressors() : null;
 // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's port has no origin

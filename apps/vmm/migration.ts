@@ -196,8 +196,8 @@ export class Migration {
     const { machine } = this.vm;
     if (machine.running) throw new QmpError('the VM is running: stop it first');
     this.requireComplete();
-    const { memory, ramBytes } = machine.memory;
-    const hash = bindCodec(this.options.codecModule, memory).xxh64(layout.RAM, ramBytes, 0n);
+    const { memory, ramBytes, addresses } = machine.memory;
+    const hash = bindCodec(this.options.codecModule, memory, addresses).xxh64(layout.RAM, ramBytes, 0n);
     return { xxh64: BigInt.asUintN(64, hash).toString(16).padStart(16, '0') };
   }
 

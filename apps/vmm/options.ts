@@ -1,5 +1,5 @@
 /** The command line of drover-vmm, in QEMU's style: one dash, a value in the next word. */
-import { MAX_RAM_BYTES } from '#vmm';
+import { hasLongAddresses, MAX_RAM_BYTES } from '#vmm';
 import { parseAcceleration, type Acceleration } from './acceleration.js';
 import { parseMigrationUri, type MigrationAddress } from './migration-address.js';
 import { parseRunWith, type RunWith } from './sandbox/run-with.js';
@@ -194,7 +194,8 @@ function parseMemory(text: string): number {
   const shift = { k: 10, m: 20, '': 20, g: 30 }[unit!.toLowerCase()]!;
   const bytes = Number(digits) * 2 ** shift;
   if (bytes < MIB || bytes > MAX_RAM_BYTES || bytes % MIB !== 0) {
-    throw bad('m', text, `choose a whole number of MiB from 1M to ${MAX_RAM_BYTES / MIB}M`);
+    const more = hasLongAddresses() ? '' : '; more needs Node.js 24 or newer';
+    throw bad('m', text, `choose a whole number of MiB from 1M to ${MAX_RAM_BYTES / MIB}M${more}`);
   }
   return bytes;
 }

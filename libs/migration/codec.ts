@@ -1,7 +1,10 @@
 /** The engine's WebAssembly module (codec/codec.as.ts), bound to one VM's memory. Addresses are byte offsets there. */
+import type { AddressType } from '#vmm';
+
 export interface Codec {
   /** What it is an instance of, for others on other memories. */
   readonly module: WebAssembly.Module;
+  readonly addresses: AddressType;
   /** How many bits of `words` 64-bit words are set. */
   countBits(bitmap: number, words: number): number;
   /** Clears up to `most` bits from word `first` on and lists their numbers (u32) at `list`; returns how many. */
@@ -34,8 +37,38 @@ export interface Codec {
   xxh64(at: number, bytes: number, seed: bigint): bigint;
 }
 
-/** Binds the compiled module to a VM's shared memory. */
-export function bindCodec(module: WebAssembly.Module, memory: WebAssembly.Memory): Codec {
-  const functions = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Omit<Codec, 'module'>;
-  return { ...functions, module };
+/** Of each function: which arguments are addresses or lengths of memory, and so BigInts where addresses have 64 bits. */
+const ADDRESSES = {
+  countBits: [0],
+  takeBits: [0, 3],
+  packPages: [0, 1, 4],
+  checkBatch: [0],
+  unpackPages: [0, 1],
+  encodeDelta: [0, 1, 2],
+  isDelta: [0],
+  applyDelta: [0, 1],
+  openCache: [],
+  encodeBatch: [],
+  placePages: [0, 1, 2],
+  clearPages: [0],
+  listContent: [0, 3],
+  seal: [0],
+  isIntact: [0],
+  xxh64: [0, 1],
+} satisfies Record<Exclude<keyof Codec, 'module' | 'addresses'>, readonly number[]>;
+
+type AnyFunction = (...args: (number | bigint)[]) => number | bigint;
+
+/** Binds the module, compiled for these addresses, to a shared memory that has them. */
+export function bindCodec(module: WebAssembly.Module, memory: WebAssembly.Memory, addresses: AddressType): Codec {
+  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+  const functions = addresses === 'i32' ? exports : Object.fromEntries(Object.entries(ADDRESSES).map(widened(exports)));
+  return { ...(functions as unknown as Codec), module, addresses };
 }
+
+const widened =
+  (exports: WebAssembly.Exports) =>
+  ([name, wide]: readonly [string, readonly number[]]): [string, AnyFunction] => {
+    const call = exports[name] as AnyFunction;
+    return [name, (...args) => call(...args.map((value, index) => (wide.includes(index) ? BigInt(value) : value)))];
+  };

@@ -2,14 +2,14 @@
  * Where the engine keeps its things in the VM's memory, from ENGINE on (see layout.ts).
  *
  *     0x00_0000  PENDING  one bit a guest page: still to be sent
- *     0x02_0000  LIST     numbers of the pages of the next batch
- *     0x02_1000  CONTROL  room for one message that is being sealed, then copied out
- *     0x14_0000  RECEIVE  room for one frame that comes in
- *     0x26_0000  SLOTS    frames on their way out
- *     0xb6_0000  PLAIN    a batch that came compressed
- *     0xc8_0000  pages    room for one frame that comes in, for each connection of multifd
- *    0x18e_0000  urgent   room for frames of a page on their way out, in post-copy
- *    0x190_0000  small    room for one frame that comes in, for each connection that may not be a migration's
+ *     0x08_0000  LIST     numbers of the pages of the next batch
+ *     0x08_1000  CONTROL  room for one message that is being sealed, then copied out
+ *     0x1a_0000  RECEIVE  room for one frame that comes in
+ *     0x2c_0000  SLOTS    frames on their way out
+ *     0xbc_0000  PLAIN    a batch that came compressed
+ *     0xce_0000  pages    room for one frame that comes in, for each connection of multifd
+ *    0x194_0000  urgent   room for frames of a page on their way out, in post-copy
+ *    0x196_0000  small    room for one frame that comes in, for each connection that may not be a migration's
  */
 import { layout } from '#vmm';
 import { FRAME_HEADER_BYTES, MAX_PAYLOAD_BYTES } from './protocol.js';
@@ -21,18 +21,18 @@ export const LIST = PENDING + BITMAP_SIZE;
 /** Numbers that fit there. */
 export const LIST_PAGES = 0x400;
 export const CONTROL = LIST + 4 * LIST_PAGES;
-const RECEIVE = ENGINE + 0x14_0000;
-const SLOTS = ENGINE + 0x26_0000;
+const RECEIVE = ENGINE + 0x1a_0000;
+const SLOTS = ENGINE + 0x2c_0000;
 const SLOT_SIZE = 0x12_0000;
 const SLOT_COUNT = 8;
-export const PLAIN = ENGINE + 0xb6_0000;
-const PAGES = ENGINE + 0xc8_0000;
+export const PLAIN = ENGINE + 0xbc_0000;
+const PAGES = ENGINE + 0xce_0000;
 /** The most connections of multifd; each needs a slot to send from, and room to receive. */
 export const MAX_PAGE_LANES = SLOT_COUNT;
-const URGENT_SLOTS = ENGINE + 0x18e_0000;
+const URGENT_SLOTS = ENGINE + 0x194_0000;
 const URGENT_SLOT_SIZE = 0x2000;
 const URGENT_SLOT_COUNT = 16;
-const SMALL = ENGINE + 0x190_0000;
+const SMALL = ENGINE + 0x196_0000;
 const SMALL_SIZE = 0x4000;
 const SMALL_COUNT = 8;
 

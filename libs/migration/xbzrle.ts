@@ -1,5 +1,5 @@
 /** XBZRLE: of pages that were sent before, only what has changed since is sent (codec/xbzrle.as.ts). */
-import { layout, type GuestMemory } from '#vmm';
+import { layout, newSharedMemory, type GuestMemory } from '#vmm';
 import { bindCodec, type Codec } from './codec.js';
 import { XBZRLE_FIGURES, XBZRLE_IN, XBZRLE_INDEX, XBZRLE_OUT } from './codec/xbzrle-layout.js';
 
@@ -20,9 +20,8 @@ export interface XbzrleFigures {
 
 /** What the cache needs for the place of each page, beside the page. */
 const INDEX_ENTRY = 8;
-const WASM_PAGE = 65_536;
 /** The codec's module asks for at least that much. */
-const LEAST_WASM_PAGES = 513;
+const LEAST_BYTES = 513 * 65_536;
 const NOTHING = { pages: 0, bytes: 0, cacheMiss: 0, overflow: 0 };
 type Counts = typeof NOTHING;
 
@@ -42,7 +41,7 @@ export class Xbzrle {
   setCacheBytes(cacheBytes: number | null): void {
     if (cacheBytes === (this.cache?.cacheBytes ?? null)) return;
     this.counted = this.counts;
-    this.cache = cacheBytes === null ? null : new DeltaCache(this.codec.module, cacheBytes);
+    this.cache = cacheBytes === null ? null : new DeltaCache(this.codec, cacheBytes);
   }
 
   /** Turns pages of the batch at `payload` into deltas, in place, where it can; returns what the batch comes to then. */
@@ -88,14 +87,13 @@ class DeltaCache {
   private readonly figures: Uint32Array;
 
   constructor(
-    module: WebAssembly.Module,
+    { module, addresses }: Codec,
     readonly cacheBytes: number,
   ) {
     const pages = cacheBytes / layout.PAGE_SIZE;
-    const needed = Math.ceil((XBZRLE_INDEX + pages * (INDEX_ENTRY + layout.PAGE_SIZE)) / WASM_PAGE);
-    const initial = Math.max(LEAST_WASM_PAGES, needed);
-    const memory = new WebAssembly.Memory({ initial, maximum: 65_536, shared: true });
-    this.codec = bindCodec(module, memory);
+    const needed = XBZRLE_INDEX + pages * (INDEX_ENTRY + layout.PAGE_SIZE);
+    const memory = newSharedMemory(Math.max(LEAST_BYTES, needed), addresses);
+    this.codec = bindCodec(module, memory, addresses);
     this.codec.openCache(pages);
     this.bytes = new Uint8Array(memory.buffer);
     this.figures = new Uint32Array(memory.buffer, XBZRLE_FIGURES, 4);

@@ -33,18 +33,7 @@ import { GuestMemory } from './memory.js';
 import { noteArrival, noteMiss } from './missing-pages.js';
 import { leaveFence, takeFence, type FenceRange } from './remote-fence.js';
 import { HSM_START_PENDING, HSM_STARTED, HSM_STOPPED, HSM_SUSPENDED } from './sbi.js';
-import {
-  add32,
-  add64,
-  hartBlock,
-  load32,
-  loadU64,
-  notify,
-  or32,
-  store32,
-  store64,
-  wait,
-} from './shared.js';
+import { add32, add64, hartBlock, load32, loadU64, notify, or32, store32, wait } from './shared.js';
 import { HartRest } from './throttle.js';
 import { postedModules } from './translator/requests.js';
 import type { TranslatedModule } from './translator/translator.js';

@@ -8,7 +8,15 @@ import { ATTENTION_HSM, H_HSM, H_MISSING, H_START_OPAQUE, H_START_PC, H_STIMECMP
 import type { Mail } from './mailbox.js';
 import type { GuestMemory } from './memory.js';
 import type { FenceRange } from './remote-fence.js';
-import { handleSbi, HSM_START_PENDING, HSM_STARTED, HSM_STOPPED, HSM_SUSPENDED, type ResetKind, type SbiPorts } from './sbi.js';
+import {
+  handleSbi,
+  HSM_START_PENDING,
+  HSM_STARTED,
+  HSM_STOPPED,
+  HSM_SUSPENDED,
+  type ResetKind,
+  type SbiPorts,
+} from './sbi.js';
 import { compareExchange32, hartBlock, load32, loadU64, store32, store64 } from './shared.js';
 
 /** A console call may be done in parts: this much at a time. */
@@ -51,7 +59,6 @@ export function completeStart(memory: GuestMemory, hart: Hart): boolean {
   store32(memory, block + H_HSM, HSM_STARTED);
   return true;
 }
-
 
 function portsOf(caller: SbiCaller): SbiPorts {
   const { memory, hart } = caller;

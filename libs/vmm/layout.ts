@@ -6,14 +6,17 @@
  *     0x000_1000  MACHINE   one block: run state, time, sizes (all harts and the main thread share it)
  *     0x001_0000  HARTS     HART_SIZE bytes a hart, up to MAX_HARTS
  *     0x022_0000  DIRTY     one bit a guest page: written since the last dirty-log sync
- *     0x024_0000  MISSING   one bit a guest page: its content is still to come (all zero outside post-copy)
- *     0x026_0000  ENGINE    scratch of the migration thread
- *     0x1b8_0000  CODE_VERSION  a u32 a guest page: grows when what a hart decoded there was overwritten
- *     0x1f8_0000  CODE      one bit a guest page: some hart holds decoded instructions of it
- *     0x1fa_0000  COUNTED   one bit a guest page: taken out of DIRTY to be counted, still to be seen by a migration
- *     0x1fc_0000  EXPANSIONS  what each compressed instruction stands for; the harts write and read it
- *     0x200_0000  HART_CACHES  HART_CACHE_SIZE bytes a hart: decoded instructions, jump cache; never state
+ *     0x02a_0000  MISSING   one bit a guest page: its content is still to come (all zero outside post-copy)
+ *     0x032_0000  CODE      one bit a guest page: some hart holds decoded instructions of it
+ *     0x03a_0000  COUNTED   one bit a guest page: taken out of DIRTY to be counted, still to be seen by a migration
+ *     0x042_0000  EXPANSIONS  what each compressed instruction stands for; the harts write and read it
+ *     0x046_0000  ENGINE    scratch of the migration thread
+ *     0x200_0000  CODE_VERSION  a u32 a guest page: grows when what a hart decoded there was overwritten
+ *     0x300_0000  HART_CACHES  HART_CACHE_SIZE bytes a hart: decoded instructions, jump cache; never state
  *    0x2000_0000  RAM       guest-physical RAM_BASE
+ *
+ * Tables with something for each page have room for the most that any memory can have (memory.ts); the host backs what is
+ * touched. All but RAM lies below 4 GiB, whatever addresses the memory has.
  */
 export const MAX_HARTS = 16;
 export const PAGE_SIZE = 4096;
@@ -26,24 +29,24 @@ export const HARTS = 0x1_0000;
 export const HART_SIZE = 0x2_0000;
 export const DIRTY = 0x22_0000;
 /** Atomic, like DIRTY; see missing-pages.ts. */
-export const MISSING = 0x24_0000;
-export const ENGINE = 0x26_0000;
-export const ENGINE_SIZE = 0x192_0000;
-/** u32, atomic, for each page of 4 GiB; see cpu/code-pages for it and CODE. */
-export const CODE_VERSION = 0x1b8_0000;
+export const MISSING = 0x2a_0000;
 /** Atomic, like DIRTY. */
-export const CODE = 0x1f8_0000;
-export const COUNTED = 0x1fa_0000;
+export const CODE = 0x32_0000;
+export const COUNTED = 0x3a_0000;
 /** 65,536 x u32: the 32-bit instruction of each 16-bit one (cpu/compressed). The same for all harts. */
-export const EXPANSIONS = 0x1fc_0000;
-export const HART_CACHES = 0x200_0000;
-export const HART_CACHE_SIZE = 0x1e0_0000;
+export const EXPANSIONS = 0x42_0000;
+export const ENGINE = 0x46_0000;
+export const ENGINE_SIZE = 0x198_0000;
+/** u32, atomic, for each page; see cpu/code-pages for it and CODE. */
+export const CODE_VERSION = 0x200_0000;
+export const HART_CACHES = 0x300_0000;
+export const HART_CACHE_SIZE = 0x1d0_0000;
 /** A hart's cache area: first what it has decoded (cpu/decoded-pages), then what the translator keeps for it. */
-export const CACHE_DECODED_SIZE = 0x120_0000;
-export const CACHE_TRANSLATED = 0x120_0000;
+export const CACHE_DECODED_SIZE = 0x1a0_0000;
+export const CACHE_TRANSLATED = 0x1a0_0000;
 export const RAM = 0x2000_0000;
-/** Bytes of the DIRTY, MISSING, COUNTED and CODE bitmaps: enough for 4 GiB of guest RAM. */
-export const BITMAP_SIZE = 0x2_0000;
+/** Bytes of the DIRTY, MISSING, COUNTED and CODE bitmaps: enough for 16 GiB of guest RAM. */
+export const BITMAP_SIZE = 0x8_0000;
 
 // Fields of the MACHINE block (offsets from MACHINE).
 /** u64: guest RAM in bytes. */

@@ -16,17 +16,19 @@ import {
   M_MISSING_PAGES,
   M_RAM_SIZE,
   M_TIME_STOPPED,
-  PAGE_SHIFT,
   PAGE_SIZE,
   RAM,
   RAM_BASE,
 } from './layout.js';
 import { add32, clear32, hartBlock, load32, loadU64, or32, store32, store64, type Shared } from './shared.js';
+import { addressesFor, mostMemoryBytes, newSharedMemory, type AddressType } from './wasm-memory.js';
 
 const MIB = 2 ** 20;
-const WASM_PAGE = 65_536;
-/** A WebAssembly memory ends at 4 GiB, and RAM begins at RAM inside it. */
-export const MAX_RAM_BYTES = 2 ** 32 - RAM;
+/** The most RAM that a VM can have here: RAM begins at RAM inside of the WebAssembly memory. */
+export const MAX_RAM_BYTES = mostMemoryBytes() - RAM;
+
+/** Number of the page of RAM that a guest-physical address lies on. */
+const pageOf = (address: number): number => Math.floor((address - RAM_BASE) / PAGE_SIZE);
 
 export class GuestMemory implements Shared {
   readonly bytes: Uint8Array;
@@ -51,6 +53,11 @@ export class GuestMemory implements Shared {
     this.harts = load32(this, MACHINE + M_HARTS);
   }
 
+  /** What code that works on the memory of a VM with so much RAM must be compiled for. */
+  static addressesFor(ramBytes: number): AddressType {
+    return addressesFor(RAM + ramBytes);
+  }
+
   /** A new VM's memory: RAM zeroed and clean. Throws a RangeError that says which sizes are possible. */
   static create(ramBytes: number, harts: number): GuestMemory {
     if (!Number.isInteger(ramBytes / MIB) || ramBytes < MIB || ramBytes > MAX_RAM_BYTES) {
@@ -61,8 +68,7 @@ export class GuestMemory implements Shared {
     if (!Number.isInteger(harts) || harts < 1 || harts > MAX_HARTS) {
       throw new RangeError(`${harts} harts are not possible: choose 1 to ${MAX_HARTS}`);
     }
-    const pages = (RAM + ramBytes) / WASM_PAGE;
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    const memory = newSharedMemory(RAM + ramBytes);
     const fields = { bytes: new Uint8Array(memory.buffer), words: new Int32Array(memory.buffer) };
     const shared = { ...fields, dwords: new BigInt64Array(memory.buffer) };
     store64(shared, MACHINE + M_RAM_SIZE, BigInt(ramBytes));
@@ -70,6 +76,11 @@ export class GuestMemory implements Shared {
     store32(shared, MACHINE + M_TIME_STOPPED, 1);
     for (let hart = 0; hart < harts; hart++) store32(shared, hartBlock(hart) + H_QUIET, -1); // no threads yet
     return new GuestMemory(memory);
+  }
+
+  /** What code that works on this memory must be compiled for. */
+  get addresses(): AddressType {
+    return GuestMemory.addressesFor(this.ramBytes);
   }
 
   /** True if all `size` bytes at `address` lie in RAM. */
@@ -96,8 +107,8 @@ export class GuestMemory implements Shared {
   missingPages(address: number, size: number): number[] {
     if (size === 0 || this.isComplete) return [];
     const pages: number[] = [];
-    const last = (address - RAM_BASE + size - 1) >>> PAGE_SHIFT;
-    for (let page = (address - RAM_BASE) >>> PAGE_SHIFT; page <= last; page++) {
+    const last = pageOf(address + size - 1);
+    for (let page = pageOf(address); page <= last; page++) {
       if (this.isMissing(page)) pages.push(page);
     }
     return pages;
@@ -189,17 +200,16 @@ export class GuestMemory implements Shared {
   /** Sets the DIRTY bits of the pages that the bytes lie on; after the store, always. */
   private logWrite(address: number, size: number): void {
     if (size === 0) return;
-    const first = (address - RAM_BASE) >>> PAGE_SHIFT;
-    const last = (address - RAM_BASE + size - 1) >>> PAGE_SHIFT;
-    for (let page = first; page <= last; page++) or32(this, DIRTY + (page >>> 5) * 4, 1 << (page & 31));
+    const last = pageOf(address + size - 1);
+    for (let page = pageOf(address); page <= last; page++) or32(this, DIRTY + (page >>> 5) * 4, 1 << (page & 31));
     codeWritten(this, address, size);
   }
 }
 
 /** Makes the harts' next FENCE.I forget what they decoded of these bytes; after the store, always. See cpu/code-pages. */
 export function codeWritten(shared: Shared, address: number, size: number): void {
-  const last = (address - RAM_BASE + size - 1) >>> PAGE_SHIFT;
-  for (let page = (address - RAM_BASE) >>> PAGE_SHIFT; page <= last; page++) {
+  const last = pageOf(address + size - 1);
+  for (let page = pageOf(address); page <= last; page++) {
     const word = CODE + (page >>> 5) * 4;
     const bit = 1 << (page & 31);
     if ((load32(shared, word) & bit) === 0) continue;

@@ -1,10 +1,13 @@
-/** The smallest and the largest VM: memory is taken from the host when the guest uses it, and not before. */
+/** The smallest and the largest VMs: memory is taken from the host when the guest uses it, and not before. */
 import { readFileSync } from 'node:fs';
 import { expect, test, vi } from 'vitest';
+import { hasLongAddresses } from '#vmm';
 import { lastBytes } from '../vmm/guests.js';
 import { VmmProcess } from '../vmm/process.js';
 
+/** The largest with 32-bit addresses, and one that needs 64-bit ones. */
 const LARGEST_MIB = 3584;
+const LONG_MIB = 5120;
 const SMALLEST_MIB = 16;
 /** What a VM may take beside the memory that its guest uses. */
 const OVERHEAD_MIB = 100;
@@ -12,10 +15,7 @@ const OVERHEAD_MIB = 100;
 const MOVE_MIB = 40;
 const EVENTUALLY = { timeout: 60_000, interval: 20 };
 
-const residentMiB = ({ pid }: VmmProcess) =>
-  Number(/^VmRSS:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
-
-/** Without the pages of Node.js itself, which all VMs of a host share. */
+/** What it takes of the host, without the pages of Node.js itself, which all VMs of a host share. */
 const privateMiB = ({ pid }: VmmProcess) => {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   return Number(/^RssAnon:\s*(\d+) kB$/m.exec(status)![1]) / 1024;
@@ -27,13 +27,15 @@ test('a VM of 4 harts that idles takes little beside the memory that its guest u
   expect(privateMiB(vmm)).toBeLessThan(OVERHEAD_MIB);
 });
 
-test.each([SMALLEST_MIB, LARGEST_MIB])(
+if (!hasLongAddresses()) console.warn('not tested: VMs of more than 3,584 MiB, which need Node.js 24 or newer');
+
+test.each([SMALLEST_MIB, LARGEST_MIB, ...(hasLongAddresses() ? [LONG_MIB] : [])])(
   'a VM of %i MiB takes no memory that it does not use, nor does a move of it',
   async (mebibytes) => {
     const size = ['-m', `${mebibytes}M`, '-bios', 'none'];
     const source = new VmmProcess(lastBytes(mebibytes), size);
     await source.waitForPrinted('...');
-    expect(residentMiB(source)).toBeLessThan(OVERHEAD_MIB);
+    expect(privateMiB(source)).toBeLessThan(OVERHEAD_MIB);
 
     const destination = new VmmProcess(undefined, ['-m', `${mebibytes}M`, '-incoming', 'tcp:127.0.0.1:0', '-S']);
     const [from, to] = [await source.connect(), await destination.connect()];
@@ -48,7 +50,7 @@ test.each([SMALLEST_MIB, LARGEST_MIB])(
       async () => expect(await from.execute('query-migrate')).toMatchObject({ status: 'completed' }),
       EVENTUALLY,
     );
-    expect(Math.max(residentMiB(source), residentMiB(destination))).toBeLessThan(OVERHEAD_MIB + MOVE_MIB);
+    expect(Math.max(privateMiB(source), privateMiB(destination))).toBeLessThan(OVERHEAD_MIB + MOVE_MIB);
     expect(await to.execute('x-drover-ram-hash')).toEqual(await from.execute('x-drover-ram-hash'));
     await to.execute('cont');
     await destination.waitForPrinted('...');

@@ -218,7 +218,7 @@ describe('the process', () => {
   });
 
   test.each([
-    [['-m', '5G'], /-m 5G: .*3584M/],
+    [['-m', '17G'], /-m 17G: .*1M to (3584|15872)M/],
     [['-smp', '17'], /-smp 17: .*16/],
     [['-bios', 'seabios'], /: -bios seabios: .*no such file/],
     [['-frobnicate'], /-frobnicate: unknown option/],

@@ -4,13 +4,17 @@ import { setImmediate as immediately, setTimeout as sleep } from 'node:timers/pr
 import { Worker } from 'node:worker_threads';
 import { bindCodec } from '#migration';
 import type { Channel, Clock, Codec, DestinationMachine, SourceMachine } from '#migration';
-import { GuestMemory, layout } from '#vmm';
+import { GuestMemory, layout, type AddressType } from '#vmm';
 
-const codecModule = new WebAssembly.Module(
-  readFileSync(new URL('../../dist/libs/migration/codec/codec.wasm', import.meta.url)),
-);
+const CODECS: Readonly<Record<AddressType, string>> = { i32: 'codec.wasm', i64: 'codec64.wasm' };
+const codecModules = new Map<AddressType, WebAssembly.Module>();
 
-export const codecOf = (memory: GuestMemory): Codec => bindCodec(codecModule, memory.memory);
+export function codecOf({ memory, addresses }: GuestMemory): Codec {
+  const file = new URL(`../../dist/libs/migration/codec/${CODECS[addresses]}`, import.meta.url);
+  const module = codecModules.get(addresses) ?? new WebAssembly.Module(readFileSync(file));
+  codecModules.set(addresses, module);
+  return bindCodec(module, memory, addresses);
+}
 
 export const realClock: Clock = {
   now: () => performance.now(),

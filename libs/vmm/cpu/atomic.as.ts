@@ -54,13 +54,13 @@ function isLegal(operation: u32, width: u32, rs2: u32): bool {
 }
 
 /** Host address of a naturally aligned word in RAM, or 0 after raising the fault. Devices take no atomics. */
-function atomicAddress(va: u64, width: u32, access: u32): u32 {
+function atomicAddress(va: u64, width: u32, access: u32): usize {
   if (va & ((1 << width) - 1)) {
     raise(access == READ ? LOAD_MISALIGNED : STORE_MISALIGNED, va);
     return 0;
   }
   const entry = hart + tlbEntry(va) + (access == READ ? H_TLB_READ : H_TLB_WRITE);
-  if (load<u64>(entry) == ((va & PAGE_MASK) | dataContext)) return (va as u32) + load<u32>(entry, 8);
+  if (load<u64>(entry) == ((va & PAGE_MASK) | dataContext)) return (va as usize) + load<usize>(entry, 8);
   const pa = translate(va, access, 1 << width);
   if (pa == NO_ADDRESS) return 0;
   if (inRam(pa)) return access == READ ? cacheRead(va, pa) : cacheWrite(va, pa);
@@ -69,7 +69,7 @@ function atomicAddress(va: u64, width: u32, access: u32): u32 {
 }
 
 /** The value for rd. Results pass through a local of type T: a direct cast of an atomic load would zero-extend. */
-function execute<T>(operation: u32, host: u32, operand: T): T {
+function execute<T>(operation: u32, host: usize, operand: T): T {
   if (operation == LR) {
     const value: T = atomic.load<T>(host);
     store<u64>(hart, reservation<T>(host), H_RESERVATION);
@@ -89,11 +89,11 @@ function execute<T>(operation: u32, host: u32, operand: T): T {
 
 /** Address and width in one: an SC of another width than its LR fails. */
 @inline
-function reservation<T>(host: u32): u64 {
+function reservation<T>(host: usize): u64 {
   return (host as u64) | (sizeof<T>() == 8 ? 1 : 0);
 }
 
-function modify<T>(operation: u32, host: u32, operand: T): T {
+function modify<T>(operation: u32, host: usize, operand: T): T {
   switch (operation) {
     case AMOADD: return atomic.add<T>(host, operand);
     case AMOSWAP: return atomic.xchg<T>(host, operand);

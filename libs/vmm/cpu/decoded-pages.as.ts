@@ -6,8 +6,8 @@
  *
  *     0x00_0000  NEXT, USED, TICKETS
  *     0x00_1000  MAP     u16 a guest page: 1 + number of its decoded page, 0 if there is none
- *     0x20_1000  GUARDED one page, see enterGuarded
- *     0x20_6140  PAGES   decoded pages, PAGE_BYTES each
+ *     0x80_1000  GUARDED one page, see enterGuarded
+ *     0x80_6140  PAGES   decoded pages, PAGE_BYTES each
  *
  * In a decoded page the instructions stand in lines, in the order in which they are executed until one jumps. A line
  * is decoded as a whole when it is first entered. It ends with a jump, or a GOTO to what was decoded before, or a PAGE_END.
@@ -34,7 +34,7 @@ const USED: u32 = 4;
 /** u32 a hart: see code-pages. */
 export const TICKETS: u32 = 0x40;
 const MAP: u32 = 0x1000;
-const GUARDED: u32 = 0x20_1000;
+const GUARDED: u32 = 0x80_1000;
 const PAGE_BYTES: u32 = 0x5140;
 const PAGES: u32 = GUARDED + PAGE_BYTES;
 const MAX_PAGES: u32 = (CACHE_DECODED_SIZE - PAGES) / PAGE_BYTES;
@@ -194,8 +194,8 @@ function newPage(page: u32): u32 {
 
 /** Where the guest page lies in memory. */
 @inline
-export function hostPage(decoded: u32): u32 {
-  return RAM + (load<u32>(decoded, D_PAGE) << PAGE_SHIFT);
+export function hostPage(decoded: u32): usize {
+  return ((load<u32>(decoded, D_PAGE) as usize) << PAGE_SHIFT) + RAM;
 }
 
 /** The decoded instruction of that number. */

@@ -3,9 +3,9 @@
  * V8 keeps the locals of such a loop in registers, where one call, however rare, has them written to the stack each
  * time round.
  */
-import { H_ATTENTION, H_F, H_PC, H_TLB_EXEC, H_TLB_READ, H_TLB_WRITE, PAGE_SHIFT, RAM } from '../layout';
+import { H_ATTENTION, H_F, H_PC, H_TLB_EXEC, H_TLB_READ, H_TLB_WRITE } from '../layout';
 import { div, divu, mulh, mulhsu, mulhu, rem, remu } from './arithmetic.as';
-import { D_CROSSING, D_PAGE, numbered } from './decoded-pages.as';
+import { D_CROSSING, hostPage, numbered } from './decoded-pages.as';
 import { floatIsDirty, floatIsOn } from './fcsr.as';
 import { BOX } from './float.as';
 import { PAGE, PAGE_MASK, tlbEntry } from './mmu.as';
@@ -79,77 +79,77 @@ export function interpret(left: i32): i32 {
           const va = rs1(base, at) + immediate(at);
           const entry = base + tlbEntry(va);
           if (load<u64>(entry, H_TLB_READ) != tag(va, context)) return leaveAt(base, page, at, stop);
-          setRd(base, at, load<i8>((va as u32) + load<u32>(entry, H_TLB_READ + 8)) as i64);
+          setRd(base, at, load<i8>((va as usize) + load<usize>(entry, H_TLB_READ + 8)) as i64);
           continue;
         }
         case Op.LH: {
           const va = rs1(base, at) + immediate(at);
           const entry = base + tlbEntry(va);
           if (load<u64>(entry, H_TLB_READ) != tag(va + 1, context)) return leaveAt(base, page, at, stop);
-          setRd(base, at, load<i16>((va as u32) + load<u32>(entry, H_TLB_READ + 8)) as i64);
+          setRd(base, at, load<i16>((va as usize) + load<usize>(entry, H_TLB_READ + 8)) as i64);
           continue;
         }
         case Op.LW: {
           const va = rs1(base, at) + immediate(at);
           const entry = base + tlbEntry(va);
           if (load<u64>(entry, H_TLB_READ) != tag(va + 3, context)) return leaveAt(base, page, at, stop);
-          setRd(base, at, load<i32>((va as u32) + load<u32>(entry, H_TLB_READ + 8)) as i64);
+          setRd(base, at, load<i32>((va as usize) + load<usize>(entry, H_TLB_READ + 8)) as i64);
           continue;
         }
         case Op.LD: {
           const va = rs1(base, at) + immediate(at);
           const entry = base + tlbEntry(va);
           if (load<u64>(entry, H_TLB_READ) != tag(va + 7, context)) return leaveAt(base, page, at, stop);
-          setRd(base, at, load<i64>((va as u32) + load<u32>(entry, H_TLB_READ + 8)) as i64);
+          setRd(base, at, load<i64>((va as usize) + load<usize>(entry, H_TLB_READ + 8)) as i64);
           continue;
         }
         case Op.LBU: {
           const va = rs1(base, at) + immediate(at);
           const entry = base + tlbEntry(va);
           if (load<u64>(entry, H_TLB_READ) != tag(va, context)) return leaveAt(base, page, at, stop);
-          setRd(base, at, load<u8>((va as u32) + load<u32>(entry, H_TLB_READ + 8)) as i64);
+          setRd(base, at, load<u8>((va as usize) + load<usize>(entry, H_TLB_READ + 8)) as i64);
           continue;
         }
         case Op.LHU: {
           const va = rs1(base, at) + immediate(at);
           const entry = base + tlbEntry(va);
           if (load<u64>(entry, H_TLB_READ) != tag(va + 1, context)) return leaveAt(base, page, at, stop);
-          setRd(base, at, load<u16>((va as u32) + load<u32>(entry, H_TLB_READ + 8)) as i64);
+          setRd(base, at, load<u16>((va as usize) + load<usize>(entry, H_TLB_READ + 8)) as i64);
           continue;
         }
         case Op.LWU: {
           const va = rs1(base, at) + immediate(at);
           const entry = base + tlbEntry(va);
           if (load<u64>(entry, H_TLB_READ) != tag(va + 3, context)) return leaveAt(base, page, at, stop);
-          setRd(base, at, load<u32>((va as u32) + load<u32>(entry, H_TLB_READ + 8)) as i64);
+          setRd(base, at, load<u32>((va as usize) + load<usize>(entry, H_TLB_READ + 8)) as i64);
           continue;
         }
         case Op.SB: {
           const va = rs1(base, at) + immediate(at);
           const entry = base + tlbEntry(va);
           if (load<u64>(entry, H_TLB_WRITE) != tag(va, context)) return leaveAt(base, page, at, stop);
-          store<u8>((va as u32) + load<u32>(entry, H_TLB_WRITE + 8), rs2(base, at) as u8);
+          store<u8>((va as usize) + load<usize>(entry, H_TLB_WRITE + 8), rs2(base, at) as u8);
           continue;
         }
         case Op.SH: {
           const va = rs1(base, at) + immediate(at);
           const entry = base + tlbEntry(va);
           if (load<u64>(entry, H_TLB_WRITE) != tag(va + 1, context)) return leaveAt(base, page, at, stop);
-          store<u16>((va as u32) + load<u32>(entry, H_TLB_WRITE + 8), rs2(base, at) as u16);
+          store<u16>((va as usize) + load<usize>(entry, H_TLB_WRITE + 8), rs2(base, at) as u16);
           continue;
         }
         case Op.SW: {
           const va = rs1(base, at) + immediate(at);
           const entry = base + tlbEntry(va);
           if (load<u64>(entry, H_TLB_WRITE) != tag(va + 3, context)) return leaveAt(base, page, at, stop);
-          store<u32>((va as u32) + load<u32>(entry, H_TLB_WRITE + 8), rs2(base, at) as u32);
+          store<u32>((va as usize) + load<usize>(entry, H_TLB_WRITE + 8), rs2(base, at) as u32);
           continue;
         }
         case Op.SD: {
           const va = rs1(base, at) + immediate(at);
           const entry = base + tlbEntry(va);
           if (load<u64>(entry, H_TLB_WRITE) != tag(va + 7, context)) return leaveAt(base, page, at, stop);
-          store<u64>((va as u32) + load<u32>(entry, H_TLB_WRITE + 8), rs2(base, at) as u64);
+          store<u64>((va as usize) + load<usize>(entry, H_TLB_WRITE + 8), rs2(base, at) as u64);
           continue;
         }
 
@@ -227,7 +227,7 @@ export function interpret(left: i32): i32 {
           const entry = base + tlbEntry(va);
           if (load<u64>(entry, H_TLB_READ) != tag(va + 3, context)) return leaveAt(base, page, at, stop);
           if (!floatIsDirty()) return leaveAt(base, page, at, stop);
-          store<u64>(base + offsetOfRd(at), ((load<u32>((va as u32) + load<u32>(entry, H_TLB_READ + 8))) as u64) | BOX, H_F);
+          store<u64>(base + offsetOfRd(at), ((load<u32>((va as usize) + load<usize>(entry, H_TLB_READ + 8))) as u64) | BOX, H_F);
           continue;
         }
         case Op.FLD: {
@@ -235,7 +235,7 @@ export function interpret(left: i32): i32 {
           const entry = base + tlbEntry(va);
           if (load<u64>(entry, H_TLB_READ) != tag(va + 7, context)) return leaveAt(base, page, at, stop);
           if (!floatIsDirty()) return leaveAt(base, page, at, stop);
-          store<u64>(base + offsetOfRd(at), load<u64>((va as u32) + load<u32>(entry, H_TLB_READ + 8)), H_F);
+          store<u64>(base + offsetOfRd(at), load<u64>((va as usize) + load<usize>(entry, H_TLB_READ + 8)), H_F);
           continue;
         }
         case Op.FSW: {
@@ -243,7 +243,7 @@ export function interpret(left: i32): i32 {
           const entry = base + tlbEntry(va);
           if (load<u64>(entry, H_TLB_WRITE) != tag(va + 3, context)) return leaveAt(base, page, at, stop);
           if (!floatIsOn()) return leaveAt(base, page, at, stop);
-          store<u32>((va as u32) + load<u32>(entry, H_TLB_WRITE + 8), load<u64>(base + offsetOfRs2(at), H_F) as u32);
+          store<u32>((va as usize) + load<usize>(entry, H_TLB_WRITE + 8), load<u64>(base + offsetOfRs2(at), H_F) as u32);
           continue;
         }
         case Op.FSD: {
@@ -251,7 +251,7 @@ export function interpret(left: i32): i32 {
           const entry = base + tlbEntry(va);
           if (load<u64>(entry, H_TLB_WRITE) != tag(va + 7, context)) return leaveAt(base, page, at, stop);
           if (!floatIsOn()) return leaveAt(base, page, at, stop);
-          store<u64>((va as u32) + load<u32>(entry, H_TLB_WRITE + 8), load<u64>(base + offsetOfRs2(at), H_F) as u64);
+          store<u64>((va as usize) + load<usize>(entry, H_TLB_WRITE + 8), load<u64>(base + offsetOfRs2(at), H_F) as u64);
           continue;
         }
 
@@ -272,7 +272,7 @@ export function interpret(left: i32): i32 {
           const second = page + PAGE;
           const entry = base + tlbEntry(second);
           if (load<u64>(entry, H_TLB_EXEC) != tag(second, codeContext)) return leaveAt(base, page, at, stop);
-          const host = RAM + (load<u32>(load<u32>(entry, H_TLB_EXEC + 8), D_PAGE) << PAGE_SHIFT);
+          const host = hostPage(load<u32>(entry, H_TLB_EXEC + 8));
           if ((load<u16>(host) as u32) != load<u32>(decoded, D_CROSSING)) return leaveAt(base, page, at, stop);
           stop += DECODED;
           continue;

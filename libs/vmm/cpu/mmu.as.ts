@@ -1,8 +1,9 @@
 /**
  * Address translation: Sv39 and Sv48, and the three software TLBs (read, write, execute).
  *
- * A TLB has 1,024 entries of 16 bytes, indexed by the low bits of the page number: u64 tag (page | context), u32 addend
- * (host address = low half of the guest address + addend; the execute TLB has a decoded page there). The write TLB is
+ * A TLB has 1,024 entries of 16 bytes, indexed by the low bits of the page number: u64 tag (page | context), usize addend
+ * (host address = guest address + addend, as many bits as addresses of the host have; the execute TLB has a decoded page
+ * there). The write TLB is
  * also the dirty log's filter: a page is logged when its entry is filled, so stores that hit cost nothing, and after
  * flushWrites each page is logged again. In post-copy the TLBs are the trap for pages that are missing, too: translate
  * gives no address in such a page, so none ever has an entry, and accesses that hit cost nothing.
@@ -82,9 +83,9 @@ export function flushAll(): void {
 }
 
 /** Forgets the entries of the write TLB for a page of RAM, whatever its virtual addresses. */
-export function forgetWrites(hostPage: u32): void {
+export function forgetWrites(hostPage: usize): void {
   for (let entry = hart; entry < hart + TLB_SIZE; entry += TLB_ENTRY) {
-    const mapped = ((load<u32>(entry, H_TLB_WRITE) as u32) & ~(PAGE_SIZE - 1)) + load<u32>(entry, H_TLB_WRITE + 8);
+    const mapped = (load<usize>(entry, H_TLB_WRITE) & ~((PAGE_SIZE - 1) as usize)) + load<usize>(entry, H_TLB_WRITE + 8);
     if (mapped == hostPage) store<u64>(entry, NO_ADDRESS, H_TLB_WRITE);
   }
 }
@@ -116,8 +117,8 @@ export function inRam(pa: u64): bool {
 
 /** Host address of a byte of RAM, to read. */
 @inline
-export function readableRam(pa: u64): u32 {
-  return ((pa - (RAM_BASE as u64)) as u32) + RAM;
+export function readableRam(pa: u64): usize {
+  return ((pa - (RAM_BASE as u64)) as usize) + RAM;
 }
 
 @inline
@@ -138,7 +139,7 @@ function isHere(pa: u64): bool {
  * Host address of a byte of RAM, to write at once, with its page put into the dirty log. A write to code is noted. No
  * guest write goes another way.
  */
-export function writableRam(pa: u64): u32 {
+export function writableRam(pa: u64): usize {
   const page = pageOf(pa);
   const bit = (1 as u32) << (page & 31);
   const before: u32 = atomic.or<u32>(DIRTY + ((page >> 5) << 2), bit);
@@ -149,7 +150,7 @@ export function writableRam(pa: u64): u32 {
 
 // Both return the host address of the byte. A page of which PMP protects a part stays out of the TLB.
 /** Enters a page of RAM into the read TLB. */
-export function cacheRead(va: u64, pa: u64): u32 {
+export function cacheRead(va: u64, pa: u64): usize {
   return cache(hart + tlbEntry(va) + H_TLB_READ, va, pa, dataContext, readableRam(pa));
 }
 
@@ -157,7 +158,7 @@ export function cacheRead(va: u64, pa: u64): u32 {
  * Enters a page of RAM into the write TLB, and so into the dirty log. Stores to code and near `tohost` must all come by
  * here.
  */
-export function cacheWrite(va: u64, pa: u64): u32 {
+export function cacheWrite(va: u64, pa: u64): usize {
   if ((pa & PAGE_MASK) == (tohost & PAGE_MASK) || isCode(pageOf(pa))) return writableRam(pa);
   return cache(hart + tlbEntry(va) + H_TLB_WRITE, va, pa, dataContext, writableRam(pa));
 }
@@ -170,10 +171,10 @@ export function cacheExecute(va: u64, decoded: u32): void {
 }
 
 @inline
-function cache(entry: u32, va: u64, pa: u64, context: u64, host: u32): u32 {
+function cache(entry: u32, va: u64, pa: u64, context: u64, host: usize): usize {
   if (!pmpCoversPage(pa)) return host;
   store<u64>(entry, (va & PAGE_MASK) | context);
-  store<u32>(entry, host - (va as u32), 8);
+  store<usize>(entry, host - (va as usize), 8);
   return host;
 }
 

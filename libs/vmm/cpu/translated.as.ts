@@ -13,7 +13,7 @@ import {
   CACHE_TRANSLATED, CODE_VERSION, HART_CACHES, HART_CACHE_SIZE, H_PC, H_TLB_EXEC, MACHINE, M_REQUESTED, PAGE_SHIFT,
 } from '../layout';
 import { D_PAGE, isGuarded } from './decoded-pages.as';
-import { PAGE_MASK, tlbEntry } from './mmu.as';
+import { PAGE, PAGE_MASK, tlbEntry } from './mmu.as';
 import { codeContext, dataContext } from './privilege.as';
 import { hart, hartId } from './registers.as';
 import {
@@ -27,8 +27,8 @@ let threshold: u32 = 0;
 // Fields of a T_JUMPS entry behind the pc, and of a T_PLACES entry behind the place.
 const JUMP_KEY: u32 = 8;
 const JUMP_CODE: u32 = 12;
-const PLACE_VERSION: u32 = 4;
-const PLACE_CODE: u32 = 8;
+const PLACE_VERSION: u32 = 8;
+const PLACE_CODE: u32 = 12;
 const ENTRY: u32 = 16;
 /** Entries for one page are together, so that they can be forgotten together: so many of them, in so many groups. */
 const GROUP_BITS: u32 = 7;
@@ -100,7 +100,7 @@ export function enter(left: i32, mayAsk: bool): i32 {
   isStopped = false;
   isFound = false;
   if (!threshold) return left;
-  const base = hart;
+  const base: usize = hart; // translated code takes an address
   const at = area();
   const context = dataContext;
   while (left > 0) {
@@ -127,7 +127,8 @@ function find(at: u32, jump: u32, pc: u64, mayAsk: bool): u32 {
   const entry = hart + tlbEntry(pc);
   const isEntered = load<u64>(entry, H_TLB_EXEC) == ((pc & PAGE_MASK) | codeContext);
   if (!isEntered || isGuarded) return 0; // the run loop finds out what is there, or PMP must be asked each time
-  const place = (load<u32>(load<u32>(entry, H_TLB_EXEC + 8), D_PAGE) << PAGE_SHIFT) | ((pc as u32) & 0xfff);
+  const page: u64 = load<u32>(load<u32>(entry, H_TLB_EXEC + 8), D_PAGE);
+  const place = (page << PAGE_SHIFT) | (pc & (PAGE - 1));
   if (!isKnown(at, jump, pc)) {
     store<u64>(jump, pc);
     store<u32>(jump, currentKey(at), JUMP_KEY);
@@ -140,36 +141,36 @@ function find(at: u32, jump: u32, pc: u64, mayAsk: bool): u32 {
 }
 
 /** Posts a place to the translator. If it is too busy, this place must become hot again. */
-function request(at: u32, place: u32): void {
+function request(at: u32, place: u64): void {
   const number = load<u32>(at, T_REQUESTED);
   const taken: u32 = atomic.load<u32>(at, T_TAKEN);
   if (number - taken >= (REQUESTS as u32)) return;
-  store<u32>(at + ((number & (REQUESTS - 1)) << 2), place, T_REQUESTS);
+  store<u64>(at + ((number & (REQUESTS - 1)) << 3), place, T_REQUESTS);
   atomic.store<u32>(at, number + 1, T_REQUESTED);
   atomic.add<u32>(MACHINE, 1, M_REQUESTED);
   atomic.notify(MACHINE + M_REQUESTED, 1);
 }
 
 @inline
-function version(place: u32): u32 {
-  return atomic.load<u32>(CODE_VERSION + ((place >> PAGE_SHIFT) << 2));
+function version(place: u64): u32 {
+  return atomic.load<u32>(CODE_VERSION + (((place >> PAGE_SHIFT) as u32) << 2));
 }
 
 /** The entry for a place, or the free one where it belongs. */
-function placeEntry(at: u32, place: u32): u32 {
-  let index = (place * 0x9e37_79b1) >> 18;
+function placeEntry(at: u32, place: u64): u32 {
+  let index = ((place as u32) * 0x9e37_79b1) >> 18;
   while (true) {
     const entry = at + T_PLACES + (index & (PLACES - 1)) * ENTRY;
-    const found = load<u32>(entry);
+    const found = load<u64>(entry);
     if (found == place + 1 || !found) return entry;
     index++;
   }
 }
 
 /** Code that was made from what is at the place now, 0 if there is none. */
-function codeAt(at: u32, place: u32): u32 {
+function codeAt(at: u32, place: u64): u32 {
   const entry = placeEntry(at, place);
-  if (!load<u32>(entry) || load<u32>(entry, PLACE_VERSION) != version(place)) return 0;
+  if (!load<u64>(entry) || load<u32>(entry, PLACE_VERSION) != version(place)) return 0;
   return load<u32>(entry, PLACE_CODE);
 }
 
@@ -177,16 +178,16 @@ function codeAt(at: u32, place: u32): u32 {
  * Notes that `code`, a number in this instance's table, is what was at `place` when its page had the CODE_VERSION
  * `made`. False if it has changed since, or there is no room.
  */
-export function install(place: u32, made: u32, code: u32): bool {
+export function install(place: u64, made: u32, code: u32): bool {
   const at = area();
   if (version(place) != made) return false;
   const entry = placeEntry(at, place);
-  if (!load<u32>(entry)) {
+  if (!load<u64>(entry)) {
     const used = load<u32>(at, T_PLACES_USED);
     if (used >= (MAX_TRANSLATED as u32)) return false;
     store<u32>(at, used + 1, T_PLACES_USED);
   }
-  store<u32>(entry, place + 1);
+  store<u64>(entry, place + 1);
   store<u32>(entry, made, PLACE_VERSION);
   store<u32>(entry, code, PLACE_CODE);
   forgetJumps();
@@ -194,9 +195,9 @@ export function install(place: u32, made: u32, code: u32): bool {
 }
 
 /** The code installed for `place` from that CODE_VERSION, 0 if there is none. */
-export function installed(place: u32, made: u32): u32 {
+export function installed(place: u64, made: u32): u32 {
   const entry = placeEntry(area(), place);
-  return load<u32>(entry) && load<u32>(entry, PLACE_VERSION) == made ? load<u32>(entry, PLACE_CODE) : 0;
+  return load<u64>(entry) && load<u32>(entry, PLACE_VERSION) == made ? load<u32>(entry, PLACE_CODE) : 0;
 }
 
 /** Addresses may mean other places or other code from now on. */

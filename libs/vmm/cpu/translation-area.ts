@@ -6,7 +6,7 @@
  *     0x00_0000  T_ fields and the ring of requests
  *     0x01_0000  T_JUMPS   by virtual address: JUMPS entries of u64 pc, u32 key, u32 code; see cpu/translated
  *     0x06_0000  T_COUNTS  u16 each, COUNTS of them: how often jumps came to addresses without code
- *     0x10_0000  T_PLACES  by physical address: PLACES entries of u32 place + 1, u32 CODE_VERSION, u32 code, unused
+ *     0x10_0000  T_PLACES  by physical address: PLACES entries of u64 place + 1, u32 CODE_VERSION, u32 code
  *
  * A place is a physical address counted from RAM_BASE.
  */
@@ -20,7 +20,7 @@ export const T_POSTED = 0x08;
 /** u32, atomic: requests written by the hart, and those taken by the translator, since the beginning. */
 export const T_REQUESTED = 0x40;
 export const T_TAKEN = 0x80;
-/** u32 each: the places that the hart wants to be translated; the ring is indexed by the counts above. */
+/** u64 each: the places that the hart wants to be translated; the ring is indexed by the counts above. */
 export const T_REQUESTS = 0x100;
 export const REQUESTS = 256;
 

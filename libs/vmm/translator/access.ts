@@ -70,7 +70,7 @@ export function store(frame: Frame, { width, rs1, rs2, immediate }: Of<'store'>,
 
 /** CBO.ZERO, which Linux clears pages with. M-mode without menvcfg.CBZE, which may execute it too, is left to the interpreter. */
 export function zeroBlock(frame: Frame, { rs1 }: Of<'zeroBlock'>, place: Place): void {
-  const { code, hart } = frame;
+  const { code, hart, address } = frame;
   frame.leaveIf(place, EXIT_INTERPRET, () => {
     code
       .get(hart)
@@ -86,9 +86,11 @@ export function zeroBlock(frame: Frame, { rs1 }: Of<'zeroBlock'>, place: Place):
       .i64(CBZE)
       .op('i64.and', 'i64.eqz');
   });
-  const host = frame.scratch('host', 'i32');
+  const host = frame.scratch('host', address);
   pushHostAddress(frame, H_TLB_WRITE, rs1, 0, 1, place);
-  code.i32(-BLOCK_BYTES).op('i32.and').set(host);
+  if (address === 'i32') code.i32(-BLOCK_BYTES).op('i32.and');
+  else code.i64(-BLOCK_BYTES).op('i64.and');
+  code.set(host);
   for (let offset = 0; offset < BLOCK_BYTES; offset += 8) code.get(host).i64(0).memory('i64.store', offset);
 }
 
@@ -118,7 +120,7 @@ export function atomic(frame: Frame, action: Of<'atomic'>, place: Place): void {
 /** Replaces the host address on the stack by what is read there, and reserves it as cpu/atomic does. */
 function reserve(frame: Frame, width: 4 | 8): void {
   const { code, hart } = frame;
-  const [host, value] = [frame.scratch('host', 'i32'), frame.scratch('value', 'i64')];
+  const [host, value] = [frame.scratch('host', frame.address), frame.scratch('value', 'i64')];
   code.tee(host).atomic(width === 8 ? 'i64.atomic.load' : 'i64.atomic.load32_u');
   if (width === 4) code.op('i64.extend32_s');
   code.set(value);
@@ -132,7 +134,7 @@ function reserve(frame: Frame, width: 4 | 8): void {
 /** Replaces the host address on the stack by 0 if the store was done, else by 1. */
 function storeConditionally(frame: Frame, width: 4 | 8, rs2: number): void {
   const { code, hart } = frame;
-  const [host, value] = [frame.scratch('host', 'i32'), frame.scratch('value', 'i64')];
+  const [host, value] = [frame.scratch('host', frame.address), frame.scratch('value', 'i64')];
   code.set(host).get(hart).memory('i64.load', H_RESERVED_VALUE);
   if (width === 4) code.i64(0xffff_ffff).op('i64.and'); // the comparison is of 64 bits
   code.set(value);
@@ -147,12 +149,13 @@ function storeConditionally(frame: Frame, width: 4 | 8, rs2: number): void {
   code.get(hart).i64(NO_RESERVATION).memory('i64.store', H_RESERVATION);
 }
 
-function pushReservation({ code }: Frame, host: number, width: 4 | 8): void {
-  code.get(host).op('i64.extend_i32_u');
+function pushReservation({ code, address }: Frame, host: number, width: 4 | 8): void {
+  code.get(host);
+  if (address === 'i32') code.op('i64.extend_i32_u');
   if (width === 8) code.i64(RESERVED_DOUBLE).op('i64.or');
 }
 
-/** Pushes the host address (i32) of an access of `width` bytes, or leaves the region. */
+/** Pushes the host address of an access of `width` bytes, or leaves the region. */
 export function pushHostAddress(
   frame: Frame,
   tlb: number,
@@ -161,24 +164,25 @@ export function pushHostAddress(
   width: Width,
   place: Place,
 ): void {
-  const { code } = frame;
-  const [va, entry] = [frame.scratch('va', 'i64'), frame.scratch('entry', 'i32')];
+  const { code, address } = frame;
+  const [va, entry] = [frame.scratch('va', 'i64'), frame.scratch('entry', address)];
   frame.get(rs1);
   if (immediate !== 0) code.i64(immediate).op('i64.add');
   code.set(va);
   frame.leaveIf(place, EXIT_INTERPRET, () => {
-    code.get(va).i64(TLB_SHIFT).op('i64.shr_u').get(va).i64(TLB_FOLD).op('i64.shr_u', 'i64.xor', 'i32.wrap_i64');
-    code.i32(TLB_MASK).op('i32.and');
-    code.get(frame.hart).op('i32.add').tee(entry).memory('i64.load', tlb);
+    code.get(va).i64(TLB_SHIFT).op('i64.shr_u').get(va).i64(TLB_FOLD).op('i64.shr_u', 'i64.xor');
+    if (address === 'i32') code.op('i32.wrap_i64').i32(TLB_MASK).op('i32.and');
+    else code.i64(TLB_MASK).op('i64.and');
+    code.get(frame.hart).op(`${address}.add`).tee(entry).memory('i64.load', tlb);
     // The last byte decides the page, so an access that crosses pages does not match.
     code.get(va);
     if (width > 1) code.i64(width - 1).op('i64.add');
     code.i64(PAGE_MASK).op('i64.and').get(frame.context).op('i64.or', 'i64.ne');
   });
+  code.get(va);
+  if (address === 'i32') code.op('i32.wrap_i64');
   code
-    .get(va)
-    .op('i32.wrap_i64')
     .get(entry)
-    .memory('i32.load', tlb + TLB_ADDEND)
-    .op('i32.add');
+    .memory(`${address}.load`, tlb + TLB_ADDEND)
+    .op(`${address}.add`);
 }

@@ -5,8 +5,8 @@ import type { TranslatedModule } from './translator.js';
 /** What of the hart module this needs; see cpu/translated. */
 export interface TranslatedExports {
   readonly table: WebAssembly.Table;
-  install(place: number, version: number, code: number): number;
-  installed(place: number, version: number): number;
+  install(place: bigint, version: number, code: number): number;
+  installed(place: bigint, version: number): number;
   forgetTranslated(): void;
 }
 
@@ -24,13 +24,13 @@ export class CodeTable {
 
   /** Makes the module's functions known to the run loop, except those whose code has changed since. */
   install({ module, code }: TranslatedModule): void {
-    if (code.every(({ place, version }) => this.cpu.installed(place, version))) return;
+    if (code.every(({ place, version }) => this.cpu.installed(BigInt(place), version))) return;
     if (this.next + code.length > MAX_TRANSLATED) this.clear();
     const { exports } = new WebAssembly.Instance(module, { env: { memory: this.memory } });
     code.forEach(({ place, version }, index) => {
       if (this.next >= this.cpu.table.length) this.cpu.table.grow(STEP);
       this.cpu.table.set(this.next, exports[String(index)]);
-      if (this.cpu.install(place, version, this.next)) this.next++;
+      if (this.cpu.install(BigInt(place), version, this.next)) this.next++;
     });
   }
 

@@ -1,21 +1,27 @@
 /** The code of a region: its blocks, placed in the loops and blocks that structure.ts gives them. */
+import type { AddressType } from '../wasm-memory.js';
 import { atomic, load, store, zeroBlock } from './access.js';
 import { compare, compute } from './compute.js';
 import { analyse } from './control-flow.js';
 import { FloatCode } from './float.js';
 import { isFloat } from './float-instruction.js';
 import { EXIT_CHAIN, EXIT_INTERPRET, Frame } from './frame.js';
-import { hostFuses } from './fusing.js';
 import type { Instruction } from './instruction.js';
 import type { Region } from './region.js';
 import { analyseRegisters } from './registers.js';
 import { structure, type Edge, type Shape } from './structure.js';
 import type { Code, Label } from './wasm/code.js';
 
-/** The translated function of a region; frame.ts tells its signature. `fuses`: as of hostFuses. */
-export function emitRegion(region: Region, fuses = hostFuses()): Code {
+/** What code is made for: the VM's memory, and whether it may rely on the host's fused operations (fusing.ts). */
+export interface TranslationTarget {
+  readonly addresses: AddressType;
+  readonly fuses: boolean;
+}
+
+/** The translated function of a region; frame.ts tells its signature. */
+export function emitRegion(region: Region, { addresses, fuses }: TranslationTarget): Code {
   const flow = analyse(region.successors);
-  const frame = new Frame(analyseRegisters(region.blocks, flow));
+  const frame = new Frame(analyseRegisters(region.blocks, flow), addresses);
   return frame.write(() => new Emitter(region, frame, fuses).shape(structure(flow)));
 }
 
@@ -82,7 +88,7 @@ class Emitter {
       }
       case 'goto':
         if (end.link) {
-          frame.address(end.next);
+          frame.pushGuestAddress(end.next);
           frame.set(end.link);
         }
         this.go(node, end.target, edges);
@@ -93,14 +99,14 @@ class Emitter {
         if (end.rd) {
           const target = frame.scratch('target', 'i64');
           code.set(target);
-          frame.address(end.next);
+          frame.pushGuestAddress(end.next);
           frame.set(end.rd);
           code.get(target);
         }
         frame.leave(node, EXIT_CHAIN);
         break;
       case 'interpret':
-        frame.address(end.offset);
+        frame.pushGuestAddress(end.offset);
         frame.leave(node, EXIT_INTERPRET);
         break;
     }
@@ -113,7 +119,7 @@ class Emitter {
     const target = this.nodes.get(offset);
     const edge = target === undefined ? undefined : edges.get(target);
     if (target === undefined || edge === undefined) {
-      frame.address(offset);
+      frame.pushGuestAddress(offset);
       frame.leave(from, EXIT_CHAIN);
     } else if (edge.kind === 'inline') {
       this.shape(edge.shape);
@@ -141,7 +147,7 @@ class Emitter {
         frame.code.i64(instruction.immediate);
         return frame.set(instruction.rd);
       case 'address':
-        frame.address(instruction.offset + instruction.immediate);
+        frame.pushGuestAddress(instruction.offset + instruction.immediate);
         return frame.set(instruction.rd);
       case 'load':
         return load(frame, instruction, place);

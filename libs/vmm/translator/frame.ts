@@ -1,19 +1,23 @@
 /**
  * What surrounds the code of a region: its parameters, the locals that hold guest registers, and the ways out.
  *
- * A translated function has the signature (hart: i32, left: i32, pc: i64, context: i64) -> i32. `hart` is the address of
- * the hart's block, `left` how many instructions it may execute, `pc` the address of the region's entry, `context` the
+ * A translated function has the signature (hart: address, left: i32, pc: i64, context: i64) -> i32. `hart` is the address
+ * of the hart's block, `left` how many instructions it may execute, `pc` the address of the region's entry, `context` the
  * rules for loads and stores (cpu/privilege). When it returns, H_PC and all registers are in the hart's block, and the
  * result is twice what is left of the budget (negative if it was overdrawn), plus EXIT_INTERPRET.
  */
 import { EXIT_INTERPRET } from '../cpu/translation-area.js';
 import { H_PC, H_X } from '../layout.js';
+import type { AddressType } from '../wasm-memory.js';
 import type { RegisterUse } from './registers.js';
 import { Code, type FunctionType, type Label } from './wasm/code.js';
 import type { ValueType } from './wasm/opcodes.js';
 
 export { EXIT_INTERPRET };
-export const REGION_TYPE: FunctionType = { parameters: ['i32', 'i32', 'i64', 'i64'], results: ['i32'] };
+const regionType = (address: AddressType): FunctionType => ({
+  parameters: [address, 'i32', 'i64', 'i64'],
+  results: ['i32'],
+});
 /** Another region may go on at H_PC. */
 export const EXIT_CHAIN = 0;
 type Exit = typeof EXIT_INTERPRET | typeof EXIT_CHAIN;
@@ -33,7 +37,7 @@ const UNDONE_SHIFT = 1;
 const UNDONE_MASK = 0x7fff;
 
 export class Frame {
-  readonly code = new Code(REGION_TYPE);
+  readonly code: Code;
   readonly hart = 0;
   readonly left = 1;
   /** Holds the address of the page that the region is entered by; code computes all addresses from it. */
@@ -43,7 +47,13 @@ export class Frame {
   private readonly scratches = new Map<string, number>();
   private readonly sharedExits = new Map<number, Label>();
 
-  constructor(private readonly use: RegisterUse) {}
+  /** `address`: the type of addresses in the VM's memory. */
+  constructor(
+    private readonly use: RegisterUse,
+    readonly address: AddressType,
+  ) {
+    this.code = new Code(regionType(address));
+  }
 
   /** Writes the whole function; `body` writes the region's code, which never gets to its end. */
   write(body: () => void): Code {
@@ -84,8 +94,8 @@ export class Frame {
     return local;
   }
 
-  /** Pushes the address of what lies `offset` bytes behind the beginning of the page. */
-  address(offset: number): void {
+  /** Pushes the virtual address of what lies `offset` bytes behind the beginning of the page. */
+  pushGuestAddress(offset: number): void {
     this.code.get(this.page).i64(offset).op('i64.add');
   }
 

@@ -1,7 +1,7 @@
 /** What harts ask to be translated: each has a ring in its cache area (cpu/translation-area), which the translator empties. */
 import { REQUESTS, T_PLACES_USED, T_POSTED, T_REQUESTED, T_REQUESTS, T_TAKEN } from '../cpu/translation-area.js';
 import { CACHE_TRANSLATED, HART_CACHES, HART_CACHE_SIZE } from '../layout.js';
-import { add32, load32, store32, type Shared } from '../shared.js';
+import { add32, load32, loadU64, store32, type Shared } from '../shared.js';
 
 export interface TranslationRequest {
   readonly hart: number;
@@ -18,7 +18,8 @@ export function takeRequests(shared: Shared, harts: readonly number[]): Translat
     const at = area(hart);
     const requested = load32(shared, at + T_REQUESTED);
     for (let number = load32(shared, at + T_TAKEN); number !== requested; number = (number + 1) | 0) {
-      requests.push({ hart, place: load32(shared, at + T_REQUESTS + (number & (REQUESTS - 1)) * 4) >>> 0 });
+      const place = loadU64(shared, at + T_REQUESTS + (number & (REQUESTS - 1)) * 8);
+      requests.push({ hart, place: Number(place) });
     }
     store32(shared, at + T_TAKEN, requested);
   }

@@ -5,7 +5,7 @@
  * the code is read. From then on no store to the page can happen without making the version grow; and code from a
  * version that has passed is never entered.
  */
-import { CODE, CODE_VERSION, EXPANSIONS, PAGE_SHIFT, RAM } from '../layout.js';
+import { CODE, CODE_VERSION, EXPANSIONS, RAM } from '../layout.js';
 import type { GuestMemory } from '../memory.js';
 import { load32, or32 } from '../shared.js';
 import { PAGE_BYTES, formRegion, type CodePage } from './region.js';
@@ -32,6 +32,8 @@ const MAX_REGIONS = 32;
 const MOST_IGNORED = 1000;
 /** Places that are remembered; then all are forgotten, and made again when they are asked for again. */
 const MAX_KNOWN = 0x4000;
+
+const pageOf = (place: number): number => Math.floor(place / PAGE_BYTES);
 
 interface Known {
   readonly version: number;
@@ -68,7 +70,7 @@ export class Translator {
     const wanted = new Set<number>();
     for (const { hart, place } of requests) {
       const known = this.known.get(place);
-      if (known?.version !== this.version(place >>> PAGE_SHIFT)) {
+      if (known?.version !== this.version(pageOf(place))) {
         if (known && known.ignored > 0) known.ignored--;
         else wanted.add(place);
       } else if (known.translated) {
@@ -81,9 +83,9 @@ export class Translator {
 
   private make(places: readonly number[]): TranslatedModule[] {
     if (this.known.size + places.length > MAX_KNOWN) this.known.clear();
-    const pages = this.read(new Set(places.map((place) => place >>> PAGE_SHIFT)));
+    const pages = this.read(new Set(places.map(pageOf)));
     const regions = places.flatMap((place) => {
-      const page = pages.get(place >>> PAGE_SHIFT);
+      const page = pages.get(pageOf(place));
       if (!page) return []; // it is being written
       const region = formRegion(page.code, place % PAGE_BYTES, MAX_INSTRUCTIONS);
       if (!region) this.remember(place, page.version);
@@ -92,7 +94,12 @@ export class Translator {
     const modules: TranslatedModule[] = [];
     for (let first = 0; first < regions.length; first += MAX_REGIONS) {
       const part = regions.slice(first, first + MAX_REGIONS);
-      const module = this.ports.compile(translate(part.map(({ region }) => region)));
+      const module = this.ports.compile(
+        translate(
+          part.map(({ region }) => region),
+          { addresses: this.memory.addresses },
+        ),
+      );
       const translated = { module, code: part.map(({ place, version }) => ({ place, version })) };
       for (const { place, version } of part) this.remember(place, version, translated);
       modules.push(translated);

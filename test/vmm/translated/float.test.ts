@@ -62,7 +62,7 @@ function compile(instructions: readonly number[], fuses = false): TranslatedFunc
   const { memory } = translated;
   const bytes = new DataView(memory.buffer, RAM, PAGE_BYTES);
   const region = formRegion({ bytes, expansions: new Uint32Array(memory.buffer, EXPANSIONS, 0x1_0000) }, 0, MANY)!;
-  const module = new WebAssembly.Module(translate([region], fuses));
+  const module = new WebAssembly.Module(translate([region], { fuses }));
   return new WebAssembly.Instance(module, { env: { memory } }).exports['0'] as TranslatedFunction;
 }
 

@@ -206,10 +206,10 @@ function manyReturns(machine: TestMachine, count: number): TranslatedModule[] {
   );
   const memory = machine.memory.buffer;
   const page = { bytes: new DataView(memory, RAM + first - RAM_BASE), expansions: new Uint32Array(memory, EXPANSIONS) };
-  const returning = emitRegion(formRegion(page, 0, 1)!);
+  const returning = emitRegion(formRegion(page, 0, 1)!, { addresses: 'i32', fuses: false });
   return Array.from({ length: Math.ceil(count / 1000) }, (_, n) => {
     const builder = new ModuleBuilder();
-    builder.importSharedMemory('env', 'memory', 0, 65_536);
+    builder.importSharedMemory('env', 'memory', { addresses: 'i32', initialPages: 0, maximumPages: 65_536 });
     const index = builder.add(returning);
     const places = Array.from({ length: Math.min(1000, count - 1000 * n) }, (__, k) => 1000 * n + k);
     places.forEach((_place, k) => builder.export(String(k), index));

@@ -78,7 +78,8 @@ test('operations have the opcodes of their names', () => {
 
 test('loads, stores and atomics reach the shared memory', () => {
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
-  const withMemory = (module: ModuleBuilder) => module.importSharedMemory('env', 'memory', 1, 1);
+  const withMemory = (module: ModuleBuilder) =>
+    module.importSharedMemory('env', 'memory', { addresses: 'i32', initialPages: 1, maximumPages: 1 });
   const code = new Code(UNARY);
   code.i32(8).get(0).memory('i64.store16', 2);
   code.i32(8).i64(5).atomic('i64.atomic.rmw32.add_u', 0).op('drop');

@@ -6,12 +6,21 @@ import { VALUE_TYPES } from './opcodes.js';
 const MAGIC = Uint8Array.of(0x00, 0x61, 0x73, 0x6d);
 const VERSION = Uint8Array.of(1, 0, 0, 0);
 const FUNCTION_TYPE = 0x60;
+/** Limits of a shared memory, which has a maximum; with 64-bit addresses (memory64 proposal, binary format). */
 const SHARED_WITH_MAXIMUM = 3;
+const LONG_ADDRESSES = 4;
 /** Kinds of imports and exports. */
 const FUNCTION = 0;
 const MEMORY = 2;
 /** Ids of sections, in the order in which they must come. */
 const SECTIONS = { type: 1, import: 2, function: 3, export: 7, code: 10 } as const;
+
+/** Sizes in WebAssembly pages of 64 KiB; the maximum must be at least that of the memory that is given. */
+interface MemoryLimits {
+  readonly addresses: 'i32' | 'i64';
+  readonly initialPages: number;
+  readonly maximumPages: number;
+}
 
 interface Import {
   readonly module: string;
@@ -27,9 +36,9 @@ export class ModuleBuilder {
   private readonly functions: Code[] = [];
   private readonly exports: { readonly name: string; readonly index: number }[] = [];
 
-  /** Sizes in WebAssembly pages of 64 KiB; the maximum must be at least that of the memory that is given. */
-  importSharedMemory(module: string, name: string, initialPages: number, maximumPages: number): void {
-    const limits = new Bytes().u8(MEMORY).u8(SHARED_WITH_MAXIMUM).u32(initialPages).u32(maximumPages);
+  importSharedMemory(module: string, name: string, { addresses, initialPages, maximumPages }: MemoryLimits): void {
+    const flags = addresses === 'i64' ? SHARED_WITH_MAXIMUM | LONG_ADDRESSES : SHARED_WITH_MAXIMUM;
+    const limits = new Bytes().u8(MEMORY).u8(flags).u32(initialPages).u32(maximumPages);
     this.imports.push({ module, name, description: limits.view() });
   }
 
