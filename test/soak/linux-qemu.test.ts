@@ -9,6 +9,9 @@ const DROVER = [process.execPath, join(import.meta.dirname, '../../dist/apps/vmm
 const QEMU = ['qemu-system-riscv64', '-M', 'virt'];
 const canCompare = isInstalled('qemu-system-riscv64', 'Linux on QEMU') && hasLinux('Linux beside QEMU');
 
+/** Both are emulated, beside each other and other tests. */
+const PATIENCE_MS = 1_800_000;
+
 const SCRIPT = [
   'uname -m',
   'nproc',
@@ -43,5 +46,5 @@ test.runIf(canCompare)(
     expect(qemu.lines).toContain('drover: ended with status 5');
     expect(drover).toEqual(qemu);
   },
-  300_000,
+  PATIENCE_MS,
 );

@@ -17,7 +17,7 @@
  *     0x5100  D_ fields
  */
 import {
-  CACHE_DECODED_SIZE, HART_CACHES, HART_CACHE_SIZE, H_TLB_EXEC, PAGE_SHIFT, PAGE_SIZE, RAM, RAM_BASE,
+  CACHE_DECODED_SIZE, HART_CACHES, HART_CACHE_SIZE, H_TLB_EXEC, MACHINE, M_HARTS, PAGE_SHIFT, PAGE_SIZE, RAM, RAM_BASE,
 } from '../layout';
 import { forget, track } from './code-pages.as';
 import { decode, endsLine } from './decode.as';
@@ -38,6 +38,9 @@ const GUARDED: u32 = 0x80_1000;
 const PAGE_BYTES: u32 = 0x5140;
 const PAGES: u32 = GUARDED + PAGE_BYTES;
 const MAX_PAGES: u32 = (CACHE_DECODED_SIZE - PAGES) / PAGE_BYTES;
+/** What all harts of a VM together should not exceed, each of them having LEAST_PAGES: what is hot is translated anyway. */
+const PAGES_OF_ALL: u32 = 2000;
+const LEAST_PAGES: u32 = 256;
 
 const INSTRUCTIONS: u32 = 0x1000;
 const MAX_INSTRUCTIONS: u32 = (0x5100 - INSTRUCTIONS) / DECODED;
@@ -174,6 +177,11 @@ export function fetchAgain(pc: u64): u32 {
   return (low & 3) == 3 ? low | ((load<u16>(readableRam(executable(pc + 2))) as u32) << 16) : low;
 }
 
+/** How many decoded pages this hart may have. */
+function mostPages(): u32 {
+  return min(MAX_PAGES, max(LEAST_PAGES, PAGES_OF_ALL / max(load<u32>(MACHINE, M_HARTS), 1)));
+}
+
 function newPage(page: u32): u32 {
   const index = load<u32>(cache(), NEXT);
   const decoded = decodedPage(index);
@@ -186,7 +194,7 @@ function newPage(page: u32): u32 {
     store<u32>(decoded, 1, D_USED);
     store<u32>(decoded, NO_CROSSING, D_CROSSING);
   }
-  store<u32>(cache(), index + 1 < MAX_PAGES ? index + 1 : 0, NEXT);
+  store<u32>(cache(), index + 1 < mostPages() ? index + 1 : 0, NEXT);
   store<u16>(cache() + (page << 1), (index + 1) as u16, MAP);
   store<u32>(decoded, page, D_PAGE);
   return decoded;
