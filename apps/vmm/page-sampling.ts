@@ -11,7 +11,7 @@ export function registerPageSampling(qmp: QmpServer, memory: GuestMemory, codecM
   let sampler: PageSampler | undefined;
   qmp.register('x-drover-sample-pages', {}, async () => {
     if (!sampler) {
-      const codec = bindCodec(codecModule, memory.memory);
+      const codec = bindCodec(codecModule, memory.memory, memory.addresses);
       const dirty = new Uint32Array(memory.memory.buffer, layout.DIRTY, bitmapWords(memory));
       sampler = new PageSampler({ memory, codec, dirty, loadCompressors });
     }

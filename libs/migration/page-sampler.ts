@@ -3,7 +3,7 @@
  * ones among those that are dirty are compressed, and kept; of those that are dirty again at the next look, the delta to
  * what was kept is made. So what either means would gain is known before it is switched on.
  */
-import { layout } from '#vmm';
+import { layout, newSharedMemory } from '#vmm';
 import type { GuestMemory } from '#vmm';
 import { bindCodec, type Codec } from './codec.js';
 import { XBZRLE_IN, XBZRLE_INDEX, XBZRLE_OUT } from './codec/xbzrle-layout.js';
@@ -34,7 +34,7 @@ const FEWEST = 4;
 /** Looks that are averaged. */
 const LOOKS_KEPT = 4;
 /** Of a memory that the codec's module accepts. */
-const SCRATCH_WASM_PAGES = 1024;
+const SCRATCH_BYTES = 2 ** 26;
 /** A longer delta is not sent as one. */
 const LONGEST_DELTA = PAGE_SIZE - 4;
 
@@ -48,8 +48,9 @@ export class PageSampler {
   private readonly codec: Codec;
 
   constructor(private readonly options: PageSamplerOptions) {
-    const memory = new WebAssembly.Memory({ initial: SCRATCH_WASM_PAGES, maximum: 65_536, shared: true });
-    this.codec = bindCodec(options.codec.module, memory);
+    const { module, addresses } = options.codec;
+    const memory = newSharedMemory(SCRATCH_BYTES, addresses);
+    this.codec = bindCodec(module, memory, addresses);
     this.scratch = new Uint8Array(memory.buffer);
   }
 
