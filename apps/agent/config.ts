@@ -17,6 +17,8 @@ export interface AgentConfig {
   /** What may be used, declared or measured. */
   readonly cpuCores: number;
   readonly memoryMiB: number;
+  /** What the link carries, declared; null: what its cards say. */
+  readonly linkMiBps: number | null;
   /** Folders with guest images: IMAGE.elf, or a folder IMAGE with kernel and initrd. */
   readonly imageFolders: readonly string[];
   /** The program that runs a VM. */
@@ -143,6 +145,7 @@ export function readConfig(env: Environment, projectDir: string): AgentConfig {
       (n) => Number.isInteger(n) && n > 0,
       'a whole number of MiB above 0',
     ),
+    linkMiBps: number(env, 'DROVER_LINK_MIBPS', 0, (n) => n > 0, 'a number of MiB/s above 0') || null,
     imageFolders: imagesDir.split(delimiter).map((folder) => existing('DROVER_IMAGES_DIR', resolve(folder), 'folder')),
     vmmProgram: existing('DROVER_VMM', vmmProgram, 'file'),
     migrationBind: env.DROVER_MIGRATION_BIND || '127.0.0.1',

@@ -108,6 +108,8 @@ export const Heartbeat = z.object({
   pressure: Pressure.nullable(),
   isolation: z.array(IsolationMeasure),
   drivers: z.array(HostDriver).max(20),
+  /** What its link carries, one direction; null: not known. */
+  linkMiBps: z.number().positive().nullable().default(null),
   /** Null: nothing was looked at since the last heartbeat. */
   health: HostHealth.nullable().default(null),
   /** Of maintenance; each until the controller knows its end. */

@@ -9,6 +9,7 @@ import { Convergence1790000700000 } from '../../migrations/1790000700000-converg
 import { History1790000800000 } from '../../migrations/1790000800000-history.js';
 import { Checkpoints1790001600000 } from '../../migrations/1790001600000-checkpoints.js';
 import { Maintenance1790001000000 } from '../../migrations/1790001000000-maintenance.js';
+import { Links1790001800000 } from '../../migrations/1790001800000-links.js';
 import { Passage1790001700000 } from '../../migrations/1790001700000-passage.js';
 import { HostDevices1790001600001 } from '../../migrations/1790001600001-host-devices.js';
 import { Scheduling1790010000000 } from '../../migrations/1790010000000-scheduling.js';
@@ -52,6 +53,7 @@ export async function openDataSource({ url, poolSize = 10, onError }: Options): 
       Maintenance1790001000000,
       Passage1790001700000,
       HostDevices1790001600001,
+      Links1790001800000,
       Scheduling1790010000000,
       Affinity1790010100000,
       Power1790001200000,

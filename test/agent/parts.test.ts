@@ -119,6 +119,7 @@ describe('heartbeat', () => {
       memoryMiB: 1024,
       promisedMiB: 128,
       pressure: null,
+      linkMiBps: 112,
       isolation: [{ measure: 'limits', inForce: true, reason: '' }] as const,
       drivers: [{ hypervisor: 'qemu', architecture: 'x86_64', accelerator: 'kvm', version: '7.2.22' }] as const,
       health: null,

@@ -176,6 +176,29 @@ for (const backend of ['PostgreSQL', 'Redis'] as const)
       expect((await api.call('GET', `/vms/${id}`)).status).toBe(404);
     });
 
+    test('a migration takes its share of the link that its host tells of', async () => {
+      const policy = await api.post('/migration-policies', { name: 'sharing', bandwidthSharePercent: 50 });
+      const { id, hostId } = await createVm('web-share', { migrationPolicyId: policy.id });
+      const source = agentOf(hostId);
+      source.linkMiBps = 100;
+      source.holdMigrations = true;
+      const migration = await api.post(`/vms/${id}/migrate`);
+      const told = [{ migrationId: migration.id, bandwidthMiBps: 50 }];
+      await vi.waitFor(() => expect(source.bandwidths).toEqual(told), 40_000);
+      await api.post(`/migrations/${migration.id}/cancel`);
+      await api.until(`/migrations/${migration.id}`, { status: 'cancelled' });
+      source.holdMigrations = false;
+      source.linkMiBps = null;
+      await api.post(`/vms/${id}/stop`, { mode: 'power_off' });
+      await api.until(`/vms/${id}`, { status: 'down' });
+      expect((await api.call('DELETE', `/vms/${id}`)).status).toBe(204);
+      const contradiction = { name: 'odd', tunnelled: true, encryption: 'never' };
+      expect(await api.call('POST', '/migration-policies', contradiction)).toMatchObject({
+        status: 400,
+        body: { errors: [{ field: 'encryption' }] },
+      });
+    });
+
     test('a migration is changed while it runs, and cancelled', async () => {
       const { id, hostId } = await createVm('web-3');
       const source = agentOf(hostId);

@@ -73,6 +73,9 @@ export class FakeAgent {
   checkpoints: CheckpointReport[] = [];
   /** What it may keep of it, as it was told last. */
   checkpointLimitMiB: number | null = null;
+  linkMiBps: number | null = null;
+  /** As it was told last. */
+  bandwidths: HeartbeatAnswer['bandwidths'] = [];
 
   /** What it tells that VMs can run on here. */
   readonly drivers: HostDriver[] = [
@@ -180,6 +183,7 @@ export class FakeAgent {
       cpuUsedCores: vms.reduce((sum, vm) => sum + vm.cpuUsedCores, 0),
       memoryUsedMiB: 0,
       pressure: null,
+      linkMiBps: this.linkMiBps,
       isolation: [{ measure: 'own_user', inForce: false, reason: 'the agent does not run as root' }],
       drivers: this.drivers,
       health: this.healthIsDue ? { at: new Date().toISOString(), checks: this.checks } : null,
@@ -212,6 +216,7 @@ export class FakeAgent {
       const answer = (await response.json()) as HeartbeatAnswer;
       const { forgetVms, forgetMigrations, destroyVms, peers, forgetCheckpoints } = answer;
       this.checkpointLimitMiB = answer.checkpointLimitMiB;
+      this.bandwidths = answer.bandwidths;
       this.checkpoints = this.checkpoints.filter(({ vmId }) => !forgetCheckpoints.includes(vmId));
       this.tunnels = peers;
       this.healthIsDue ||= answer.wantsHealth;

@@ -20,6 +20,8 @@ export interface HostFacts {
   /** Promised to the VMs that are here or arrive. */
   readonly promisedMiB: number;
   readonly pressure: Pressure | null;
+  /** What the link carries; null: not known. */
+  readonly linkMiBps: number | null;
   readonly isolation: readonly IsolationMeasure[];
   readonly drivers: readonly HostDriver[];
   /** Null: nothing new. */

@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
 import type { Heartbeat, HeartbeatAnswer } from '#contracts';
 import { AgentContext } from '../agent-context.js';
+import { readLinkMiBps } from '../host/link.js';
 import { readPressure } from '../host/measure.js';
 import { NO_FIGURES, reportVm } from '../vms/report.js';
 import { assembleHeartbeat } from './assemble.js';
@@ -69,6 +70,7 @@ export class HeartbeatService {
         ...host,
         promisedMiB,
         pressure,
+        linkMiBps: config.linkMiBps ?? readLinkMiBps(),
         isolation: isolation.measures,
         drivers: hypervisors.told,
         health: health.take(now.getTime()),

@@ -15,6 +15,7 @@ import { judgeCopy } from '../reconciler/decide.js';
 import { migrationFacts, Reconciler, type Settled, vmFacts } from '../reconciler/reconciler.js';
 import { VERSION } from '../version.js';
 import { HeartbeatOrder } from './heartbeat-order.js';
+import { bandwidthsFor } from './bandwidths.js';
 import { Peers } from './peers.js';
 
 /** Who sent it waits for no answer any more. */
@@ -67,18 +68,21 @@ export class HeartbeatService {
       const wantsHealth = host.healthWanted && beat.health === null;
       const forget = { forgetMigrations, forgetCheckpoints, forgetCommands };
       const told = { ...copies, ...forget, finishVms, checkpointLimitMiB, wantsHealth };
-      return { answer: told, decided: settled, steps: toTake, news: completed };
+      return {
+        ...{ answer: told, decided: settled, steps: toTake, news: completed },
+        bandwidths: await bandwidthsFor(tx, beat),
+      };
     });
     if (!accepted) {
       this.log.warn({ hostId, sentAt: beat.sentAt }, 'a heartbeat came after a later one: it says nothing any more');
       return NO_NEWS;
     }
-    const { answer, decided, steps, news } = accepted;
+    const { answer, decided, steps, bandwidths, news } = accepted;
     for (const copy of answer.destroyVms)
       this.log.warn({ hostId, ...copy }, 'this copy owns nothing; its host is told to end it');
     await this.orders.follow(decided);
     for (const { totalMs, downtimeMs } of news) this.metrics.migrationCompleted(totalMs, downtimeMs);
-    return { ...answer, peers: await this.peers.of(hostId), steps, bandwidths: [] };
+    return { ...answer, peers: await this.peers.of(hostId), steps, bandwidths };
   }
 
   private async saveHost(
@@ -92,7 +96,7 @@ export class HeartbeatService {
     const schedulingPolicy = currentPolicy(cluster);
     const cpuSmoothedCores = smooth(host.cpuSmoothedCores, beat.cpuUsedCores, weight);
     const { agentUrl, agentVersion, tunnelAddress, cpuCores, memoryMiB, cpuUsedCores } = beat;
-    const { pressure, isolation, drivers, checkpoints, hostDevices } = beat;
+    const { pressure, isolation, drivers, linkMiBps, checkpoints, hostDevices } = beat;
     const told = beat.health && { health: healthFrom(beat, now), healthAt: now, healthWanted: false };
     const values = {
       ...told,
@@ -105,6 +109,7 @@ export class HeartbeatService {
       pressure,
       isolation,
       drivers,
+      linkMiBps,
       checkpoints,
       hostDevices,
       cpuSmoothedCores,

@@ -43,6 +43,10 @@ export class Host {
   @Column({ type: 'integer', nullable: true })
   memoryMiB!: number | null;
 
+  /** What its link carries, one direction; null = not known. */
+  @Column({ ...REAL, nullable: true })
+  linkMiBps!: number | null;
+
   @Column({ ...REAL, nullable: true })
   cpuUsedCores!: number | null;
 

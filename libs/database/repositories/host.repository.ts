@@ -1,4 +1,4 @@
-import { type EntityManager, In, LessThan } from 'typeorm';
+import { type EntityManager, In, IsNull, LessThan, Not } from 'typeorm';
 import type { HostQuery, HostStatus, Page } from '#contracts';
 import { HOST_TRANSITIONS, transition } from '#lifecycle';
 import { AgentCredential } from '../entities/agent-credential.entity.js';
@@ -57,6 +57,12 @@ export class HostRepository extends BaseRepository<Host> {
     const host = await this.rows.save(this.rows.create(values));
     await this.manager.getRepository(AgentCredential).insert({ hostId: host.id, enrolmentTokenSha256 });
     return this.get(host.id);
+  }
+
+  /** MiB/s of the links that are known, by host. */
+  async links(): Promise<Map<string, number>> {
+    const hosts = await this.rows.find({ select: { id: true, linkMiBps: true }, where: { linkMiBps: Not(IsNull()) } });
+    return new Map(hosts.map(({ id, linkMiBps }) => [id, linkMiBps!]));
   }
 
   /** Changes what is not the status. */
