@@ -206,13 +206,13 @@ const WASTE_PER_YEAR = 0.03;
 
 /**
  * The hosts in the order in which they had best be emptied: by what they draw for each core that they can give, more for
- * their age, less by the share of the benefit that their moves would cost, in tenths. Of equals the one that runs least.
+ * their age, less by the share of the benefit that their moves would cost, in halves: less than a quarter counts for nothing. Of equals the one that runs least.
  */
 function worstFirst(hosts: readonly HostState[], seconds: number): HostState[] {
   const worth = new Map(
     hosts.map((host) => {
       const moving = host.vms.reduce((sum, vm) => sum + costOf(vm, host, host).pointSeconds, 0);
-      const left = Math.max(0, Math.round(10 * (1 - moving / (idlePoints(host) * seconds))) / 10);
+      const left = Math.max(0, Math.round(2 * (1 - moving / (idlePoints(host) * seconds))) / 2);
       const age = host.facts.power?.ageYears ?? 0;
       return [host, (wattsPerCore(host) || 1) * (1 + WASTE_PER_YEAR * age) * left];
     }),
