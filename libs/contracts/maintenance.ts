@@ -49,6 +49,8 @@ export type MaintenanceTrigger = z.infer<typeof MaintenanceTrigger>;
 /** What is done with a host that is in maintenance. */
 export const MaintenanceAction = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('none') }).strict(),
+  /** Off and on again, by the host's power management. */
+  z.object({ kind: z.literal('power_cycle') }).strict(),
   /** An executable of the host's maintenance.d folder. */
   z
     .object({

@@ -10,6 +10,8 @@ export const PATIENCE = {
   actMs: 120_000,
   /** Beyond what a command may take. */
   overtimeMs: 60_000,
+  /** A host that was switched off, and does not come back. */
+  powerMs: 3_600_000,
   /** A host that says nothing new of its health. */
   healthMs: 600_000,
   /** VMs that do not come back. */
@@ -21,6 +23,7 @@ export function decideActing(run: RunFacts, host: HostFacts, nowMs: number): Mai
   const waitedMs = nowMs - run.phaseSinceMs;
   if (host.status === 'up') return change(run, 'cancelled', `${host.name} was activated by somebody else`);
   if (action.kind === 'none') return change(run, 'checking', 'there is nothing to do on it');
+  if (action.kind === 'power_cycle') return decidePowerCycle(run, host, waitedMs);
   const limitMs = action.timeoutSeconds * 1000 + PATIENCE.overtimeMs;
   switch (run.command?.status) {
     case 'succeeded':
@@ -42,6 +45,20 @@ export function decideActing(run: RunFacts, host: HostFacts, nowMs: number): Mai
         return change(run, 'failed', stays(host, `its agent has not begun ${action.name}`));
       return { action: 'act', runId: run.id };
   }
+}
+
+/** The power loop switches it; it has come back when it has been on for less long than it was told to. */
+function decidePowerCycle(run: RunFacts, host: HostFacts, waitedMs: number): MaintenanceStep | null {
+  if (!run.command) return { action: 'act', runId: run.id };
+  if (run.command.status === 'failed') return change(run, 'failed', stays(host, run.command.output));
+  if (host.status !== 'maintenance') {
+    if (waitedMs > PATIENCE.powerMs)
+      return change(run, 'failed', `${host.name} has not come back since it was switched off: ${host.statusReason}`);
+    return note(run, `${host.name} is switched off and on again (${host.status})`);
+  }
+  if ((host.powerSinceMs ?? 0) > run.phaseSinceMs)
+    return change(run, 'checking', `${host.name} was switched off and on`);
+  return change(run, 'failed', stays(host, `it was not switched off and on: ${host.statusReason}`));
 }
 
 export function decideChecking(run: RunFacts, host: HostFacts, nowMs: number): MaintenanceStep | null {

@@ -204,6 +204,23 @@ describe('a host in maintenance', () => {
     expect(decide(situation({ hosts, runs: acting({ phaseSinceMs: NOW - HOUR }) }))).toEqual(['run of a failed']);
   });
 
+  test('is switched off and on by its power management, and has to come back', () => {
+    const cycle = MaintenanceProcedure.parse({ action: { kind: 'power_cycle' } });
+    const cycling = (more: object = {}) => [run('a', { phase: 'acting', procedure: cycle, ...more })];
+    const begun = cycling({ command: { status: 'running', exitCode: null, output: '' } });
+    const being = (status: string, powerSinceMs: number) => [host('a', { status, powerSinceMs }), host('b')];
+    expect(decide(situation({ hosts, runs: cycling() }))).toEqual(['run of a act']);
+    expect(decide(situation({ hosts: being('powering_on', NOW - HOUR), runs: begun }))).toEqual(['run of a note']);
+    expect(decide(situation({ hosts: being('maintenance', NOW), runs: begun }))).toEqual(['run of a checking']);
+    expect(decide(situation({ hosts: being('maintenance', NOW - HOUR), runs: begun }))).toEqual(['run of a failed']);
+    const lost = cycling({ command: { status: 'running', exitCode: null, output: '' }, phaseSinceMs: NOW - 2 * HOUR });
+    expect(decide(situation({ hosts: being('powering_on', 0), runs: lost }))).toEqual(['run of a failed']);
+    const refused = cycling({ command: { status: 'failed', exitCode: null, output: 'a has no power management' } });
+    expect(decideMaintenance(situation({ hosts, runs: refused }), NOW)).toMatchObject([
+      { to: 'failed', reason: 'a stays in maintenance: a has no power management' },
+    ]);
+  });
+
   test('is activated only after a look at its health since', () => {
     const checking = [run('a', { phase: 'checking' })];
     expect(decide(situation({ hosts, runs: checking }))).toEqual(['run of a look']);

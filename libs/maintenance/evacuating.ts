@@ -79,6 +79,6 @@ function giveUp(run: RunFacts, host: HostFacts, vms: readonly MaintenanceVm[]): 
 }
 
 const actionOf = ({ procedure: { action } }: RunFacts): string =>
-  action.kind === 'command' ? `it runs ${action.name}` : action.kind;
+  action.kind === 'command' ? `it runs ${action.name}` : 'it is switched off and on again';
 
 const asList = (step: MaintenanceStep | null): MaintenanceStep[] => (step ? [step] : []);

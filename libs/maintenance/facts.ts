@@ -48,6 +48,10 @@ export interface HostFacts {
   readonly health: HostHealth | null;
   /** When the controller was told of it. */
   readonly healthAtMs: number | null;
+  /** Since when it has been on, where its power is managed; null: not known. */
+  readonly powerSinceMs: number | null;
+  /** Why it is in its status. */
+  readonly statusReason: string;
   /** When migrations from or to it have failed of late. */
   readonly failedMigrationsMs: readonly number[];
 }

@@ -34,6 +34,8 @@ export const host = (name: string, more: Partial<HostFacts> = {}): HostFacts => 
   lastHeartbeatMs: NOW,
   health: null,
   healthAtMs: null,
+  powerSinceMs: null,
+  statusReason: '',
   failedMigrationsMs: [],
   ...more,
 });

@@ -87,6 +87,7 @@ interface BeginOptions {
   readonly hostsAtOnce: number;
   readonly run?: string;
   readonly restarts?: true;
+  readonly powerCycle?: true;
   readonly onBlocked: MaintenanceProcedure['onBlocked'];
   readonly stay?: true;
   readonly leaveVms?: true;
@@ -141,6 +142,7 @@ export function maintenanceCommands(program: Command): void {
     .option('--hosts-at-once <n>', 'in groups of so many', wholeNumber, 1)
     .option('--run <name>', "an executable of the hosts' maintenance.d folder")
     .option('--restarts', 'it restarts the host')
+    .option('--power-cycle', 'switched off and on again instead, by power management')
     .addOption(oneOf('--on-blocked <choice>', 'what becomes of VMs that cannot leave', BlockedChoice).default('wait'))
     .option('--stay', 'the hosts stay in maintenance')
     .option('--leave-vms', 'VMs that had to leave do not come back')
@@ -150,9 +152,10 @@ export function maintenanceCommands(program: Command): void {
         const clusterId = hosts[0]?.clusterId ?? (await findCluster(client, options.cluster)).id;
         if (hosts.length === 0 && options.label.length === 0 && !options.cluster)
           throw new UsageError('name hosts, or say --label, or --cluster for all of a cluster');
+        if (options.run && options.powerCycle) throw new UsageError('give --run or --power-cycle, not both');
         const action = options.run
           ? { kind: 'command' as const, name: options.run, restarts: options.restarts === true }
-          : { kind: 'none' as const };
+          : { kind: options.powerCycle ? ('power_cycle' as const) : ('none' as const) };
         const value = await client.maintenance.begin({
           clusterId,
           hostIds: hosts.map(({ id }) => id),

@@ -1,5 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { type Heartbeat, HeartbeatAnswer, type HostHealth, type MigrationReport, type MigrationStep } from '#contracts';
+import {
+  type Heartbeat,
+  HeartbeatAnswer,
+  type HealthState,
+  type HostHealth,
+  type MigrationReport,
+  type MigrationStep,
+} from '#contracts';
 import { decide } from '#convergence';
 import { type Cluster, Database, type Host, type Repositories } from '#database';
 import { agentVersionCheck, clockCheck } from '#maintenance';
@@ -98,6 +105,7 @@ export class HeartbeatService {
     const { agentUrl, agentVersion, tunnelAddress, cpuCores, memoryMiB, cpuUsedCores } = beat;
     const { pressure, isolation, drivers, linkMiBps, checkpoints, hostDevices } = beat;
     const told = beat.health && { health: healthFrom(beat, now), healthAt: now, healthWanted: false };
+    if (told) await tellHealth(tx, host, told.health, now);
     const values = {
       ...told,
       agentUrl,
@@ -183,6 +191,24 @@ async function completedNow(tx: Repositories, { migrations }: Heartbeat): Promis
     if (migration && (!endedAt || !reportedAt || reportedAt < endedAt)) news.push(report);
   }
   return news;
+}
+
+/** An event when a host becomes worse, or well again. */
+async function tellHealth(tx: Repositories, host: Host, health: HostHealth, now: Date): Promise<void> {
+  const [before, after] = [worstOf(host.health), worstOf(health)];
+  if (before === after) return;
+  const found = health.checks.filter(({ state }) => state === after && after !== 'ok').map(({ reason }) => reason);
+  const text = `${host.name} is ${HEALTH_WORDS[after]}${found.length > 0 ? `: ${found.join('; ')}` : ''}`;
+  const severity = after === 'ok' ? 'info' : after === 'warning' ? 'warning' : 'error';
+  await tx.events.add(severity, 'host.health', text, { hostId: host.id, clusterId: host.clusterId }, now);
+}
+
+const HEALTH_WORDS = { ok: 'well', warning: 'to be looked after', failed: 'not well' } as const;
+
+/** A host that has told of nothing counts as well. */
+function worstOf(health: HostHealth | null): HealthState {
+  const states = new Set(health?.checks.map(({ state }) => state));
+  return states.has('failed') ? 'failed' : states.has('warning') ? 'warning' : 'ok';
 }
 
 /** What the agent has found out, and what its words and their time tell. */

@@ -23,9 +23,12 @@ export async function maintenanceFacts(
   const quietMs = Math.max(0, ...policies.map(({ definition }) => definition.quietMinutes * 60_000));
   const historySince = new Date(now.getTime() - Math.max(LEAST_HISTORY_MS, quietMs));
   const failures = await tx.maintenance.failedMigrations(cluster.id, new Date(now.getTime() - FAILURES_MS));
+  const powerSince = new Map((await tx.hostPower.all()).map((power) => [power.hostId, power.powerSince.getTime()]));
   const facts = {
     policies: policies.map(policyFacts),
-    hosts: (await tx.hosts.ofCluster(cluster.id)).map((host) => hostFacts(host, failures.get(host.id) ?? [])),
+    hosts: (await tx.hosts.ofCluster(cluster.id)).map((host) =>
+      hostFacts(host, failures.get(host.id) ?? [], powerSince.get(host.id)),
+    ),
     runs: runs.map(runFacts),
     history: await tx.maintenance.historyOf(cluster.id, historySince),
     cluster: await tx.facts.ofCluster(cluster.id),
@@ -53,7 +56,11 @@ async function follow(tx: Repositories, run: MaintenanceRun): Promise<void> {
 
 export const policyFacts = ({ id, name, definition }: MaintenancePolicy): PolicyFacts => ({ id, name, ...definition });
 
-export const hostFacts = (host: Host, failedMigrationsMs: readonly number[]): HostFacts => ({
+export const hostFacts = (
+  host: Host,
+  failedMigrationsMs: readonly number[],
+  powerSinceMs: number | null = null,
+): HostFacts => ({
   id: host.id,
   name: host.name,
   labels: host.labels,
@@ -61,6 +68,8 @@ export const hostFacts = (host: Host, failedMigrationsMs: readonly number[]): Ho
   lastHeartbeatMs: host.lastHeartbeatAt?.getTime() ?? null,
   health: host.health,
   healthAtMs: host.healthAt?.getTime() ?? null,
+  powerSinceMs,
+  statusReason: host.statusReason,
   failedMigrationsMs,
 });
 

@@ -4,9 +4,11 @@ import type { MaintenanceVm, Severity } from '#contracts';
 import { Database, type MaintenanceRun, type Repositories } from '#database';
 import { decideMaintenance, type MaintenanceStep, newVm } from '#maintenance';
 import { activateHost, deactivateHost } from '../hosts/maintenance.js';
+import { Refused } from '../http/problems.js';
 import { type Log, LOG } from '../log.js';
 import { beginMigration } from '../migrations/lifecycle.js';
 import { type Order, Orders, stopOrder } from '../orders.js';
+import { orderPower } from '../power/operations.js';
 import { VmsService } from '../vms/vms.service.js';
 import { expectMoves } from './expectation.js';
 import { maintenanceFacts } from './facts.js';
@@ -80,10 +82,22 @@ export class Maintaining {
       case 'leave_vm':
         return mark(tx, run, step.vmId, { state: 'stayed', reason: step.reason });
       case 'act':
-        afterwards.orders.push(...actionOrders(run));
-        return;
+        return this.act(tx, run, afterwards, now);
       case 'look':
         return tx.hosts.update(run.hostId, { healthWanted: true });
+    }
+  }
+
+  /** A command goes into the host's queue, again and again until it is heard of; power is switched by the power loop. */
+  private async act(tx: Repositories, run: MaintenanceRun, { orders }: Afterwards, now: Date): Promise<void> {
+    const { action } = run.procedure;
+    const { id: runId, hostId } = run;
+    if (action.kind === 'command') {
+      const { name, arguments: args, timeoutSeconds, restarts } = action;
+      orders.push({ hostId, job: { kind: 'command', runId, name, arguments: args, timeoutSeconds, restarts } });
+    } else if (action.kind === 'power_cycle') {
+      const command = await beginPowerCycle(tx, run, now);
+      await tx.maintenance.update(runId, { command });
     }
   }
 
@@ -193,13 +207,13 @@ async function mark(
   await tx.maintenance.update(run.id, { vms: run.vms });
 }
 
-function actionOrders({ id: runId, hostId, procedure: { action } }: MaintenanceRun): Order[] {
-  switch (action.kind) {
-    case 'none':
-      return [];
-    case 'command': {
-      const { name, arguments: args, timeoutSeconds, restarts } = action;
-      return [{ hostId, job: { kind: 'command', runId, name, arguments: args, timeoutSeconds, restarts } }];
-    }
+/** What is refused now would be refused again: it ends the run. */
+async function beginPowerCycle(tx: Repositories, run: MaintenanceRun, now: Date): Promise<MaintenanceRun['command']> {
+  try {
+    await orderPower(tx, run.hostId, { kind: 'cycle', reason: run.reason, statusAfter: 'maintenance' }, now);
+    return { status: 'running', exitCode: null, output: '' };
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    return { status: 'failed', exitCode: null, output: error.message };
   }
 }

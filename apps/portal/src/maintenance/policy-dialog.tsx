@@ -113,6 +113,12 @@ export function MaintenancePolicyDialog({ cluster, policy, onClose }: PolicyDial
         />
         <TextField form={form} name="arguments" label="Arguments" isMonospace />
         <CheckField form={form} name="restarts" label="The command restarts the host" />
+        <CheckField
+          form={form}
+          name="powerCycle"
+          label="Switched off and on again"
+          help="By its power management, where there is no command."
+        />
         <CheckField form={form} name="activate" label="A healthy host takes VMs again" />
         <CheckField form={form} name="returnVms" label="VMs that had to leave come back" />
       </Section>

@@ -27,6 +27,7 @@ export const PolicyForm = z.object({
   command: z.string(),
   arguments: z.string(),
   restarts: z.boolean(),
+  powerCycle: z.boolean(),
   onBlocked: BlockedChoice,
   activate: z.boolean(),
   returnVms: z.boolean(),
@@ -53,6 +54,7 @@ const NEW: PolicyForm = {
   command: '',
   arguments: '',
   restarts: false,
+  powerCycle: false,
   onBlocked: 'wait',
   activate: true,
   returnVms: true,
@@ -90,6 +92,7 @@ export function formOf(policy: MaintenancePolicyView | undefined, nameOf: (hostI
     command: action.kind === 'command' ? action.name : '',
     arguments: action.kind === 'command' ? action.arguments.join(' ') : '',
     restarts: action.kind === 'command' && action.restarts,
+    powerCycle: action.kind === 'power_cycle',
   };
 }
 
@@ -117,7 +120,7 @@ export function policyOf(
     windows: cron.trim() === '' ? [] : [{ cron: cron.trim(), timeZone, durationMinutes }],
     action:
       command.trim() === ''
-        ? { kind: 'none' }
+        ? { kind: form.powerCycle ? 'power_cycle' : 'none' }
         : {
             ...{ kind: 'command', name: command.trim(), restarts, timeoutSeconds: 3600 },
             arguments: form.arguments.split(/\s+/).filter((word) => word !== ''),

@@ -54,5 +54,13 @@ export function triggerText(trigger: MaintenanceTrigger): string {
 export const windowText = ({ cron, timeZone, durationMinutes }: MaintenanceWindow): string =>
   `${cron} (${timeZone}), ${durationMinutes % 60 === 0 ? plural(durationMinutes / 60, 'hour') : plural(durationMinutes, 'minute')}`;
 
-export const actionText = (action: MaintenanceAction): string =>
-  action.kind === 'command' ? `runs ${[action.name, ...action.arguments].join(' ')}` : 'nothing';
+export function actionText(action: MaintenanceAction): string {
+  switch (action.kind) {
+    case 'none':
+      return 'nothing';
+    case 'command':
+      return `runs ${[action.name, ...action.arguments].join(' ')}`;
+    case 'power_cycle':
+      return 'is switched off and on again';
+  }
+}
