@@ -177,6 +177,7 @@ describe('a host that is being emptied', () => {
   test('acts when it is empty, or looks at its health if there is nothing to do', () => {
     const empty = [host('a', { status: 'maintenance' }), host('b')];
     expect(decide(situation({ hosts: empty, runs: [evacuating([])] }))).toEqual(['run of a checking']);
+    expect(decide(situation({ hosts: empty, runs: [evacuating([], { activate: false })] }))).toEqual(['run of a done']);
     const action = MaintenanceAction.parse({ kind: 'command', name: 'upgrade' });
     expect(decide(situation({ hosts: empty, runs: [evacuating([], { action })] }))).toEqual(['run of a acting']);
   });

@@ -13,6 +13,8 @@ export function decideEvacuating(
   const here = run.vms.filter(({ state }) => state === 'here' || state === 'leaving');
   switch (host.status) {
     case 'maintenance':
+      if (run.procedure.action.kind === 'none' && !run.procedure.activate)
+        return [change(run, 'done', `${host.name} is empty, and stays in maintenance as was asked`)];
       if (run.procedure.action.kind === 'none') return [change(run, 'checking', `${host.name} is empty`)];
       return [change(run, 'acting', `${host.name} is empty; ${actionOf(run)}`)];
     case 'up':

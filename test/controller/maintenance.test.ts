@@ -217,6 +217,21 @@ test('a report tells what would happen; VMs that fail to move end it with their 
   await api.call('PATCH', `/vms/${stuck.id}`, { placement: 'migratable' });
 });
 
+test('a host that is deactivated by hand is not prepared for ever: its VMs may fail to move so often', async () => {
+  const path = `/hosts/${agent(BETA).hostId}`;
+  agent(BETA).failMigrations = 'the link broke';
+  await api.post(`${path}/deactivate`, { reason: 'new fans' });
+  const [run] = await runsOf(`hostId=${agent(BETA).hostId}`);
+  expect(run).toMatchObject({ trigger: 'manual', phase: 'evacuating', reason: 'new fans' });
+  const failed = await api.until(`/maintenance-runs/${run.id}`, { phase: 'failed' });
+  expect(failed.phaseReason).toMatch(/^beta was not emptied: stuck is still there after 5 failed migrations/);
+  expect((await api.get(path)).status).toBe('up');
+  agent(BETA).failMigrations = '';
+  await api.post(`${path}/deactivate`, { reason: 'new fans' });
+  await api.post(`${path}/activate`);
+  expect((await runsOf(`hostId=${agent(BETA).hostId}`))[0]).toMatchObject({ phase: 'cancelled' });
+});
+
 test('a run is paused, resumed, and cancelled, and its VMs come back; a controller that restarts goes on', async () => {
   const hostId = agent(BETA).hostId;
   agent(BETA).holdMigrations = true;

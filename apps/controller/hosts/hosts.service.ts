@@ -5,6 +5,7 @@ import { HostQueues } from '#queue';
 import { AgentAccess } from '../agents/agent-access.js';
 import { newToken, sha256 } from '../auth/secrets.js';
 import { type Log, LOG } from '../log.js';
+import { endRun, followByRun } from '../maintenance/by-hand.js';
 import { activateHost, deactivateHost, subjectOf } from './maintenance.js';
 
 @Injectable()
@@ -60,10 +61,20 @@ export class HostsService {
 
   /** The policy loop empties the host and then puts it into maintenance. */
   deactivate(id: string, reason: string, now: Date): Promise<Host> {
-    return this.db.transaction((tx) => deactivateHost(tx, id, reason, now));
+    return this.db.transaction(async (tx) => {
+      await tx.clusters.lockDecisions((await tx.hosts.get(id)).clusterId);
+      const host = await deactivateHost(tx, id, reason, now);
+      await followByRun(tx, host, reason, now);
+      return host;
+    });
   }
 
   activate(id: string, now: Date): Promise<Host> {
-    return this.db.transaction((tx) => activateHost(tx, id, now));
+    return this.db.transaction(async (tx) => {
+      await tx.clusters.lockDecisions((await tx.hosts.get(id)).clusterId);
+      const host = await activateHost(tx, id, now);
+      await endRun(tx, host, now);
+      return host;
+    });
   }
 }
