@@ -23,7 +23,7 @@ export function decideEvacuating(
       return isLate(run, nowMs) ? [giveUp(run, host, here)] : asList(note(run, `${host.name} does not answer`));
     default:
   }
-  const exhausted = here.filter(({ attempts, state }) => attempts >= run.procedure.maxAttempts && state === 'here');
+  const exhausted = here.filter(({ attempts }) => attempts >= run.procedure.maxAttempts);
   const hopeless = exhausted.filter((vm) => !['stop', 'skip'].includes(choiceFor(run, vm)));
   if (hopeless.length > 0) return [giveUp(run, host, hopeless)];
   if (isLate(run, nowMs)) return [giveUp(run, host, here)];
@@ -42,7 +42,8 @@ function aboutBlocked(
   const { cluster, schedulingPolicy, limits } = facts;
   const { blocked } = emptyHosts(cluster, [host.id], schedulingPolicy, limits, nowMs);
   const reasons = new Map(blocked.map(({ vmId, reason }) => [vmId, reason]));
-  for (const vm of exhausted)
+  // One that is on its way once more cannot be stopped now.
+  for (const vm of exhausted.filter(({ state }) => state === 'here'))
     reasons.set(vm.vmId, `${vm.vmName} has not moved in ${vm.attempts} attempts: ${vm.reason}`);
   const steps = [...reasons].flatMap(([vmId, reason]): MaintenanceStep[] => {
     const vm = here.find((each) => each.vmId === vmId);
