@@ -50,7 +50,7 @@ function Runs() {
   if (error && !data) return <ProblemAlert error={error} onRetry={() => void refetch()} />;
   if (!data) return <LoadingPage />;
   return (
-    <>
+    <div className="panels">
       <Panel title="Under way">
         <RunTable
           runs={data.filter(({ phase }) => !hasEnded(phase))}
@@ -67,6 +67,6 @@ function Runs() {
           empty={<p className="quiet">None has ended yet.</p>}
         />
       </Panel>
-    </>
+    </div>
   );
 }
