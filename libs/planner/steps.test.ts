@@ -54,6 +54,19 @@ describe('a move that is about to begin', () => {
     const gone = crowded.hosts.map((host) => (host.id === 'h2' ? { ...host, status: 'maintenance' as const } : host));
     expect(reasonWith({ ...crowded, hosts: gone })).toBe('h2 is in maintenance');
   });
+
+  test('that empties a host is off when the host is not to be emptied any more, and waits while that is paused', () => {
+    const hostIs = (more: object) => ({
+      ...crowded,
+      hosts: crowded.hosts.map((host) => (host.id === 'h1' ? { ...host, ...more } : host)),
+    });
+    const status = 'preparing_for_maintenance' as const;
+    const [leaves] = plan(hostIs({ status }), { name: 'none' }, limits(2), NOW).moves as [Move];
+    const obstacle = (more: object) => obstacleToSteps(hostIs(more), [leaves], { name: 'none' }, limits(2));
+    expect(obstacle({ status })).toBeNull();
+    expect(obstacle({ status, isEvacuationPaused: true })).toMatchObject({ isPassing: true });
+    expect(obstacle({})).toMatchObject({ isPassing: false, reason: 'h1 is not to be emptied any more' });
+  });
 });
 
 describe('a plan that waits for approval', () => {

@@ -104,6 +104,10 @@ function obstacleToStep(
   const destination = state.findHost(step.destinationHostId);
   if (!vm || !source || !destination) return lasting('its VM or one of its hosts is gone');
   if (state.locationOf(vm) !== source) return lasting(`${vm.name} is not on ${source.name} any more`);
+  if (step.kind === 'evacuation' && source.facts.status !== 'preparing_for_maintenance')
+    return lasting(`${source.name} is not to be emptied any more`);
+  if (step.kind === 'evacuation' && source.facts.isEvacuationPaused)
+    return { isPassing: true, reason: `the maintenance of ${source.name} is paused` };
   const hasComeBefore = before.some(({ vmId }) => vmId === vm.id);
   const immovable = hasComeBefore ? null : whyImmovable(state, vm);
   if (immovable) return lasting(immovable);
