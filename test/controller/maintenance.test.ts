@@ -228,10 +228,11 @@ test('a host that is deactivated by hand is not prepared for ever: its VMs may f
     /^beta was not emptied: stuck is still there after \d+ failed migrations \(the link broke\)/,
   );
   expect((await api.get(path)).status).toBe('up');
-  agent(BETA).failMigrations = '';
   await api.post(`${path}/deactivate`, { reason: 'new fans' });
   await api.post(`${path}/activate`);
   expect((await runsOf(`hostId=${agent(BETA).hostId}`))[0]).toMatchObject({ phase: 'cancelled' });
+  await api.until(`/vms?name=stuck`, { items: [{ status: 'up', hostId: agent(BETA).hostId }] });
+  agent(BETA).failMigrations = '';
 });
 
 test('a run is paused, resumed, and cancelled, and its VMs come back; a controller that restarts goes on', async () => {
