@@ -118,6 +118,15 @@ export class VmProcess {
     return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
   }
 
+  /** CPU time of the harts' threads alone, in nanoseconds' precision (Documentation/scheduler/sched-stats.rst). */
+  async hartCpuMs(): Promise<number> {
+    const harts = await this.qmp.execute<{ 'thread-id': number }[]>('query-cpus-fast');
+    const nanoseconds = harts.map(({ 'thread-id': thread }) =>
+      Number(readFileSync(`/proc/${this.pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]),
+    );
+    return nanoseconds.reduce((sum, ns) => sum + ns, 0) / 1e6;
+  }
+
   /** Memory of the process that is resident. */
   residentMiB(): number {
     const status = readFileSync(`/proc/${this.pid}/status`, 'utf8');
