@@ -1,6 +1,7 @@
 /** What decisions about a cluster's maintenance rest on, from rows. */
 import type { Cluster, Host, MaintenancePolicy, MaintenanceRun, Repositories } from '#database';
 import { followVms, type HostFacts, type MaintenanceFacts, type PolicyFacts, type RunFacts } from '#maintenance';
+import { currentPolicy } from '../clusters/current-policy.js';
 import { limitsOf } from '../clusters/limits.js';
 
 const DAY_MS = 86_400_000;
@@ -32,7 +33,7 @@ export async function maintenanceFacts(
     runs: runs.map(runFacts),
     history: await tx.maintenance.historyOf(cluster.id, historySince),
     cluster: await tx.facts.ofCluster(cluster.id),
-    schedulingPolicy: cluster.schedulingPolicy,
+    schedulingPolicy: currentPolicy(cluster),
     limits: limitsOf(cluster),
   };
   return { facts, runs };

@@ -10,6 +10,7 @@ import type {
 } from '#contracts';
 import { Database, type MaintenancePolicy, type Repositories } from '#database';
 import { dueRollouts, inScope, nextWindow, type OpenWindow, windowFault, windowsBetween } from '#maintenance';
+import { currentPolicy } from '../clusters/current-policy.js';
 import { limitsOf } from '../clusters/limits.js';
 import { BadInput } from '../http/problems.js';
 import { hostFacts, maintenanceFacts, policyFacts } from './facts.js';
@@ -68,7 +69,7 @@ export class MaintenancePoliciesService {
         runs: [],
         history: [],
         cluster: await tx.facts.ofCluster(cluster.id),
-        schedulingPolicy: cluster.schedulingPolicy,
+        schedulingPolicy: currentPolicy(cluster),
         limits: limitsOf(cluster),
       };
       const due = dueRollouts(policyFacts(policy), facts, now.getTime()).flatMap((step) =>

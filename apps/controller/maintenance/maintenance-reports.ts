@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { BlockedChoice, MaintenanceReport } from '#contracts';
 import { Database, type Vm } from '#database';
 import { chooseAnyDestination, type ClusterFacts, emptyHosts, type Limits } from '#planner';
+import { currentPolicy } from '../clusters/current-policy.js';
 import { limitsOf } from '../clusters/limits.js';
 import { BadInput } from '../http/problems.js';
 import { expectMoves, type Expectation } from './expectation.js';
@@ -24,7 +25,7 @@ export class MaintenanceReports {
           throw new BadInput([
             { field: `hostIds.${index}`, message: `${cluster.name} has no such host that enrolled` },
           ]);
-      const { moves, blocked } = emptyHosts(facts, hostIds, cluster.schedulingPolicy, limits, now.getTime());
+      const { moves, blocked } = emptyHosts(facts, hostIds, currentPolicy(cluster), limits, now.getTime());
       const hosts: HostReport[] = [];
       for (const hostId of new Set(hostIds)) {
         const vms = (await tx.vms.onHost(hostId)).filter(({ status }) => status !== 'down');
