@@ -26,7 +26,8 @@ export async function readFenceMetadata(path: string): Promise<FenceAgentMetadat
   return parseFenceMetadata(stdout);
 }
 
-function isExecutable(path: string): boolean {
+/** Whether this process may run that file. */
+export function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
     return true;

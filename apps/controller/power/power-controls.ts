@@ -1,9 +1,8 @@
-import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import { Inject, Injectable } from '@nestjs/common';
 import type { PowerManagement } from '#contracts';
 import type { HostPower } from '#database';
-import { fenceAgent, findFenceAgent, type PowerControl, PowerError, readWatts, wakeOnLan } from '#power';
+import { fenceAgent, findFenceAgent, isExecutable, type PowerControl, PowerError, readWatts, wakeOnLan } from '#power';
 import { SecretBox } from '../auth/secrets.js';
 import type { Config } from '../config.js';
 import { CONFIG } from '../tokens.js';
@@ -84,12 +83,3 @@ const MEASURES: ReadonlyMap<string, 'dcmi' | 'redfish'> = new Map([
 
 const missingAgent = (agent: string): string =>
   `${agent} is not installed beside the controller; install the package fence-agents, or name another agent`;
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
