@@ -59,7 +59,7 @@ describe.skipIf(!hasChromium)('the portal of a running datacenter', () => {
     }
     await portal.page.getByRole('link', { name: 'All decisions' }).click();
     await portal.page.getByRole('grid', { name: 'Decisions' }).getByRole('link').first().click();
-    await portal.page.getByText('What it did').waitFor();
+    await portal.page.getByText('What it does').waitFor();
   });
 
   test('a controller that is killed comes back, and the page goes on without being loaded again', async () => {

@@ -39,12 +39,14 @@ export class PlanProgress {
    * @param always also looks at moves that could not begin when they were looked at last.
    */
   async advance(tx: Repositories, cluster: Cluster, now: Date, { always }: { always: boolean }): Promise<Order[]> {
+    const plans = await tx.plans.open(cluster.id);
+    const due: WholePlan[] = [];
+    for (const plan of plans) if ((await this.followMigrations(tx, plan)) || always) due.push(plan);
+    // All at once, by id: one after the other, as moves come, would be in the way of heartbeats.
+    await tx.vms.lockAll(due.flatMap(({ moves }) => moves.flatMap(({ state, vmId }) => (OVER.has(state) ? [] : vmId))));
     const orders: Order[] = [];
-    for (const plan of await tx.plans.open(cluster.id)) {
-      const hasMoved = await this.followMigrations(tx, plan);
-      if (always || hasMoved) orders.push(...(await this.beginNext(tx, cluster, plan, now)));
-      await this.closeIfOver(tx, plan, now);
-    }
+    for (const plan of due) orders.push(...(await this.beginNext(tx, cluster, plan, now)));
+    for (const plan of plans) await this.closeIfOver(tx, plan, now);
     return orders;
   }
 
@@ -128,6 +130,7 @@ export class PlanProgress {
     return hasMoved;
   }
 
+  /** The VMs' rows are locked. */
   private async beginNext(tx: Repositories, cluster: Cluster, plan: WholePlan, now: Date): Promise<Order[]> {
     const orders: Order[] = [];
     const held = new Set<number>();
@@ -138,7 +141,6 @@ export class PlanProgress {
       const position = ready.find((each) => !held.has(each));
       if (position === undefined) return orders;
       const move = plan.moves[position]!;
-      await tx.vms.lockAll([move.vmId]);
       const facts = await tx.facts.asItIs(cluster.id);
       const step = { ...move, waitsFor: [] };
       const obstacle = obstacleToSteps(facts, [step], plan.policy, limitsOf(cluster));

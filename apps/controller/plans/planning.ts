@@ -38,25 +38,43 @@ export class Planning {
 
   /** One turn of the policy loop for one cluster. */
   async apply(clusterId: string, now: Date): Promise<void> {
+    await this.observe(clusterId, now);
+    await this.orders.send(await this.goOn(clusterId, now));
     const { cluster, facts, result, planIds, orders } = await this.db.transaction(async (tx) => {
       await tx.clusters.lockDecisions(clusterId);
-      await watchLoads(tx, clusterId, now);
-      const decided = await watchWindow(tx, await tx.clusters.get(clusterId), now);
-      const next = await this.progress.advance(tx, decided, now, { always: true });
-      await this.progress.expire(tx, decided, now);
+      const decided = await tx.clusters.get(clusterId);
       const present = await tx.facts.ofCluster(clusterId);
       await observeLoad(tx, decided, present, now);
       const known = await forecastFor(tx, decided, present, now);
       const answer = this.ask(known, decided, currentPolicy(decided), now);
       const hostActions = await beginHostActions(tx, hostActionsFor(decided, answer), now);
       const kept = await this.keep(tx, decided, known, { ...answer, hostActions }, now);
-      const toSend = [...next, ...kept.orders];
-      return { cluster: decided, facts: known, result: answer, planIds: kept.planIds, orders: toSend };
+      return { cluster: decided, facts: known, result: answer, ...kept };
     });
     if (planIds.length > 0)
       this.log.info({ clusterId, planIds, orders: orders.length, summary: result.summary }, 'plan');
     await this.orders.send(orders);
     await this.db.transaction((tx) => this.finishMaintenance(tx, cluster, facts, result, now));
+  }
+
+  // Both have transactions of their own: they lock VMs, and no VM may be locked while the planner thinks, or before a host is.
+
+  private observe(clusterId: string, now: Date): Promise<void> {
+    return this.db.transaction(async (tx) => {
+      await tx.clusters.lockDecisions(clusterId);
+      await watchLoads(tx, clusterId, now);
+    });
+  }
+
+  /** What earlier plans have left to do. */
+  private goOn(clusterId: string, now: Date): Promise<Order[]> {
+    return this.db.transaction(async (tx) => {
+      await tx.clusters.lockDecisions(clusterId);
+      const cluster = await watchWindow(tx, await tx.clusters.get(clusterId), now);
+      const orders = await this.progress.advance(tx, cluster, now, { always: true });
+      await this.progress.expire(tx, cluster, now);
+      return orders;
+    });
   }
 
   private ask(facts: ClusterFacts, cluster: Cluster, policy: SchedulingPolicy, now: Date): Plan {

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type SmallDatacenter, eventually, startSmallDatacenter } from '../e2e/small-datacenter.js';
+import { type SmallDatacenter, eventually, startSmallDatacenter } from '../../e2e/small-datacenter.js';
 
 const HEALED_MS = 30_000;
 let small: SmallDatacenter;
