@@ -118,13 +118,20 @@ export class VmProcess {
     return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
   }
 
-  /** CPU time of the harts' threads alone, in nanoseconds' precision (Documentation/scheduler/sched-stats.rst). */
-  async hartCpuMs(): Promise<number> {
-    const harts = await this.qmp.execute<{ 'thread-id': number }[]>('query-cpus-fast');
-    const nanoseconds = harts.map(({ 'thread-id': thread }) =>
-      Number(readFileSync(`/proc/${this.pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]),
-    );
-    return nanoseconds.reduce((sum, ns) => sum + ns, 0) / 1e6;
+  /** The harts' threads, by the host's ids. */
+  async hartThreads(): Promise<number[]> {
+    return waitFor(`${this.options.program.name}: threads of the harts`, async () => {
+      const harts = await this.qmp.execute<{ 'thread-id': number }[]>('query-cpus-fast');
+      const threads = harts.map(({ 'thread-id': thread }) => thread);
+      return threads.every((thread) => thread > 0) ? threads : undefined;
+    });
+  }
+
+  /** CPU time of these threads (Documentation/scheduler/sched-stats.rst); undefined if they have ended. */
+  cpuMsOf(threads: readonly number[]): number | undefined {
+    const files = threads.map((thread) => `/proc/${this.pid}/task/${thread}/schedstat`);
+    if (!files.every((file) => existsSync(file))) return undefined;
+    return files.reduce((sum, file) => sum + Number(readFileSync(file, 'utf8').split(' ')[0]), 0) / 1e6;
   }
 
   /** Memory of the process that is resident. */
