@@ -1,6 +1,6 @@
 /** Small situations for tests: hosts of 4096 MiB that are up, one policy that holds, runs by hand unless told otherwise. */
 import { CreateMaintenancePolicy, MaintenanceProcedure } from '#contracts';
-import type { ClusterFacts } from '#planner';
+import { type ClusterFacts, UNWATCHED_VM } from '#planner';
 import type { HostFacts, MaintenanceFacts, MaintenanceStep, PastRun, PolicyFacts, RunFacts } from './index.js';
 
 export const NOW = Date.parse('2026-11-21T02:30:00Z');
@@ -104,20 +104,10 @@ export function situation({
         id: name,
         name,
         hostId,
-        status: 'up',
-        labels: [],
+        ...UNWATCHED_VM,
         cpuUsedCores: 0.1,
         memoryMiB,
         vcpus: 1,
-        networkUsedMiBps: 0,
-        history: null,
-        prediction: null,
-        memoryUsedMiB: null,
-        dirtyRateMiBps: null,
-        cooldownUntilMs: null,
-        recentMoves: [],
-        immovableReason: null,
-        isLeftToPeople: false,
         ...more,
       })),
       inFlight: [],
