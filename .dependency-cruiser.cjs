@@ -28,7 +28,7 @@ module.exports = {
     only('libs/planner', libs('contracts', 'lifecycle')),
     only('libs/maintenance', libs('contracts', 'lifecycle', 'planner')),
     only('libs/convergence', libs('contracts', 'lifecycle')),
-    only('libs/simulator', libs('contracts', 'lifecycle', 'planner')),
+    only('libs/simulator', libs('contracts', 'lifecycle', 'planner', 'convergence', 'maintenance')),
     only('libs/vmm', []),
     only('libs/migration', libs('vmm')),
     only('libs/qmp', []),

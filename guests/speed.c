@@ -51,6 +51,7 @@ void main(u64 hart, const void *tree) {
   if (argument("wait", &wait_ms, 0) < 0) wrong("wait= takes a number of ms");
   if ((u64)arena_of(harts) > facts.ram_start + facts.ram_bytes - 4 * MIB) wrong("not enough RAM for this work");
 
+  fill_crc_table();
   sleep_until_ms(wait_ms);
   for (u64 other = 0, index = 1; index < harts; other++)
     if (other != hart && !start_hart(other, work, index++)) finish(MACHINE_FAULT);

@@ -63,12 +63,18 @@ const PRESETS: [string, string, number, number, object][] = [
   ],
   [
     'predictive',
-    'The mildest means that ends the migration within two minutes, chosen by measurement',
+    'What costs the guest least and ends the migration within two minutes, chosen by measurement',
     300,
     600,
     {
       mode: 'predictive',
-      means: [compression(2), XBZRLE, { means: 'downtime_limit', stepsMs: [500, 1000, 2000] }, throttle(80), postcopy],
+      means: [
+        compression(2),
+        { means: 'xbzrle', cacheMiB: 1024 },
+        { means: 'downtime_limit', stepsMs: [500, 1000, 2000] },
+        throttle(80),
+        postcopy,
+      ],
       deadlineSeconds: 120,
     },
   ],

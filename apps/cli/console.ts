@@ -16,6 +16,7 @@ export async function printConsole(client: DroverClient, vmId: string, write: Wr
 export async function followConsole(client: DroverClient, vmId: string, write: Write): Promise<void> {
   let epoch: number | undefined;
   let offset = 0;
+  let wasRefused = false;
   for (;;) {
     const vm = await client.vms.get(vmId);
     if (vm.status === 'down' && epoch !== undefined) return;
@@ -23,9 +24,12 @@ export async function followConsole(client: DroverClient, vmId: string, write: W
     epoch = vm.epoch;
     try {
       offset = await printFrom(client, vmId, offset, write);
+      wasRefused = false;
     } catch (error) {
-      // While it starts, moves or stops there may be none for a moment.
-      if (SETTLED.includes(vm.status) || !(error instanceof ApiError)) throw error;
+      // While it starts, moves or stops there may be none for a moment; and it may have begun to since it was asked for.
+      const isSettled = SETTLED.includes(vm.status);
+      if (!(error instanceof ApiError) || (isSettled && wasRefused)) throw error;
+      wasRefused = isSettled;
     }
     await new Promise((done) => setTimeout(done, POLL_MS));
   }

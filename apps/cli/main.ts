@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 /** `drover`: the command line of the controller's API. */
-import { buildProgram } from './program.js';
-import { exitCodeOf, explain } from './failure.js';
+import { run } from './run.js';
 
 // A reader that has seen enough (`drover events | head`) is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -9,10 +8,4 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(0);
 });
 
-try {
-  await buildProgram().parseAsync();
-} catch (error) {
-  const line = explain(error);
-  if (line) console.error(`drover: ${line}`);
-  process.exitCode = exitCodeOf(error);
-}
+process.exitCode = await run(process.argv.slice(2));

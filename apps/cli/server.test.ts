@@ -1,58 +1,21 @@
-/** `drover` as a process against a real HTTP server that answers as the contracts say. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+/** `drover` against a real HTTP server that answers as the contracts say; as a process where that matters. */
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { EventView } from '#contracts';
-import { hosts, id, now, open, seen, server, TOKEN, vm } from './test-controller.js';
+import { id } from './test-answers.js';
+import { hosts, now, seen, TOKEN, vm } from './test-controller.js';
+import { begin, cwd, drover, end, posted, start, tidy, url } from './test-drover.js';
 
-const main = join(import.meta.dirname, '..', '..', 'dist', 'apps', 'cli', 'main.js');
-const cwd = mkdtempSync(join(tmpdir(), 'drover-cli-'));
-let url = '';
-const running = new Set<ChildProcess>();
-
-beforeAll(async () => {
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-});
-afterEach(() => {
-  for (const child of running) child.kill();
-  for (const response of open.splice(0)) response.destroy();
-  seen.length = 0;
-});
-afterAll(() => {
-  server.close();
-  rmSync(cwd, { recursive: true });
-});
-
-/** A `drover` that runs, with what it has said so far. */
-function start(args: string[], env: NodeJS.ProcessEnv = { DROVER_URL: url, DROVER_TOKEN: TOKEN }) {
-  const child = spawn(process.execPath, [main, ...args], { cwd, env: { PATH: process.env.PATH, ...env } });
-  running.add(child);
-  const said = { stdout: '', stderr: '' };
-  child.stdout.on('data', (chunk: Buffer) => (said.stdout += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (said.stderr += chunk.toString()));
-  const code = new Promise<number | null>((done) => {
-    child.once('close', (status) => {
-      running.delete(child);
-      done(status);
-    });
-  });
-  return { child, said, code };
-}
-
-async function drover(...args: string[]) {
-  const { said, code } = start(args);
-  return { code: await code, ...said };
-}
-
-const posted = () => seen.filter(({ method }) => method !== 'GET').map(({ body }) => body);
+beforeAll(begin);
+afterEach(tidy);
+afterAll(end);
 
 test('lists for people and for programs', async () => {
   const { code, stdout } = await drover('hosts');
   expect(code).toBe(0);
+  const asProcess = start(['hosts']);
+  expect([await asProcess.code, asProcess.said]).toEqual([0, { stdout, stderr: '' }]);
   expect(stdout.split('\n')[0]).toMatch(/^NAME +STATUS +CPU +MEMORY +VMS/);
   expect(stdout).toMatch(/^host-1 +up +25 % +50 % +3/m);
   expect(JSON.parse((await drover('hosts', '--json')).stdout)).toEqual(hosts);
@@ -71,7 +34,11 @@ test('an object by name or by id; control characters do not reach the terminal',
   expect(stdout).toMatch(/^disks +system \(2048 MiB on fast\)$/m);
   expect((await drover('storage')).stdout).toMatch(/^fast +local +disks +1 +2048$/m);
   expect(stdout).toMatch(/^networks +lan \(52:54:00:12:34:56\)$/m);
-  expect((await drover('migrations', 'show', id(30))).stdout).toContain('runs on host-2');
+  const migration = (await drover('migrations', 'show', id(30))).stdout;
+  expect(migration).toContain('runs on host-2');
+  expect(migration).toMatch(/^ {2}xbzrle +512 pages as 0\.3 MiB of deltas; 9 were not in the cache$/m);
+  expect(migration).toMatch(/^ {2}compression +256 pages \(1\.0 MiB\) as 0\.5 MiB$/m);
+  expect(migration).toMatch(/^ {2}multifd +16\.0 MiB on connections for pages alone$/m);
 });
 
 test('actions send what the contracts ask for', async () => {
@@ -110,6 +77,15 @@ test('policies: parameters that are not given keep their values', async () => {
   const migrationPolicies = await drover('policies', 'migration', 'set', 'gentle', '--bandwidth', 'unlimited');
   expect(migrationPolicies.stdout).toMatch(/^gentle +300 +unlimited +100 +600/m);
   expect(posted().at(-1)).toEqual({ bandwidthMiBps: null });
+});
+
+test('an affinity group is checked before it is made', async () => {
+  const args = ['affinity', 'create', 'web', '--vms', 'apart', '--vm', 'web-1', '--check'];
+  expect(await drover(...args)).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('web-1 breaks it (hard): web-2 is on host-1, too'),
+  });
+  expect(posted().at(-1)).toMatchObject({ name: 'web', vmsRule: { enabled: true, positive: false, enforcing: true } });
 });
 
 test('plan shows moves and refusals with their reasons', async () => {

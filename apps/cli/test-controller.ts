@@ -1,7 +1,8 @@
 /** For tests: a real HTTP server with one small datacenter, which answers, and takes what it is sent, as the contracts say. */
 import { createServer, type ServerResponse } from 'node:http';
-import { z } from 'zod';
 import {
+  ClusterPolicyVersion,
+  CheckAffinityGroup,
   ClusterView,
   CreateStorageDomain,
   CreateVm,
@@ -20,14 +21,15 @@ import {
   StorageDomainView,
   UpdateCluster,
   UpdateMigrationPolicy,
+  UpdateVm,
   VmView,
   WhatIf,
   WhatIfView,
 } from '#contracts';
+import { at, type Exchange, found, id, pageOf, problem, taken } from './test-answers.js';
+import { answerAboutMaintenance } from './test-maintenance.js';
 
 export const TOKEN = 'a-token';
-const at = '2026-01-01T00:00:00Z';
-export const id = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
 
 const cluster = ClusterView.parse({
   id: id(1),
@@ -39,6 +41,10 @@ const cluster = ClusterView.parse({
   maxMigrationsPerHost: 2,
   createdAt: at,
 });
+const versions = [
+  { version: 2, policy: { cooldownSeconds: 60, planMode: 'manual' }, changedBy: 'ada', changedAt: at },
+  { version: 1, policy: { cooldownSeconds: 60, planMode: 'automatic' }, changedBy: 'administrator', changedAt: at },
+].map((version) => ClusterPolicyVersion.parse(version));
 const migrationPolicy = MigrationPolicyView.parse({
   id: id(2),
   name: 'gentle',
@@ -144,7 +150,11 @@ const migration = MigrationDetail.parse({
   reason: 'asked for',
   planId: null,
   epoch: 2,
-  progress: null,
+  progress: {
+    ...{ totalBytes: 2 ** 26, transferredBytes: 2 ** 25, remainingBytes: 0, iteration: 3 },
+    ...{ bandwidthMiBps: 100, dirtyRateMiBps: 20, expectedDowntimeMs: null, multifdBytes: 2 ** 24 },
+    ...{ xbzrle: { pages: 512, bytes: 2 ** 18, misses: 9 }, compression: { pages: 256, bytes: 2 ** 19 } },
+  },
   downtimeMs: 12.5,
   totalMs: 850,
   error: null,
@@ -204,37 +214,12 @@ const event = (n: number, severity = 'info') =>
     planId: null,
   });
 
-interface Exchange {
-  readonly method: string;
-  readonly url: URL;
-  readonly lastEventId: string | undefined;
-  readonly actor: string | undefined;
-  readonly body: unknown;
-}
 /** What tests change: the VM as it is asked for by id, and its console; undefined between two hosts. */
 export const now: { vm: Partial<VmView>; console: string | undefined } = { vm: {}, console: 'one\ntwo\n' };
 /** Every request, in order. */
 export const seen: Exchange[] = [];
 /** Event streams that clients listen to. */
 export const open: ServerResponse[] = [];
-
-const problem = (status: number, title: string, detail: string) => ({
-  status,
-  body: { type: 'about:blank', title, status, detail },
-});
-const found = (body: unknown) => ({ status: 200, body });
-const pageOf = (items: object[], url: URL) => {
-  const name = url.searchParams.get('name');
-  return found({
-    items: items.filter((item) => name === null || ('name' in item && item.name === name)),
-    nextCursor: null,
-  });
-};
-/** Bodies are held against the contract: what the real controller would refuse is refused here. */
-const taken = (schema: z.ZodType, body: unknown, answer: unknown) => {
-  const { success, error } = schema.safeParse(body);
-  return success ? found(answer) : problem(400, 'Bad Request', z.prettifyError(error));
-};
 
 /** Events 1 to 5, newest first, in pages of two. */
 function eventPage(url: URL) {
@@ -243,7 +228,8 @@ function eventPage(url: URL) {
   return found({ items, nextCursor: newest > 2 ? String(newest - 2) : null });
 }
 
-function answerTo({ method, url, body, actor }: Exchange): { status: number; body: unknown } {
+function answerTo(exchange: Exchange): { status: number; body: unknown } {
+  const { method, url, body, actor } = exchange;
   switch (`${method} ${url.pathname.replace('/api/v1', '')}`) {
     case 'GET /clusters':
       return pageOf([cluster], url);
@@ -251,6 +237,13 @@ function answerTo({ method, url, body, actor }: Exchange): { status: number; bod
       return taken(UpdateCluster, body, { ...cluster, ...(body as object) });
     case `POST /clusters/${cluster.id}/what-if`:
       return taken(WhatIf, body, whatIf);
+    case 'POST /affinity-groups/check':
+      return taken(CheckAffinityGroup, body, {
+        violations: [{ vmId: vm.id, vmName: 'web-1', isHard: true, reason: 'web-2 is on host-1, too' }],
+        conflicts: [],
+      });
+    case `GET /clusters/${cluster.id}/versions`:
+      return found({ items: versions, nextCursor: null });
     case `POST /clusters/${cluster.id}/plan`:
       return found(plan);
     case 'GET /plans':
@@ -293,6 +286,8 @@ function answerTo({ method, url, body, actor }: Exchange): { status: number; bod
       return taken(CreateVm, body, vm);
     case `POST /vms/${vm.id}/migrate`:
       return taken(MigrateVm, body, migration);
+    case `PATCH /vms/${vm.id}`:
+      return taken(UpdateVm, body, { ...vm, ...(body as object) });
     case `GET /vms/${vm.id}`:
       return found({ ...vm, ...now.vm });
     case `GET /vms/${vm.id}/console`: {
@@ -311,7 +306,7 @@ function answerTo({ method, url, body, actor }: Exchange): { status: number; bod
     case 'GET /events':
       return eventPage(url);
     default:
-      return problem(404, 'Not Found', 'there is no such thing');
+      return answerAboutMaintenance(exchange) ?? problem(404, 'Not Found', 'there is no such thing');
   }
 }
 

@@ -50,6 +50,7 @@ import { PlansController } from './plans/plans.controller.js';
 import { PlanLoop } from './policy-loop/plan-loop.js';
 import { HostPowers } from './power/host-power.service.js';
 import { PowerControls } from './power/power-controls.js';
+import { FenceLoop } from './power/fence-loop.js';
 import { PowerLoop } from './power/power-loop.js';
 import { PowerController } from './power/power.controller.js';
 import { PolicyLoop } from './policy-loop/policy-loop.js';
@@ -106,6 +107,7 @@ const services = [
   PolicyLoop,
   PowerControls,
   PowerLoop,
+  FenceLoop,
   PredictionService,
   Reconciler,
   ReconcilerLoop,

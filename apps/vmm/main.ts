@@ -3,7 +3,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { listenQmp, QmpServer } from '#qmp';
-import { GuestMemory, Machine, type AddressType } from '#vmm';
+import { GuestMemory, Machine, MAX_RAM_BYTES, type AddressType } from '#vmm';
 import { bootFrom } from './boot-files.js';
 import { registerBlockCommands, tellOfDiskErrors } from './block-commands.js';
 import { openBlockLayer } from './block/block-layer.js';
@@ -11,6 +11,7 @@ import { registerCheckpointCommands } from './checkpoint-commands.js';
 import { registerCommands } from './commands.js';
 import { registerBalloonCommands } from './devices/balloon.js';
 import { pairUp } from './devices/failover.js';
+import { limitMalloc } from './malloc.js';
 import { Migration } from './migration.js';
 import { registerNicCommands } from './devices/net.js';
 import { Netdevs } from './devices/netdev.js';
@@ -189,6 +190,7 @@ async function run(options: Options): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void vm.shutdown('host-signal'));
 
   if (!begin.incoming && !startStopped) vm.resume();
+  await limitMalloc(); // takes a moment in which the guest has begun already
 }
 
 /** What a reset or a migration reads again. */
@@ -211,7 +213,7 @@ try {
   if (commandLine.kind === 'help') process.stdout.write(`${HELP}\n`);
   else if (commandLine.kind === 'version') {
     if (commandLine.sandbox) await open('-sandbox on', async () => (await prepareSandbox())());
-    process.stdout.write(`drover-vmm ${version()}\n`);
+    process.stdout.write(`drover-vmm ${version()}\nguest memory: 1 to ${MAX_RAM_BYTES / 2 ** 20} MiB\n`);
   } else await run(commandLine);
 } catch (error) {
   fail(error);

@@ -25,9 +25,15 @@ export async function connectTo(
   return tls ? encrypt(socket, tls.credentials, tls.hostname, signal) : socket;
 }
 
-function connectPlainly(address: MigrationAddress, signal: AbortSignal): Promise<Socket> {
+/** Connects without TLS, and reads nothing yet; closes and rejects with the signal's reason when that aborts. */
+export function connectUnread(address: MigrationAddress, signal: AbortSignal): Promise<Socket> {
+  return connectPlainly(address, signal, true);
+}
+
+function connectPlainly(address: MigrationAddress, signal: AbortSignal, isUnread = false): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect(address);
+    if (isUnread) socket.pause();
     const giveUp = () => socket.destroy(signal.reason as Error);
     signal.addEventListener('abort', giveUp, { once: true });
     socket.once('error', reject);
@@ -39,19 +45,22 @@ function connectPlainly(address: MigrationAddress, signal: AbortSignal): Promise
   });
 }
 
-/** Listens for migrations. Resolves with where: port 0 has become a real one. */
+/** Listens for migrations; without TLS nothing is read from callers yet. Resolves with where: port 0 has become a real one. */
 export async function openDoor(
   address: MigrationAddress,
   tls: TlsCredentials | null,
 ): Promise<{ door: Door; bound: MigrationAddress }> {
-  const { server, bound } = await listenAt(address);
+  const { server, bound } = await listenAt(address, { pauseOnConnect: tls === null });
   return { door: tls ? lock(server, tls) : server, bound };
 }
 
-/** Listens. Resolves with where: port 0 has become a real one. */
-export async function listenAt(address: MigrationAddress): Promise<{ server: Server; bound: MigrationAddress }> {
+/** Listens. Resolves with where: port 0 has become a real one. `pauseOnConnect`: nothing is read from callers yet. */
+export async function listenAt(
+  address: MigrationAddress,
+  options: { readonly pauseOnConnect?: boolean } = {},
+): Promise<{ server: Server; bound: MigrationAddress }> {
   if ('path' in address) await removeStaleSocket(address.path);
-  const server = createServer();
+  const server = createServer(options);
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(address, resolve));
   if ('path' in address) return { server, bound: address };
   const { address: host, port } = server.address() as AddressInfo;

@@ -23,10 +23,16 @@ export class Arrival {
   /** Where it listens. */
   bound: MigrationAddress | null = null;
   private readonly thread: MigrationThread;
+  private readonly servant: MachineServant;
   private readonly listening: Promise<void>;
   private settleListening!: { resolve(): void; reject(error: Error): void };
   private readonly finishers: Waiting[] = [];
   private readonly recoverers: Waiting[] = [];
+  /** As the guest was at the source; null before its state has been loaded. */
+  private wasRunning: boolean | null = null;
+  private isTakenOver = false;
+  /** The thread has failed when everything was here: what is left to do is done without it. */
+  private isOrphaned = false;
 
   constructor(
     private readonly qmp: QmpServer,
@@ -36,19 +42,20 @@ export class Arrival {
   ) {
     this.figures = nothingYet(vm.epoch);
     this.listening = new Promise((resolve, reject) => (this.settleListening = { resolve, reject }));
-    const servant: MachineServant = {
+    this.servant = {
       stop: () => this.refuse(),
       resume: () => this.refuse(),
       saveState: () => this.refuse(),
-      restoreState: async (state) => {
+      restoreState: async ({ state, running }) => {
         vm.machine.restoreState(state);
         await vm.checkDisks();
+        this.wasRunning = running;
         return null;
       },
       start: (running) => this.start(running),
       lose: () => this.lose(),
     };
-    this.thread = new MigrationThread(task, servant, {
+    this.thread = new MigrationThread(task, this.servant, {
       onNews: (news) => this.hear(news),
       onCrash: (error) => this.crashed(`the migration's thread failed: ${error.message}`),
     });
@@ -63,6 +70,10 @@ export class Arrival {
   finish(): Promise<void> {
     if (this.hasStarted) return Promise.resolve();
     if (this.figures.status === 'failed') return Promise.reject(new QmpError('the migration has failed'));
+    if (this.isOrphaned) {
+      this.finishAlone();
+      return Promise.resolve();
+    }
     this.thread.tell({ kind: 'finish' });
     return new Promise((resolve, reject) => this.finishers.push({ resolve, reject }));
   }
@@ -101,7 +112,7 @@ export class Arrival {
 
   private get isPaused(): boolean {
     const { status, isConnected } = this.figures;
-    return status === 'postcopy_paused' || (status === 'loaded' && !isConnected);
+    return status === 'postcopy_paused' || (status === 'loaded' && !isConnected && !this.isOrphaned);
   }
 
   private get hasStarted(): boolean {
@@ -115,6 +126,7 @@ export class Arrival {
 
   private start(running: boolean): null {
     this.vm.machine.pages.request = (pages) => this.thread.tell({ kind: 'request', pages });
+    this.isTakenOver = true;
     this.vm.epoch = this.figures.epoch;
     this.vm.takeOver(running && this.vm.autostart ? 'running' : 'paused');
     this.ports.onStart();
@@ -175,12 +187,28 @@ export class Arrival {
     else this.ports.onRefused(message);
   }
 
-  /** A guest that runs here in full needs the thread no more; one whose pages are still to come is lost without it. */
+  /**
+   * A guest that is here in full needs the thread no more: it runs on, or waits, as after a lost connection, until somebody
+   * knows whether the source has let go of it. One whose pages are still to come is lost without the thread.
+   */
   private crashed(message: string): void {
     const { status } = this.figures;
     if (status === 'running') return this.ports.onRefused(message);
+    if (status === 'loaded' && this.vm.machine.memory.isComplete) return this.orphaned(message);
     if (status.startsWith('postcopy')) void this.lose();
     this.fail(message);
+  }
+
+  private orphaned(message: string): void {
+    this.isOrphaned = true;
+    this.ports.onRefused(message);
+    this.note({ ...this.figures, isConnected: false, error: { code: 'machine', message } });
+    if (this.isTakenOver || this.finishers.length > 0) this.finishAlone();
+  }
+
+  private finishAlone(): void {
+    if (!this.isTakenOver) this.start(this.wasRunning!);
+    this.note({ ...this.figures, status: 'running' });
   }
 
   private fail(message: string): void {

@@ -46,7 +46,7 @@ export interface MachineCalls {
   stop: { argument: null; answer: { running: boolean } };
   resume: { argument: null; answer: null };
   saveState: { argument: null; answer: Uint8Array };
-  restoreState: { argument: Uint8Array; answer: null };
+  restoreState: { argument: { readonly state: Uint8Array; readonly running: boolean }; answer: null };
   start: { argument: boolean; answer: null };
   lose: { argument: null; answer: null };
 }

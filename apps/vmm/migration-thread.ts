@@ -11,7 +11,7 @@ export type MachineServant = {
 
 export interface ThreadEars {
   readonly onNews: (news: Exclude<FromThread, { kind: 'call' }>) => void;
-  /** An error that the thread did not expect. */
+  /** The thread has ended by an error that it did not expect; all that it said has been heard. */
   readonly onCrash: (error: Error) => void;
 }
 
@@ -29,7 +29,7 @@ export class MigrationThread {
       if (message.kind === 'call') void this.serve(message);
       else ears.onNews(message);
     });
-    this.worker.on('error', ears.onCrash);
+    this.worker.once('error', (error) => this.worker.once('exit', () => ears.onCrash(error)));
   }
 
   tell(message: ToThread): void {

@@ -1,16 +1,15 @@
 /** The thread of one migration, or of one wait for a migration: the engine on sockets of its own. */
-import type { Socket } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
 import { bindCodec, IncomingMigration, loadCompressors, MigrationError, PrecopySource } from '#migration';
 import { GuestMemory } from '#vmm';
 import { openCheckpoint } from './checkpoint-file.js';
 import { CompressionPool } from './compression-pool.js';
 import { CheckpointLoader, newPageHasher } from './hash-pool.js';
-import { connectTo, openDoor, type MigrationAddress } from './migration-address.js';
+import { openDoor, type MigrationAddress } from './migration-address.js';
 import type { Door } from './migration-tls.js';
 import type { TlsCredentials } from './tls-credentials.js';
 import { MONOTONIC } from './monotonic.js';
-import { socketChannel } from './migration-channel.js';
+import { channelTo, socketChannel, unreadChannel, type SocketChannel } from './migration-channel.js';
 import type {
   FromThread,
   IncomingRole,
@@ -75,7 +74,7 @@ async function send(given: OutgoingRole): Promise<void> {
     },
     codec,
     clock: MONOTONIC,
-    connect: async (signal) => socketChannel(await connectTo(address, signal, tls)),
+    connect: (signal) => channelTo(address, signal, tls),
     onChange: (figures) => tell({ kind: 'outgoing', figures }),
     newCompressorPool: () => new CompressionPool(wasmMemory),
     newPageHasher: () => newPageHasher(wasmMemory),
@@ -87,7 +86,7 @@ async function send(given: OutgoingRole): Promise<void> {
     else if (order.kind === 'startPostcopy') attempt(() => source.startPostcopy());
     else if (order.kind === 'pause') attempt(() => source.pause());
     else if (order.kind === 'resume') {
-      const connect = async () => socketChannel(await connectTo(order.address, AbortSignal.timeout(CONNECT_MS), tls));
+      const connect = () => channelTo(order.address, AbortSignal.timeout(CONNECT_MS), tls);
       attempt(() => source.resume(connect));
     }
   };
@@ -101,7 +100,7 @@ async function receive({ address, epoch, recoverMs, pageMs, checkpoint, tls }: I
     machine: {
       memory,
       boardVersion,
-      restoreState: async (state) => void (await ask('restoreState', state)),
+      restoreState: async (state, running) => void (await ask('restoreState', { state, running })),
       start: async (running) => void (await ask('start', running)),
       lose: async () => void (await ask('lose', null)),
     },
@@ -137,7 +136,7 @@ class Reception {
   readonly arrival: Promise<'running' | 'failed'>;
   private settle!: (outcome: 'running' | 'failed') => void;
   private door: Door | null = null;
-  private readonly callers = new Set<Socket>();
+  private readonly callers = new Set<SocketChannel>();
 
   constructor(
     private readonly migration: IncomingMigration,
@@ -171,14 +170,16 @@ class Reception {
     this.door = door;
     door.on('refused', ({ message }) => tell({ kind: 'stranger', message }));
     door.on('connection', (socket) => {
-      this.callers.add(socket.once('close', () => this.callers.delete(socket)));
-      void this.serve(socket);
+      const channel = this.tls ? socketChannel(socket) : unreadChannel(socket);
+      this.callers.add(channel);
+      void channel.closed.then(() => this.callers.delete(channel));
+      void this.serve(channel);
     });
     return bound;
   }
 
-  private async serve(socket: Socket): Promise<void> {
-    const outcome = await this.migration.receive(socketChannel(socket));
+  private async serve(channel: SocketChannel): Promise<void> {
+    const outcome = await this.migration.receive(channel);
     if (outcome.kind === 'stranger') tell({ kind: 'stranger', message: outcome.error.message });
     else if (outcome.kind !== 'joined') this.settle(outcome.kind);
   }

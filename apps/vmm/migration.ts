@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { bindCodec, stoppedPatienceMs, type PrecopyParameters } from '#migration';
 import { boolean, integer, list, optional, QmpError, string, type QmpServer } from '#qmp';
-import { layout } from '#vmm';
+import { layout, type Machine } from '#vmm';
 import type { FailoverPair } from './devices/failover.js';
 import { parseMigrationUri, type MigrationAddress } from './migration-address.js';
 import { Arrival } from './migration-incoming.js';
@@ -95,6 +95,7 @@ export class Migration {
       },
     });
     await this.arrival.listens();
+    rehearse(vm.machine);
   }
 
   private migrate(
@@ -205,6 +206,11 @@ export class Migration {
     const { memory } = this.vm.machine.memory;
     return { memory, codecModule: this.options.codecModule, boardVersion: BOARD_VERSION, role };
   }
+}
+
+/** Takes over the machine's own state: code that runs for the first time is compiled then, which else were in the pause. */
+function rehearse(machine: Machine): void {
+  machine.restoreState(machine.saveState());
 }
 
 function migrationUri(value: unknown, name: string): MigrationAddress {

@@ -48,13 +48,15 @@ u64 run_sort(u64 rounds, u8 *arena) {
 
 static u32 crc_table[256];
 
+void fill_crc_table(void) {
+  for (u32 i = 0; i < 256; i++) {
+    u32 entry = i;
+    for (u32 bit = 0; bit < 8; bit++) entry = entry & 1 ? entry >> 1 ^ 0xedb88320 : entry >> 1;
+    crc_table[i] = entry;
+  }
+}
+
 static u32 crc(u32 sum, const u8 *bytes, u64 count) {
-  if (!crc_table[1])
-    for (u32 i = 0; i < 256; i++) {
-      u32 entry = i;
-      for (u32 bit = 0; bit < 8; bit++) entry = entry & 1 ? entry >> 1 ^ 0xedb88320 : entry >> 1;
-      crc_table[i] = entry;
-    }
   for (u64 i = 0; i < count; i++) sum = crc_table[(sum ^ bytes[i]) & 255] ^ sum >> 8;
   return sum;
 }

@@ -12,6 +12,9 @@ u64 run_touch(u64 rounds, u8 *arena);  /* a store to each page of 256 MiB */
 u64 run_float(u64 rounds, u8 *arena);  /* bodies under gravity and products of matrices, in double precision */
 u64 run_system(u64 rounds, u8 *arena); /* U-mode: 1,024 page faults and as many system calls a round, under Sv39 */
 
+/* Before any work: all harts read the table, none may find it half filled. */
+void fill_crc_table(void);
+
 /* The same numbers everywhere (xorshift64, Marsaglia 2003). */
 static inline u64 next_random(u64 *state) {
   *state ^= *state << 13;

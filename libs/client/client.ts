@@ -46,6 +46,8 @@ export class DroverClient {
     get: (id: string) => this.send<c.AffinityGroupView>('GET', `/affinity-groups/${at(id)}`),
     create: (body: Input<typeof c.CreateAffinityGroup>) =>
       this.send<c.AffinityGroupView>('POST', '/affinity-groups', body),
+    check: (body: Input<typeof c.CheckAffinityGroup>) =>
+      this.send<c.AffinityCheck>('POST', '/affinity-groups/check', body),
     update: (id: string, body: Input<typeof c.UpdateAffinityGroup>) =>
       this.send<c.AffinityGroupView>('PATCH', `/affinity-groups/${at(id)}`, body),
     remove: (id: string) => this.send<void>('DELETE', `/affinity-groups/${at(id)}`),

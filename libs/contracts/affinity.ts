@@ -52,9 +52,21 @@ export const UpdateAffinityGroup = z
   .strict();
 export type UpdateAffinityGroup = z.infer<typeof UpdateAffinityGroup>;
 
+/** A group as it would be; with the id of the one that it would replace. */
+export const CheckAffinityGroup = CreateAffinityGroup.extend({ id: Id.optional() }).strict();
+export type CheckAffinityGroup = z.infer<typeof CheckAffinityGroup>;
+
 /** A VM that is where a rule does not want it. */
 export const AffinityViolation = z.object({ vmId: Id, vmName: z.string(), isHard: z.boolean(), reason: z.string() });
 export type AffinityViolation = z.infer<typeof AffinityViolation>;
+
+export const AffinityCheck = z.object({
+  /** Who would break its rules, where all VMs are now. */
+  violations: z.array(AffinityViolation),
+  /** Hard rules that could not hold together with it, by name; it would be refused. */
+  conflicts: z.array(z.string()),
+});
+export type AffinityCheck = z.infer<typeof AffinityCheck>;
 
 export const AffinityGroupView = AffinityGroup.extend({
   clusterId: Id,

@@ -210,6 +210,8 @@ export const IncomingState = z.object({
   status: z.enum(['waiting', 'loaded', 'running', 'gone']),
   /** Running, with all of its memory: the source is needed no more. */
   isComplete: z.boolean().default(false),
+  /** Its process has ended there: if it was not complete, it never will be. */
+  hasEnded: z.boolean().default(false),
   message: z.string(),
 });
 export type IncomingState = z.infer<typeof IncomingState>;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Id, Name, Timestamp } from './common.js';
 import { Convergence, DEFAULT_CONVERGENCE } from './convergence.js';
+import { FencingPolicy } from './fencing.js';
 import { PlanMode } from './plan.js';
 import { PolicySchedule } from './schedule.js';
 import { SchedulingPolicy } from './scheduling.js';
@@ -29,6 +30,8 @@ export const ClusterView = z.object({
   haReservation: z.int().default(0),
   /** What each host may take to keep the memory of VMs that left, for their return; 0 = nothing is kept. */
   checkpointLimitMiB: z.int().default(0),
+  /** What becomes of its hosts that are lost. */
+  fencing: FencingPolicy.prefault({}),
   createdAt: Timestamp,
 });
 export type ClusterView = z.infer<typeof ClusterView>;
@@ -44,6 +47,7 @@ export const CreateCluster = z.object({
   maxMigrationsPerHost: z.int().min(1).max(16).default(2),
   haReservation: z.int().min(0).max(8).default(0),
   checkpointLimitMiB: CheckpointLimitMiB.default(DEFAULT_CHECKPOINT_LIMIT_MIB),
+  fencing: FencingPolicy.prefault({}),
 });
 export type CreateCluster = z.infer<typeof CreateCluster>;
 
@@ -59,6 +63,7 @@ export const UpdateCluster = z
     maxMigrationsPerHost: z.int().min(1).max(16),
     haReservation: z.int().min(0).max(8),
     checkpointLimitMiB: CheckpointLimitMiB,
+    fencing: FencingPolicy,
   })
   .partial()
   .strict();

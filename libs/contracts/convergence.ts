@@ -34,6 +34,7 @@ export const AllowedMeans = z.discriminatedUnion('means', [
     method: z.enum(['zstd', 'lz4']).default('zstd'),
     threads: z.int().min(1).max(64).default(2),
   }),
+  /** `cacheMiB`: at most; it is as large as what is rewritten. */
   z.strictObject({ means: z.literal('xbzrle'), cacheMiB: z.int().min(1).max(65_536).default(64) }),
   z.strictObject({
     means: z.literal('downtime_limit'),
@@ -54,8 +55,8 @@ export const AllowedMeans = z.discriminatedUnion('means', [
 export type AllowedMeans = z.infer<typeof AllowedMeans>;
 
 /**
- * How a migration is brought to its end. `ordered`: one means after the other, as listed. `predictive`: the mildest that
- * will end it before the deadline, whatever the order.
+ * How a migration is brought to its end. `ordered`: one means after the other, as listed. `predictive`: whichever costs the
+ * guest least of those that will end it before the deadline, whatever the order.
  */
 export const Convergence = z.strictObject({
   mode: z.enum(['ordered', 'predictive']).default('predictive'),
@@ -99,6 +100,8 @@ export const DecisionFigures = z.object({
       /** From now to the end; null if it does not end. */
       totalMs: z.number().nullable(),
       downtimeMs: z.number().nullable(),
+      /** Of totalMs, what the guest would not work in: slowed down, waiting for pages or standing still. */
+      lostMs: z.number().nullable().default(null),
       /** Why it was not chosen; empty for the one that was. */
       verdict: z.string(),
     }),
@@ -156,6 +159,8 @@ export const ConvergenceFacts = z.object({
   /** Only `precopy` leaves something to decide. */
   phase: z.enum(['setup', 'precopy', 'postcopy', 'ending']),
   totalBytes: z.number(),
+  /** Memory that the VM's process has: all else is zero, and sent in no time. Absent: not known. */
+  usedBytes: z.number().optional(),
   /** Of the present pass. */
   remainingBytes: z.number(),
   downtimeLimitMs: z.number(),
@@ -218,6 +223,8 @@ export const MigrationPrediction = z.object({
   transferredMiB: z.number().nullable(),
   /** What would have to be done about the guest. */
   means: z.array(z.object({ means: Means, value: z.number().nullable() })),
+  /** What could be done about it, as its host found. */
+  atHand: z.array(MeansAtHand).default([]),
   reason: z.string(),
 });
 export type MigrationPrediction = z.infer<typeof MigrationPrediction>;

@@ -16,11 +16,15 @@ export const HostStatus = z.enum([
 ]);
 export type HostStatus = z.infer<typeof HostStatus>;
 
-/** Linux pressure stall information: percent of the last 10 s in which some task waited. */
+/**
+ * Linux pressure stall information: percent of the last 10 s in which some task waited; and what a hypervisor below the
+ * host took of its CPU time.
+ */
 export const Pressure = z.object({
   cpuSomePercent: z.number(),
   memorySomePercent: z.number(),
   ioSomePercent: z.number(),
+  stealPercent: z.number().default(0),
 });
 export type Pressure = z.infer<typeof Pressure>;
 
@@ -44,8 +48,17 @@ export const HostDriver = z.object({
   /** How guest code is executed: by the host's processor, by QEMU's translator, or by Drover's own harts. */
   accelerator: z.enum(['kvm', 'tcg', 'drover']),
   version: z.string().max(100),
+  /** The most memory that it gives a guest here; QEMU tells none. */
+  maxMemoryMiB: z.int().positive().optional(),
 });
 export type HostDriver = z.infer<typeof HostDriver>;
+
+/** What Drover's VMM gives a guest on any host, whatever its Node.js. */
+export const LEAST_MAX_MEMORY_MIB = 3584;
+
+/** The most memory that a guest may have on a driver. Older agents tell of none. */
+export const maxMemoryMiBOf = ({ hypervisor, maxMemoryMiB }: HostDriver): number =>
+  maxMemoryMiB ?? (hypervisor === 'drover' ? LEAST_MAX_MEMORY_MIB : Infinity);
 
 /** Memory of a VM that has left a host, which is kept there for its return. */
 export const CheckpointReport = z.object({ vmId: Id, sizeMiB: z.int(), writtenAt: Timestamp });

@@ -5,6 +5,7 @@ export * from './cluster.js';
 export * from './common.js';
 export * from './convergence.js';
 export * from './event.js';
+export * from './fencing.js';
 export * from './health.js';
 export * from './host.js';
 export * from './job.js';

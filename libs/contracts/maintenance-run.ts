@@ -78,8 +78,9 @@ export const MaintenanceRunView = z.object({
     /** VMs that have left, of all that had to. */
     vmsGone: z.int(),
     vmsTotal: z.int(),
+    /** Memory of the VMs that are still there, less what has been sent of it. */
     remainingMiB: z.number(),
-    /** Until the host is empty; null: not known, or no matter any more. */
+    /** Until the host is empty, by what migrations have measured; null: not known, or no matter any more. */
     etaSeconds: z.number().nullable(),
   }),
   command: CommandReport.omit({ runId: true }).nullable(),

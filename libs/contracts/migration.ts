@@ -41,6 +41,12 @@ export const MigrationProgress = z.object({
   expectedDowntimeMs: z.number().nullable(),
   /** Pages that were not sent, because the destination had them from an earlier stay of the VM; of 4 KiB. */
   savedPages: z.int().optional(),
+  /** Pages that were sent as deltas, bytes of these, and pages that the cache did not have; null: without XBZRLE. */
+  xbzrle: z.object({ pages: z.int(), bytes: z.int(), misses: z.int() }).nullable().optional(),
+  /** Pages that were sent compressed, and their bytes then; null: without compression. */
+  compression: z.object({ pages: z.int(), bytes: z.int() }).nullable().optional(),
+  /** Of transferredBytes, those that went on connections for pages alone. */
+  multifdBytes: z.int().optional(),
   /** Disks that are copied; null if there are none. */
   disks: z.object({ transferredBytes: z.int(), remainingBytes: z.int() }).nullable().optional(),
 });

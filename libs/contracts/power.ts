@@ -71,6 +71,8 @@ export const PowerOperation = z.object({
   /** What the host is when it answers again. */
   statusAfter: z.enum(['up', 'maintenance']),
   requestedAt: Timestamp,
+  /** The host is lost: it counts as off only when its management says so when it is asked again. */
+  fences: z.boolean().default(false),
   /** It was seen to be off, or will be: that it answers afterwards proves that it can be woken. */
   wakes: z.boolean(),
   /** Of the step that is under way. */
@@ -113,6 +115,8 @@ export const HostPowerView = z.object({
   powerSince: Timestamp.nullable(),
   operation: PowerOperation.nullable(),
   wattsAt: PowerCurve.nullable(),
+  /** The curve that its BMC's measurements give, which counts where nobody has given one; null: too few of them yet. */
+  learntWattsAt: z.array(z.number()).nullable().default(null),
   /** What it draws while it is off, for its BMC. */
   offWatts: z.number(),
   /** As its BMC told last; null: it tells nothing. */

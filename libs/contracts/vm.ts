@@ -39,11 +39,17 @@ export type Nic = z.infer<typeof Nic>;
 
 const MAX_NICS = 4;
 
+/** How much of it a host gives one guest is the host's to tell (HostDriver); nobody has more than 16 TiB. */
+const MemoryMiB = z
+  .int()
+  .min(16)
+  .max(2 ** 24);
+
 /** What an agent needs to build the machine. */
 export const VmSpec = z.object({
   name: Name,
   vcpus: z.int().min(1).max(16),
-  memoryMiB: z.int().min(16).max(3584),
+  memoryMiB: MemoryMiB,
   image: Image,
   /** Kernel command line (device tree bootargs). */
   append: z.string().max(2000),
@@ -75,6 +81,7 @@ export const UpdateVm = z
     labels: Labels,
     placement: VmPlacement,
     priority: VmPriority,
+    highAvailability: z.boolean(),
     /** null: that of its cluster. */
     migrationPolicyId: Id.nullable(),
   })
@@ -87,6 +94,8 @@ export const VmView = VmSpec.extend({
   labels: Labels.default([]),
   placement: VmPlacement.default('migratable'),
   priority: VmPriority.default(1),
+  /** Started elsewhere when its host has lost its power, and that is proven. */
+  highAvailability: z.boolean().default(false),
   clusterId: Id,
   hostId: Id.nullable(),
   hypervisor: HypervisorName,
@@ -128,7 +137,7 @@ export const CreateVmFields = z.object({
   hypervisor: HypervisorName.default('drover'),
   architecture: Architecture.default('riscv64'),
   vcpus: z.int().min(1).max(16).default(1),
-  memoryMiB: z.int().min(16).max(3584).default(128),
+  memoryMiB: MemoryMiB.default(128),
   image: Image,
   append: z.string().max(2000).default(''),
   /** One network card for each, in this order. */
@@ -142,6 +151,7 @@ export const CreateVmFields = z.object({
   labels: Labels.default([]),
   placement: VmPlacement.default('migratable'),
   priority: VmPriority.default(1),
+  highAvailability: z.boolean().default(false),
   /** Where to start it first; null lets the scheduler choose. */
   hostId: Id.nullable().default(null),
   start: z.boolean().default(true),

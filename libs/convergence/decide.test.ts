@@ -5,15 +5,17 @@ import { type Outcome, policyOf, simulate, type World } from './migration.fixtur
 import { PRESETS } from './index.js';
 
 const steady = (rate: number) => () => rate;
+const GENTLE = policyOf([{ means: 'downtime_limit' }, { means: 'throttle' }], { deadlineSeconds: 60 });
 /** 1 GiB of memory, 100 MiB/s of link: a first pass takes ten seconds. */
 const world = (change: Partial<World>): World => ({
   memoryMiB: 1024,
   writes: steady(0),
   carries: steady(100),
-  policy: policyOf([{ means: 'downtime_limit' }, { means: 'throttle' }, { means: 'post_copy' }], {
-    deadlineSeconds: 60,
-  }),
+  policy: GENTLE,
   ...change,
+});
+const WITH_POSTCOPY = policyOf([{ means: 'downtime_limit' }, { means: 'throttle' }, { means: 'post_copy' }], {
+  deadlineSeconds: 60,
 });
 const taken = ({ decisions }: Outcome) => decisions.map(({ means, value }) => [means, value]);
 
@@ -37,6 +39,23 @@ describe('decide, on a guest that', () => {
     });
   });
 
+  test('would lose most of its time to a throttle, and runs ahead of its memory instead', () => {
+    const outcome = simulate(world({ writes: steady(200), policy: WITH_POSTCOPY }));
+    expect(taken(outcome)).toEqual([['post_copy', null]]);
+    const { reason, figures } = outcome.decisions[0]!;
+    expect(reason).toMatch(/post-copy: expected to end in about .* of the guest's time lost/);
+    const throttle = figures.candidates.find(({ means }) => means === 'throttle')!;
+    const postcopy = figures.candidates.find(({ means }) => means === 'post_copy')!;
+    expect(throttle.verdict).toBe('would cost the guest more');
+    expect(postcopy.lostMs).toBeLessThan(throttle.lostMs!);
+  });
+
+  test('needs a little throttling only: gets that, though post-copy were sooner over', () => {
+    const outcome = simulate(world({ writes: steady(99), policy: WITH_POSTCOPY }));
+    expect(taken(outcome)).toEqual([['throttle', expect.any(Number)]]);
+    expect(outcome.decisions[0]!.value).toBeLessThan(50);
+  });
+
   test('needs only a little more pause: gets that, and stays unslowed', () => {
     const outcome = simulate(world({ writes: steady(5000), hotMiB: 80 }));
     expect(taken(outcome)).toEqual([['downtime_limit', 1000]]);
@@ -53,12 +72,23 @@ describe('decide, on a guest that', () => {
   });
 
   test('could be compressed: tries what costs it nothing first', () => {
-    const policy = policyOf([{ means: 'throttle' }, { means: 'compression' }, { means: 'post_copy' }], {
-      deadlineSeconds: 60,
-    });
+    const policy = policyOf([{ means: 'throttle' }, { means: 'compression' }], { deadlineSeconds: 60 });
     expect(taken(simulate(world({ writes: steady(120), policy })))).toEqual([['compression', 2]]);
     const useless = simulate(world({ writes: steady(120), policy, useless: ['compression'] }));
     expect(useless.decisions.map(({ means }) => means).slice(0, 2)).toEqual(['compression', 'throttle']);
+  });
+
+  test.each([
+    ['compresses well', { compressedShare: 0.1, deltaShare: 0.9 }, 'compression'],
+    ['changes little of each page', { compressedShare: 0.95, deltaShare: 0.1 }, 'xbzrle'],
+    ['does neither', { compressedShare: 0.95, deltaShare: 0.95 }, 'throttle'],
+  ])('has been sampled, and %s: that is what decides', (_, shares, means) => {
+    const policy = policyOf([{ means: 'compression' }, { means: 'xbzrle' }, { means: 'throttle' }], {
+      deadlineSeconds: 60,
+    });
+    const outcome = simulate(world({ writes: steady(150), hotMiB: 32, policy, ...shares }));
+    expect(outcome.decisions[0]!.means).toBe(means);
+    expect(outcome.endedMs).toBeLessThan(60_000);
   });
 
   test('swings like a saw-tooth is not taken for one that has calmed down', () => {
@@ -72,6 +102,13 @@ describe('decide, on a guest that', () => {
     const outcome = simulate(world({ memoryMiB: 20_000, writes: steady(90), policy }));
     expect(outcome.decisions[0]).toMatchObject({ means: 'post_copy', pass: 0 });
     expect(outcome.endedMs).toBeLessThan(300_000 + 20_000);
+  });
+
+  test('has never touched most of its memory, is not hurried by that', () => {
+    const policy = policyOf([{ means: 'post_copy' }], { deadlineSeconds: 60 });
+    const lean = { memoryMiB: 1000, writes: steady(30), policy };
+    expect(simulate(world({ ...lean, memoryMiB: 5500 })).decisions.length).toBe(1);
+    expect(simulate(world({ ...lean, memoryMiB: 5500, usedMiB: 1000 })).decisions).toEqual([]);
   });
 
   test('is on a link that stops now and then: no post-copy while that is so', () => {

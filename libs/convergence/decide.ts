@@ -4,7 +4,7 @@
  */
 import type { Convergence, ConvergenceFacts, DecisionFigures } from '#contracts';
 import { type Candidate, candidatesOf, type Situation } from './candidates.js';
-import { isCertain, isFree, withStep } from './effects.js';
+import { costMs, isCertain, isFree, slowedShare, withStep } from './effects.js';
 import { ENDLESS, type Estimate, type Outlook, precopyEstimate } from './estimate.js';
 import { effective, higher, measure, type Rates } from './rates.js';
 import { bytesText, meansText, rateText, timeText } from './words.js';
@@ -29,15 +29,17 @@ const SETTLE_MS = { least: 250, most: 10_000 };
 const UNKNOWN_RATE = Number.MAX_SAFE_INTEGER;
 /** So many times the length of the last pass after a step, two passes are overdue: the clock judges. */
 const LONG_PASSES = 3;
-/** What a means that costs the guest nothing has to gain to be worth its try. */
-const WORTH_TRYING = 0.8;
+/** What a harsher step may cost the guest, as a share of what a milder one does, to be taken instead. */
+const CHEAPER = 0.9;
 
 /** `nowMs`: of the clock that the facts were taken by. */
 export function decide(facts: ConvergenceFacts, policy: Convergence, nowMs: number): Decision {
   const rates = measure(facts, nowMs);
   const leftMs = facts.startedAtMs + policy.deadlineSeconds * 1000 - nowMs;
   const outlook = outlookOf(facts, rates);
-  const now = outlook ? precopyEstimate(outlook, rates.restMs, rates.passMs + rates.restMs) : ENDLESS;
+  const presentPass = { restMs: rates.restMs, writtenBytes: rates.rewrittenBytes };
+  const slowed = slowedShare(effective(facts.decisions), facts.vcpus);
+  const now = outlook ? precopyEstimate(outlook, presentPass, slowed) : ENDLESS;
   const situation = outlook && { facts, policy, rates, outlook, applied: effective(facts.decisions), nowMs };
   const candidates = situation ? candidatesOf(situation) : [];
   const figures = figuresOf(facts, rates, now, candidates, leftMs, nowMs);
@@ -108,25 +110,32 @@ function choose(
   leftMs: number,
   surest: Candidate | null,
 ): Candidate | null {
-  const { policy, outlook, facts, applied } = situation;
-  if (policy.mode === 'ordered') return possible[0] ?? null;
-  const meets = possible.find(({ means, totalMs }) => totalMs * (isCertain(means) ? 1 : MARGIN) <= leftMs);
-  // What costs the guest nothing is worth a try while there is time for what is sure.
-  const free = possible.find(
-    (step) =>
-      isFree(step.means) &&
-      !step.restart &&
-      outlook.bytesPerMs / withStep(outlook, step, facts, applied).bytesPerMs <= WORTH_TRYING,
-  );
-  if (free && (!meets || !isFree(meets.means))) return free;
-  if (meets) return meets;
+  if (situation.policy.mode === 'ordered') return possible[0] ?? null;
+  const cheapest = cheapestOf(possible.filter((step) => isInTime(step, leftMs)));
+  // What costs the guest nothing is worth a try, though it may be late, while there is time for what is sure.
+  const free = possible.find(({ means, totalMs, restart }) => isFree(means) && !restart && Number.isFinite(totalMs));
+  if (free && (!cheapest || !isFree(cheapest.means))) return free;
+  if (cheapest) return cheapest;
   if (surest && surest.totalMs < now.totalMs) return isCertain(surest.means) ? surest : soonest(possible);
   return possible.at(-1) ?? null;
 }
 
-const verdictOn = ({ totalMs, downtimeMs }: Candidate, leftMs: number): string =>
+const isInTime = ({ means, totalMs }: Candidate, leftMs: number): boolean =>
+  totalMs * (isCertain(means) ? 1 : MARGIN) <= leftMs;
+
+/** What costs the guest least; a harsher means only if that shows, and to stand still if there is nothing else. */
+function cheapestOf(inTime: readonly Candidate[]): Candidate | null {
+  const cost = (step: Candidate) => costMs(step, step);
+  const moving = inTime.filter(({ means }) => means !== 'suspend');
+  return (moving.length > 0 ? moving : inTime).reduce<Candidate | null>((best, each) => {
+    if (!best) return each;
+    return cost(each) < (each.means === best.means ? 1 : CHEAPER) * cost(best) ? each : best;
+  }, null);
+}
+
+const verdictOn = ({ totalMs, downtimeMs, lostMs }: Candidate, leftMs: number): string =>
   Number.isFinite(totalMs)
-    ? `expected to end in about ${timeText(totalMs)} with a pause of ${timeText(downtimeMs)}${totalMs > leftMs ? ', late but soonest' : ''}`
+    ? `expected to end in about ${timeText(totalMs)} with a pause of ${timeText(downtimeMs)}, ${timeText(lostMs)} of the guest's time lost${totalMs > leftMs ? ', late but soonest' : ''}`
     : 'not expected to be enough alone';
 
 function problemText(facts: ConvergenceFacts, rates: Rates, now: Estimate, leftMs: number): string {
@@ -176,12 +185,14 @@ function told(
     value: each.value,
     totalMs: finite(each.totalMs),
     downtimeMs: finite(each.downtimeMs),
-    verdict: each === chosen ? '' : verdictAgainst(each, leftMs),
+    lostMs: finite(each.lostMs),
+    verdict: each === chosen ? '' : verdictAgainst(each, leftMs, chosen),
   }));
 }
 
-function verdictAgainst({ obstacle, totalMs }: Candidate, leftMs: number): string {
-  if (obstacle !== null) return obstacle;
-  if (!Number.isFinite(totalMs)) return 'would not end it';
-  return totalMs > leftMs ? 'would end it after the deadline' : 'not needed yet';
+function verdictAgainst(step: Candidate, leftMs: number, chosen: Candidate | null): string {
+  if (step.obstacle !== null) return step.obstacle;
+  if (!Number.isFinite(step.totalMs)) return 'would not end it';
+  if (step.totalMs > leftMs) return 'would end it after the deadline';
+  return chosen && costMs(step, step) > costMs(chosen, chosen) ? 'would cost the guest more' : 'not needed yet';
 }

@@ -23,6 +23,8 @@ const COMPRESSED_SHARE = 0.5;
 const DELTA_SHARE = 0.3;
 /** What a thread compresses in a millisecond (zstd 1 on pages). */
 const COMPRESSED_BYTES_PER_MS = 120_000;
+/** How much worse lost time is in post-copy: whoever loses either host or the link then loses the VM. */
+const POSTCOPY_RISK = 1.5;
 /** What several connections gain on a link that no limit holds back. */
 const MULTIFD_GAIN = 1.3;
 const MIB = 2 ** 20;
@@ -36,14 +38,15 @@ export function stepsOf(allowed: AllowedMeans, facts: ConvergenceFacts, applied:
     .map((value) => ({ means, value }));
 }
 
-function valuesOf(allowed: AllowedMeans, { vcpus, downtimeLimitMs }: ConvergenceFacts): (number | null)[] {
+function valuesOf(allowed: AllowedMeans, { vcpus, downtimeLimitMs, passes }: ConvergenceFacts): (number | null)[] {
+  const rewrittenMiB = (passes.at(-1)?.dirtyBytes ?? Infinity) / MIB;
   switch (allowed.means) {
     case 'multifd':
       return [allowed.channels];
     case 'compression':
       return [allowed.threads];
     case 'xbzrle':
-      return [allowed.cacheMiB];
+      return [Math.min(allowed.cacheMiB, cacheFor(rewrittenMiB))];
     case 'downtime_limit':
       return allowed.stepsMs.filter((ms) => ms > downtimeLimitMs);
     case 'throttle':
@@ -62,11 +65,20 @@ function valuesOf(allowed: AllowedMeans, { vcpus, downtimeLimitMs }: Convergence
   }
 }
 
+/** What the effect of a means depends on. */
+export type EffectFacts = Pick<
+  ConvergenceFacts,
+  'bandwidthMiBps' | 'compressedShare' | 'deltaShare' | 'passes' | 'vcpus'
+>;
+
+/** The smallest cache, a power of two in MiB, that holds so much. */
+const cacheFor = (rewrittenMiB: number): number => 2 ** Math.max(0, Math.ceil(Math.log2(Math.max(1, rewrittenMiB))));
+
 /** The outlook with `step` applied. `applied`: what the outlook has in it already. */
 export function withStep(
   outlook: Outlook,
   { means, value }: Step,
-  facts: ConvergenceFacts,
+  facts: EffectFacts,
   applied: readonly Step[],
 ): Outlook {
   const { bytesPerMs, dirtyBytesPerMs } = outlook;
@@ -102,17 +114,56 @@ export function estimateStep(
   step: Step,
   facts: ConvergenceFacts,
   applied: readonly Step[],
-  rates: Pick<Rates, 'restMs' | 'passMs' | 'rewrittenBytes'>,
+  rates: Pick<Rates, 'restMs' | 'rewrittenBytes'>,
   fromStart: boolean,
 ): Estimate {
   const then = withStep(outlook, step, facts, applied);
-  const speedup = then.bytesPerMs / outlook.bytesPerMs;
+  // A cache is empty at first: what is sent once more by then fills it.
+  const fills = step.means === 'xbzrle';
+  const speedup = fills ? 1 : then.bytesPerMs / outlook.bytesPerMs;
   const restMs = (fromStart ? facts.totalBytes / outlook.bytesPerMs : rates.restMs) / speedup;
-  const passMs = fromStart ? restMs : rates.passMs + restMs;
-  const allMs = restMs + (fromStart ? 0 : rates.rewrittenBytes / then.bytesPerMs);
-  if (step.means === 'post_copy') return { totalMs: allMs, downtimeMs: POSTCOPY_DOWNTIME_MS };
+  const writtenBytes = fromStart ? 0 : rates.rewrittenBytes;
+  if (step.means === 'post_copy') {
+    const allMs = restMs + writtenBytes / then.bytesPerMs;
+    return {
+      totalMs: allMs,
+      downtimeMs: POSTCOPY_DOWNTIME_MS,
+      lostMs: POSTCOPY_DOWNTIME_MS + allMs * waitingShare(then),
+    };
+  }
+  const nextBytesPerMs = fills ? outlook.bytesPerMs : then.bytesPerMs;
   // The guest is stopped when the present pass has ended.
-  return precopyEstimate(step.means === 'suspend' ? { ...then, downtimeLimitMs: Infinity } : then, restMs, passMs);
+  const ending = step.means === 'suspend' ? { ...then, downtimeLimitMs: Infinity } : then;
+  return precopyEstimate(
+    ending,
+    { restMs, writtenBytes, nextBytesPerMs },
+    slowedShare([...applied, step], facts.vcpus),
+  );
+}
+
+/**
+ * Of a guest's time in post-copy, what it waits for pages: for each that it writes, as long as the link takes to bring one,
+ * between two of which it works as long as it takes to write one.
+ */
+const waitingShare = ({ bytesPerMs, dirtyBytesPerMs }: Outlook): number =>
+  dirtyBytesPerMs / (dirtyBytesPerMs + bytesPerMs);
+
+/** Part of the guest's time that steps take from it. */
+export function slowedShare(steps: readonly Step[], vcpus: number): number {
+  const left = (means: Means, all: number) => 1 - (steps.findLast((step) => step.means === means)?.value ?? 0) / all;
+  return 1 - left('throttle', 100) * left('cpu_limit', 100) * left('offline_vcpus', vcpus);
+}
+
+/**
+ * What a step costs the guest: by how much longer something takes that the guest does meanwhile. A guest that hardly runs
+ * loses hardly more time than one that runs at half its speed, but nobody gets an answer from it.
+ */
+export function costMs({ means }: Step, { totalMs, downtimeMs, lostMs }: Estimate): number {
+  const runningMs = totalMs - downtimeMs;
+  if (!Number.isFinite(runningMs)) return Infinity;
+  const slowedMs = Math.max(0, lostMs - downtimeMs);
+  const longerMs = slowedMs === 0 ? 0 : (runningMs * slowedMs) / Math.max(1, runningMs - slowedMs);
+  return downtimeMs + longerMs * (means === 'post_copy' ? POSTCOPY_RISK : 1);
 }
 
 /** A figure that is lower than this share of what it was has become better. */

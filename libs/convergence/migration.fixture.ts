@@ -13,6 +13,8 @@ export interface Guest {
   /** It writes the same so many MiB again and again. */
   readonly hotMiB?: number;
   readonly vcpus?: number;
+  /** Of memoryMiB; the rest is zero, and comes last. */
+  readonly usedMiB?: number;
 }
 
 export interface World extends Guest {
@@ -26,6 +28,9 @@ export interface World extends Guest {
   readonly heartbeatMs?: number;
   /** What a step really does, where it is less than it should. */
   readonly useless?: readonly Means[];
+  /** What was sampled: what is left of a page that is compressed, and of one of which only what has changed is sent. */
+  readonly compressedShare?: number;
+  readonly deltaShare?: number;
 }
 
 export interface Outcome {
@@ -46,6 +51,7 @@ export const policyOf = (means: (AllowedMeans | { means: Means })[], rest: Parti
 export function simulate(world: World): Outcome {
   const { policy, carries, writes, heartbeatMs = 1000, useless = [], vcpus = 4, frozen = [] } = world;
   const totalBytes = world.memoryMiB * MIB;
+  const usedBytes = (world.usedMiB ?? world.memoryMiB) * MIB;
   const hotBytes = (world.hotMiB ?? world.memoryMiB) * MIB;
   const atHand = (world.has ?? Means.options).map((means) => ({ means, inFlight: !frozen.includes(means) }));
   const decisions: MigrationDecision[] = [];
@@ -68,6 +74,7 @@ export function simulate(world: World): Outcome {
     const wire = (carries(nowMs) * MIB * STEP_MS) / 1000;
     const content = Math.min(remaining, wire * factor);
     remaining -= content;
+    if (passes.length === 0 && totalBytes - remaining >= usedBytes) remaining = 0;
     passContent += content;
     sent += content / factor;
     if (!allAtOnce) {
@@ -91,6 +98,7 @@ export function simulate(world: World): Outcome {
       startedAtMs: 0,
       phase: 'precopy',
       totalBytes,
+      ...(world.usedMiB !== undefined && { usedBytes }),
       remainingBytes: remaining,
       downtimeLimitMs,
       bandwidthMiBps: null,
@@ -99,8 +107,8 @@ export function simulate(world: World): Outcome {
       passStartedAtMs,
       samples: [...samples],
       dirtyBytesPerMs: mean(written.filter(({ atMs }) => atMs > nowMs - 5000)),
-      compressedShare: null,
-      deltaShare: null,
+      compressedShare: world.compressedShare ?? null,
+      deltaShare: world.deltaShare ?? null,
       atHand,
       decisions: [...decisions],
     };
@@ -119,8 +127,8 @@ export function simulate(world: World): Outcome {
     if (means === 'downtime_limit') downtimeLimitMs = value!;
     if (means === 'throttle' || means === 'cpu_limit') slowed = (100 - value!) / 100;
     if (means === 'offline_vcpus') slowed = (vcpus - value!) / vcpus;
-    if (means === 'compression') factor = 2;
-    if (means === 'xbzrle') factor = 1 / 0.3;
+    if (means === 'compression') factor = 1 / (world.compressedShare ?? 0.5);
+    if (means === 'xbzrle') factor = 1 / (world.deltaShare ?? 0.3);
     if (means === 'suspend') downtimeLimitMs = Infinity;
     if (means === 'post_copy') {
       allAtOnce = true;

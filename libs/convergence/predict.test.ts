@@ -16,7 +16,7 @@ const guest = (change: Partial<GuestFigures>): GuestFigures => ({
   atHand: Means.options.map((means) => ({ means, inFlight: true })),
   ...change,
 });
-const policy = policyOf([{ means: 'throttle' }, { means: 'post_copy' }], { deadlineSeconds: 60 });
+const policy = policyOf([{ means: 'throttle' }], { deadlineSeconds: 60 });
 
 test('an idle guest takes as long as the memory that it uses', () => {
   expect(predict(guest({}), policy)).toMatchObject({ totalMs: 10_000, downtimeMs: 0, means: [] });

@@ -34,7 +34,7 @@ const MOST_STEPS = AllMeans.options.length;
 export function predict(guest: GuestFigures, policy: Convergence): Prediction {
   const { usedBytes, bytesPerMs, dirtyBytesPerMs, downtimeLimitMs } = guest;
   const firstPassMs = usedBytes / bytesPerMs;
-  const plain = precopyEstimate({ ...guest, hotBytes: usedBytes }, firstPassMs, firstPassMs);
+  const plain = precopyEstimate({ ...guest, hotBytes: usedBytes }, { restMs: firstPassMs, writtenBytes: 0 });
   const deadlineMs = policy.deadlineSeconds * 1000;
   if (plain.totalMs <= deadlineMs) {
     const reason = `${rate(dirtyBytesPerMs)} MiB/s are written, ${rate(bytesPerMs)} MiB/s are sent: pre-copy alone ends`;

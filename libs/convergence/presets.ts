@@ -68,14 +68,14 @@ export const PRESETS: readonly Preset[] = [
   },
   {
     name: 'predictive',
-    description: 'The mildest means that ends the migration within two minutes, chosen by measurement',
+    description: 'What costs the guest least and ends the migration within two minutes, chosen by measurement',
     downtimeLimitMs: 300,
     timeoutSeconds: 600,
     convergence: Convergence.parse({
       mode: 'predictive',
       means: [
         { means: 'compression' },
-        { means: 'xbzrle' },
+        { means: 'xbzrle', cacheMiB: 1024 },
         { means: 'downtime_limit' },
         { means: 'throttle', maximumPercent: 80 },
         { means: 'post_copy' },

@@ -53,6 +53,9 @@ export function measure(facts: ConvergenceFacts, nowMs: number): Rates {
   const passSpeed = passMs > SHORTEST_MS ? doneBytes / passMs : 0;
   const speed = Math.max(passSpeed, bytesPerMs ?? 0);
   const sentInPass = last ? doneBytes : Math.min(doneBytes, facts.samples.at(-1)?.bytes ?? 0);
+  // The first pass goes over all of the memory; what nobody has ever touched of it is zero, wherever that lies.
+  const contentBytes = last || facts.usedBytes === undefined ? Infinity : Math.max(0, facts.usedBytes - sentInPass);
+  const contentMs = contentBytes / (bytesPerMs ?? speed);
   const dirtyBytesPerMs = dirtyRateOf(passes);
   const rate = higher(dirtyBytesPerMs, facts.dirtyBytesPerMs);
   return {
@@ -60,8 +63,8 @@ export function measure(facts: ConvergenceFacts, nowMs: number): Rates {
     dirtyBytesPerMs,
     hotBytes: hotBytesOf(facts),
     passMs,
-    restMs: speed > 0 ? facts.remainingBytes / speed : Infinity,
-    rewrittenBytes: rate === null ? sentInPass : Math.min(facts.totalBytes, rate * passMs),
+    restMs: speed > 0 ? Math.min(facts.remainingBytes / speed, contentMs) : Infinity,
+    rewrittenBytes: rate === null ? sentInPass : Math.min(facts.usedBytes ?? facts.totalBytes, rate * passMs),
     decisionsMeasured,
   };
 }

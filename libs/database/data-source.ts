@@ -9,11 +9,14 @@ import { Convergence1790000700000 } from '../../migrations/1790000700000-converg
 import { History1790000800000 } from '../../migrations/1790000800000-history.js';
 import { Checkpoints1790001600000 } from '../../migrations/1790001600000-checkpoints.js';
 import { Maintenance1790001000000 } from '../../migrations/1790001000000-maintenance.js';
+import { Fencing1790020050000 } from '../../migrations/1790020050000-fencing.js';
+import { LearntPower1790020000000 } from '../../migrations/1790020000000-learnt-power.js';
 import { Links1790001800000 } from '../../migrations/1790001800000-links.js';
 import { Passage1790001700000 } from '../../migrations/1790001700000-passage.js';
 import { HostDevices1790001600001 } from '../../migrations/1790001600001-host-devices.js';
 import { Scheduling1790010000000 } from '../../migrations/1790010000000-scheduling.js';
 import { Affinity1790010100000 } from '../../migrations/1790010100000-affinity.js';
+import { HeartbeatOrder1790020200000 } from '../../migrations/1790020200000-heartbeat-order.js';
 import { Power1790001200000 } from '../../migrations/1790001200000-power.js';
 import { Energy1790001300000 } from '../../migrations/1790001300000-energy.js';
 import { PlanMoves1790001400000 } from '../../migrations/1790001400000-plan-moves.js';
@@ -56,11 +59,14 @@ export async function openDataSource({ url, poolSize = 10, onError }: Options): 
       Links1790001800000,
       Scheduling1790010000000,
       Affinity1790010100000,
+      HeartbeatOrder1790020200000,
       Power1790001200000,
       Energy1790001300000,
       PlanHostActions1790001310000,
       PlanMoves1790001400000,
       PolicyVersions1790001500000,
+      LearntPower1790020000000,
+      Fencing1790020050000,
     ],
     namingStrategy: new PostgresNaming(),
     migrationsTransactionMode: 'all',

@@ -189,6 +189,12 @@ export interface OutgoingFigures extends PageShares {
   readonly remainingBytes: number;
   /** Pages that the destination had already, from an earlier stay of the VM. */
   readonly savedPages: number;
+  /** Pages that were sent as deltas, bytes of these, and pages that the cache did not have; null: without XBZRLE. */
+  readonly xbzrle: { readonly pages: number; readonly bytes: number; readonly misses: number } | null;
+  /** Pages that were sent compressed, and their bytes then; null: without compression. */
+  readonly compression: { readonly pages: number; readonly bytes: number } | null;
+  /** Of transferredBytes, those that went on connections for pages alone. */
+  readonly multifdBytes: number;
   readonly bandwidthMiBps: number;
   readonly dirtyRateMiBps: number;
   readonly iteration: number;

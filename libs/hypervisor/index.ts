@@ -31,4 +31,4 @@ export { findQemus, type QemuProgram } from './qemu-programs.js';
 export type { MeansOfProcess, MeansToApply } from './migration-means.js';
 export { VcpuLimit } from './vcpu-limit.js';
 export type { TlsCredentials } from './tls-credentials.js';
-export { VmmDriver } from './vmm-driver.js';
+export { maxMemoryMiBOf, VmmDriver } from './vmm-driver.js';

@@ -50,9 +50,6 @@ export abstract class ProcessDriver implements Hypervisor {
   /** How our own children ended. */
   private readonly exits = new Map<number, Promise<Exit>>();
 
-  /** What of its environment a process is given, beside PATH. */
-  protected readonly environment: Readonly<Record<string, string>> = {};
-
   /** Processes are as isolated as the host allows. */
   constructor(protected readonly isolation: Isolation) {}
 
@@ -79,7 +76,7 @@ export abstract class ProcessDriver implements Hypervisor {
       openSync(files.consoleLog, 'w', 0o600),
       openSync(files.log, 'w', 0o600),
     ];
-    const env = { PATH: process.env.PATH, ...this.environment };
+    const env = { PATH: process.env.PATH };
     const child = spawn(program, args, { detached: true, stdio, env, cwd: '/' });
     for (const descriptor of stdio) closeSync(descriptor);
     const pid = await pidOf(child);

@@ -19,7 +19,10 @@ export interface QueryMigrate {
     readonly 'dirty-pages-rate': number;
     readonly 'dirty-sync-count': number;
     readonly 'page-size': number;
+    readonly 'multifd-bytes'?: number;
   };
+  readonly 'xbzrle-cache'?: { readonly pages: number; readonly bytes: number; readonly 'cache-miss': number };
+  readonly compression?: { readonly pages: number; readonly 'compressed-size': number };
   readonly 'socket-address'?: readonly { readonly type: string; readonly port?: string }[];
   readonly 'x-drover'?: {
     readonly migrationId: string;
@@ -64,7 +67,7 @@ export function outgoingFigures(answer: QueryMigrate): OutgoingFigures | null {
   if (answer['x-drover-incoming']) return null; // it tells of the migration that came, for none has left
   const status = STATUSES[answer.status ?? ''];
   if (!status) return null;
-  const { ram, 'x-drover': own } = answer;
+  const { ram, 'xbzrle-cache': xbzrle, compression, 'x-drover': own } = answer;
   const pageBytes = ram?.['page-size'] ?? 4096;
   const downtimeParts = own?.downtimeBreakdown ? partsOf(own.downtimeBreakdown) : null;
   return {
@@ -75,6 +78,9 @@ export function outgoingFigures(answer: QueryMigrate): OutgoingFigures | null {
     transferredBytes: ram?.transferred ?? 0,
     remainingBytes: ram?.remaining ?? 0,
     savedPages: own?.savedPages ?? 0,
+    xbzrle: xbzrle ? { pages: xbzrle.pages, bytes: xbzrle.bytes, misses: xbzrle['cache-miss'] } : null,
+    compression: compression ? { pages: compression.pages, bytes: compression['compressed-size'] } : null,
+    multifdBytes: ram?.['multifd-bytes'] ?? 0,
     bandwidthMiBps: ((ram?.mbps ?? 0) * BYTES_PER_MEGABIT) / MIB,
     dirtyRateMiBps: ((ram?.['dirty-pages-rate'] ?? 0) * pageBytes) / MIB,
     iteration: ram?.['dirty-sync-count'] ?? 0,

@@ -1,4 +1,6 @@
 /** Driver `vmm`: Drover's own VMM. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import type { QmpClient } from '#qmp';
 import type { LaunchSpec, VmHandle, VmProcess } from './hypervisor.js';
 import type { Isolation } from './isolation/isolation.js';
@@ -59,10 +61,20 @@ export function vmmArguments(spec: LaunchSpec, { qmpSocket, agentSocket }: VmSoc
   ];
 }
 
-export class VmmDriver extends ProcessDriver {
-  /** Else glibc keeps what each thread has used at most, such as 10 MiB for every thread that compiles (mallopt(3)). */
-  protected override readonly environment = { MALLOC_TRIM_THRESHOLD_: String(128 * 1024) };
+const ANSWER_TIMEOUT_MS = 20_000;
 
+/** The most memory that the VMM (its main.js) gives a guest under this Node.js, as it says itself; null: it does not say. */
+export async function maxMemoryMiBOf(program: string): Promise<number | null> {
+  const answer = promisify(execFile)(process.execPath, [program, '-version'], { timeout: ANSWER_TIMEOUT_MS });
+  const text = await answer.then(
+    ({ stdout }) => stdout,
+    () => '', // a VMM that cannot say its version says why when a VM is started
+  );
+  const most = /^guest memory: \d+ to (\d+) MiB$/m.exec(text)?.[1];
+  return most === undefined ? null : Number(most);
+}
+
+export class VmmDriver extends ProcessDriver {
   /** `program`: the VMM's main.js; it runs under this Node.js. */
   constructor(
     private readonly program: string,

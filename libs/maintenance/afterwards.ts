@@ -18,7 +18,12 @@ export const PATIENCE = {
   returnMs: 3_600_000,
 } as const;
 
-export function decideActing(run: RunFacts, host: HostFacts, nowMs: number): MaintenanceStep | null {
+export function decideActing(
+  run: RunFacts,
+  host: HostFacts,
+  { decidingSinceMs }: Pick<MaintenanceFacts, 'decidingSinceMs'>,
+  nowMs: number,
+): MaintenanceStep | null {
   const { action } = run.procedure;
   const waitedMs = nowMs - run.phaseSinceMs;
   if (host.status === 'up') return change(run, 'cancelled', `${host.name} was activated by somebody else`);
@@ -41,7 +46,10 @@ export function decideActing(run: RunFacts, host: HostFacts, nowMs: number): Mai
         return change(run, 'failed', stays(host, `${action.name} has not ended within ${action.timeoutSeconds} s`));
       return note(run, host.status === 'maintenance' ? `${action.name} runs` : `${host.name} does not answer for now`);
     case undefined:
-      if (waitedMs > (host.status === 'maintenance' ? PATIENCE.actMs : limitMs))
+      if (
+        nowMs - Math.max(run.phaseSinceMs, decidingSinceMs) >
+        (host.status === 'maintenance' ? PATIENCE.actMs : limitMs)
+      )
         return change(run, 'failed', stays(host, `its agent has not begun ${action.name}`));
       return { action: 'act', runId: run.id };
   }

@@ -108,6 +108,26 @@ describe('a run that waits', () => {
     expect(decide(situation({ hosts, runs, vms, haReservation: 1 }))).toEqual([both[0], 'run of b note']);
   });
 
+  test('not while a VM is there that is to go home to a host that was emptied before', () => {
+    const hosts = ['a', 'b', 'c'].map((name) => host(name));
+    const guest = (state: 'left' | 'returned') => [vm('x', { state, hostId: 'b' })];
+    const after = (state: 'left' | 'returned', procedure = MaintenanceProcedure.parse({})) => [
+      run('a', { phase: 'returning', hostsAtOnce: 2, vms: guest(state), procedure }),
+      run('b', { hostsAtOnce: 2 }),
+    ];
+    const vms = [['x', 'b']] as const;
+    const decided = decideMaintenance(situation({ hosts, vms, runs: after('left') }), NOW);
+    expect(decided).toContainEqual({
+      action: 'note',
+      runId: 'run of b',
+      reason: 'waits until x has gone back to a',
+    });
+    const begins = 'run of b evacuating deactivate';
+    expect(decide(situation({ hosts, vms, runs: after('returned') }))).toContain(begins);
+    const stays = MaintenanceProcedure.parse({ returnVms: false });
+    expect(decide(situation({ hosts, vms, runs: after('left', stays) }))).toContain(begins);
+  });
+
   test('one group after the other; none after one that has failed', () => {
     const hosts = ['a', 'b'].map((name) => host(name));
     const second = run('b', { group: 2 });
@@ -202,7 +222,10 @@ describe('a host in maintenance', () => {
     ]);
     const away = [host('a', { status: 'non_responsive' }), host('b')];
     expect(decide(situation({ hosts: away, runs: acting(command('running')) }))).toEqual(['run of a note']);
-    expect(decide(situation({ hosts, runs: acting({ phaseSinceMs: NOW - HOUR }) }))).toEqual(['run of a failed']);
+    const unheard = situation({ hosts, runs: acting({ phaseSinceMs: NOW - HOUR }) });
+    expect(decide(unheard)).toEqual(['run of a failed']);
+    // A controller that was away for an hour has not asked yet.
+    expect(decide({ ...unheard, decidingSinceMs: NOW })).toEqual(['run of a act']);
   });
 
   test('is switched off and on by its power management, and has to come back', () => {

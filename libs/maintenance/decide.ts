@@ -40,7 +40,7 @@ function decideRun(
     case 'evacuating':
       return decideEvacuating(run, host, facts, nowMs);
     case 'acting':
-      return one(decideActing(run, host, nowMs));
+      return one(decideActing(run, host, facts, nowMs));
     case 'checking':
       return one(decideChecking(run, host, nowMs));
     case 'returning':

@@ -26,6 +26,8 @@ export interface MaintenanceFacts {
   readonly cluster: ClusterFacts;
   readonly schedulingPolicy: SchedulingPolicy;
   readonly limits: Limits;
+  /** Since when this controller has been deciding: before that, nobody may have given orders. */
+  readonly decidingSinceMs: number;
 }
 
 export interface PolicyFacts {

@@ -1,5 +1,6 @@
 /** When do hosts go into maintenance, and what comes next? Facts in, steps with reasons out. No clock, no I/O. */
 export { decideMaintenance } from './decide.js';
+export { type LeavingVm, secondsToEmpty } from './eta.js';
 export type * from './facts.js';
 export { agentVersionCheck, clockCheck } from './health.js';
 export { dueRollouts, inGroups, inScope } from './triggers.js';

@@ -85,6 +85,7 @@ export function situation({
     history,
     schedulingPolicy: { name: 'none' },
     limits: { maxMigrationsPerHost: 2, haReservation },
+    decidingSinceMs: 0,
     cluster: {
       hosts: hosts.map(({ id, name, labels, status }) => ({
         id,

@@ -48,8 +48,20 @@ export function decideWaiting(
       run,
       `waits for ${others.map(({ hostId }) => nameOf(facts, hostId)).join(', ')}: ${run.hostsAtOnce} at once`,
     );
+  const guests = guestsOf(run, facts);
+  if (guests.length > 0) return note(run, `waits until ${guests.join(', ')}`);
   return fit(run, host, facts, emptying, nowMs);
 }
+
+/** VMs that are here for the maintenance of another host: taken along now, they would not find home. */
+const guestsOf = (run: RunFacts, facts: MaintenanceFacts): string[] =>
+  facts.runs
+    .filter(({ id, phase, procedure }) => id !== run.id && procedure.returnVms && !hasEndedMaintenance(phase))
+    .flatMap(({ hostId, vms }) =>
+      vms
+        .filter((vm) => (vm.state === 'left' || vm.state === 'coming_back') && vm.hostId === run.hostId)
+        .map(({ vmName }) => `${vmName} has gone back to ${nameOf(facts, hostId)}`),
+    );
 
 function fit(
   run: RunFacts,

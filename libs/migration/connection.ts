@@ -12,6 +12,9 @@ import type { Lane } from './scratch.js';
 /** How long a last word to the other side may take to leave. */
 const GRACE_MS = 1000;
 
+/** Takes what still comes on connections that are of no use any more. */
+const UNWANTED = new Uint8Array(65_536);
+
 export interface ConnectionOptions {
   readonly channel: Channel;
   readonly memory: GuestMemory;
@@ -44,13 +47,16 @@ export class Connection {
     });
     this.writer = new FrameWriter(memory, codec, channel, lane);
     channel.open(
-      (chunk) => {
-        if (this.signal.aborted) return;
-        try {
-          this.reader.push(chunk);
-        } catch (error) {
-          this.fail(asMigrationError(error, 'malformed'));
-        }
+      {
+        room: () => (this.signal.aborted ? UNWANTED : this.reader.room()),
+        filled: (bytes) => {
+          if (this.signal.aborted) return;
+          try {
+            this.reader.filled(bytes);
+          } catch (error) {
+            this.fail(asMigrationError(error, 'malformed'));
+          }
+        },
       },
       (error) => {
         const how = error ? error.message : `the ${peer} closed it`;
@@ -61,7 +67,12 @@ export class Connection {
     this.writer.open();
   }
 
-  /** Frames may be as long as in that lane from now on. */
+  /** False while a part of a frame has come. */
+  get isBetweenFrames(): boolean {
+    return this.reader.isBetweenFrames;
+  }
+
+  /** Frames may be as long as in that lane from now on. Between two frames alone. */
   moveTo(lane: Lane): void {
     this.reader.moveTo(lane);
   }

@@ -16,7 +16,7 @@ import { PageReceivers } from './multifd.js';
 import { PostcopyDestination } from './postcopy-destination.js';
 import type { Message, Messages } from './protocol.js';
 import { checkMachine, describeMachine } from './protocol.js';
-import { MAIN_LANE, PLAIN } from './scratch.js';
+import { MAIN_LANE, PLAIN, URGENT_RECEIVE_LANE } from './scratch.js';
 import { SmallLanes } from './small-lanes.js';
 
 /** How long a caller may take to say who it is. */
@@ -85,7 +85,7 @@ export class IncomingMigration {
     };
     const connection = new Connection({ channel, memory: machine.memory, codec, clock, lane, peer: 'source', onBatch });
     const first = await this.firstMessage(connection); // from here on without waiting: nobody comes in between
-    const opening = first instanceof MigrationError ? first : this.refuseOr(first);
+    const opening = first instanceof MigrationError ? first : this.refuseOr(first, connection);
     if (opening instanceof MigrationError) {
       connection.fail(opening);
       const isBrokenSource = this.current.status === 'waiting' && ['version', 'checksum'].includes(opening.code);
@@ -101,7 +101,8 @@ export class IncomingMigration {
       return { kind: 'joined' };
     }
     if (opening.type === 'JOIN') {
-      connection.signal.addEventListener('abort', () => this.smallLanes.giveBack(lane), { once: true });
+      connection.moveTo(URGENT_RECEIVE_LANE);
+      this.smallLanes.giveBack(lane);
       connection.send('READY', {});
       this.onJoin?.(connection);
       this.onJoin = null;
@@ -160,8 +161,9 @@ export class IncomingMigration {
     }
   }
 
-  private refuseOr(message: Message): OpeningMessage | MigrationError {
+  private refuseOr(message: Message, { isBetweenFrames }: Connection): OpeningMessage | MigrationError {
     try {
+      if (!isBetweenFrames) throw new MigrationError('malformed', 'the source sent more before it was answered');
       checkOpeningMessage(message, {
         ...this.current,
         mayJoin: (channel) => this.mayJoin(channel),
@@ -228,7 +230,7 @@ export class IncomingMigration {
     this.takesPages = missing !== null; // they may come right behind COMMIT
     const endedAtMs = clock.now();
     if (missing) this.preparePostcopy(missing);
-    await machine.restoreState(state);
+    await machine.restoreState(state, running);
     this.change({ status: 'loaded', epoch });
     connection.send('LOADED', { loadMs: clock.now() - endedAtMs });
 
@@ -307,10 +309,9 @@ export class IncomingMigration {
       if (!(thrown instanceof MigrationError) || thrown.isFromPeer) throw thrown;
       error = thrown;
     }
-    for (const each of [connection, this.urgent]) {
-      each?.fail(error);
-      void each?.close();
-    }
+    const lanes = [connection, this.urgent];
+    for (const each of lanes) each?.fail(error);
+    await Promise.all(lanes.map((each) => each?.close())); // a source that comes back finds the lanes free
     this.change({ isConnected: false, error: told(error) });
     await finished;
     return error;

@@ -13,6 +13,8 @@ export { IncomingMigration } from './incoming.js';
 export type { IncomingOutcome } from './incoming.js';
 export { nothingYet } from './incoming-figures.js';
 export type { IncomingFigures, IncomingStatus } from './incoming-figures.js';
+export { pour } from './inlet.js';
+export type { Inlet } from './inlet.js';
 export { BandwidthLimiter } from './limiter.js';
 export { PageSampler } from './page-sampler.js';
 export type { Channel, Clock, DestinationMachine, SourceMachine } from './ports.js';

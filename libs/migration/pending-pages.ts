@@ -81,6 +81,19 @@ export class PendingPages {
     this.word = page >>> 6;
   }
 
+  /** Takes those of the `most` pages behind `page` that are still to be sent; returns how many. */
+  takeBehind(page: number, most: number): number {
+    let taken = 0;
+    for (let next = page + 1; next <= page + most && next < this.memory.ramPages; next++) {
+      const bit = 1 << (next & 31);
+      if ((this.bitmap[next >>> 5]! & bit) === 0) continue;
+      this.bitmap[next >>> 5]! &= ~bit;
+      this.list[taken++] = next;
+    }
+    this.count -= taken;
+    return taken;
+  }
+
   /** As takeBatch, but begins anew at the first page when there is none behind the last one. */
   takeBatchAround(most: number): number {
     const count = this.takeBatch(most);

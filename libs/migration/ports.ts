@@ -1,13 +1,14 @@
 /** What the engine needs from outside. Its own code reads no clock, opens no socket and knows no threads. */
 import type { GuestMemory } from '#vmm';
+import type { Inlet } from './inlet.js';
 
 /** One connection between source and destination: bytes in order, with backpressure. */
 export interface Channel {
   /** Resolves when the bytes are on their way and their memory may be used again; rejects if the connection ends first. */
   write(bytes: Uint8Array): Promise<void>;
-  /** Starts delivery. A chunk is valid during the call only. `onClose` comes once, with null after an orderly end. */
-  open(onData: (chunk: Uint8Array) => void, onClose: (error: Error | null) => void): void;
-  /** Delivers nothing more after the chunk of this moment, until it is told to go on. */
+  /** Starts delivery. `onClose` comes once, with null after an orderly end; nothing is put into the inlet after that. */
+  open(inlet: Inlet, onClose: (error: Error | null) => void): void;
+  /** Delivers nothing more after the bytes of this moment, until it is told to go on. */
   hold(): void;
   goOn(): void;
   /** Sends what is queued and closes, after `graceMs` at the latest. Resolves when the channel is closed. */
@@ -43,8 +44,8 @@ export interface SourceMachine extends Machine {
 
 /** The machine that is to take over; nothing in it runs before `start`. */
 export interface DestinationMachine extends Machine {
-  /** Takes over what saveState gave at the source; throws if it does not fit. */
-  restoreState(state: Uint8Array): Promise<void>;
+  /** Takes over what saveState gave at the source; throws if it does not fit. `running`: as `start` will say. */
+  restoreState(state: Uint8Array, running: boolean): Promise<void>;
   /** The VM belongs to this machine now; the guest goes on if `running`. */
   start(running: boolean): Promise<void>;
   /** Stops the guest for ever: pages of it are lost. */

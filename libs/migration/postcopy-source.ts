@@ -10,6 +10,7 @@ import type { BandwidthLimiter } from './limiter.js';
 import type { PendingPages } from './pending-pages.js';
 import type { Clock } from './ports.js';
 import type { MessageType } from './protocol.js';
+import { URGENT_PAGES } from './scratch.js';
 
 /** Pages of a batch in the background: few, since a page that somebody waits for comes no sooner than the batch is packed. */
 const BACKGROUND_PAGES = 16;
@@ -148,8 +149,17 @@ export class PostcopySource {
         const slot = await urgent.slot(patienceMs);
         pending.takePage(page);
         this.send(urgent, 1, slot);
+        await this.sendBehind(urgent, page);
       }
     }
+  }
+
+  /** Most guests go on to the next pages: these follow at once, at the expense of the background. */
+  private async sendBehind(urgent: Connection, page: number): Promise<void> {
+    const { pending, limiter, patienceMs } = this.options;
+    const slot = await urgent.slot(patienceMs);
+    const pages = pending.takeBehind(page, URGENT_PAGES);
+    if (pages > 0) limiter.spend(this.send(urgent, pages, slot));
   }
 
   private send(connection: Connection, pages: number, slot: number): number {

@@ -43,7 +43,7 @@
  *       |  <------------------------------------------ RUNNING  |   missing waits, and has it asked for
  *       |  RAM RAM RAM ...  (in the background)   ----------->  |   pages go into memory, and whoever waits goes on
  *       |  <.................................. REQUEST {pages}  |   the background goes on behind the page that was
- *       |  RAM              (these pages)         ...........>  |   asked for last; a page may come twice
+ *       |  RAM (these pages, RAM of some behind)  ...........>  |   asked for last; a page may come twice
  *       |  <----------------------------------------- COMPLETE  |   nothing is missing: the source is needed no more
  *
  * If a connection is lost in between, both are given up, and each side keeps what it has. Then the source opens new ones:
@@ -155,6 +155,7 @@ const FRAME_TYPES: Record<MessageType, number> = {
 /** Whose payload is no JSON. */
 const BINARY = ['STATE', 'DISCARD', 'MISSING', 'HASHES'] as const;
 type Binary = (typeof BINARY)[number];
+const UTF_8 = new TextDecoder('utf-8', { fatal: true });
 const MESSAGE_TYPES = new Map(Object.entries(FRAME_TYPES).map(([type, number]) => [number, type as MessageType]));
 
 /** `boolean?` may be left out. */
@@ -224,7 +225,7 @@ export function decodeMessage(frameType: number, payload: Uint8Array): Message {
   if (isBinary(type)) return { type, body: payload };
   let body: unknown;
   try {
-    body = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload));
+    body = JSON.parse(UTF_8.decode(payload));
   } catch (error) {
     throw new MigrationError('malformed', `${type} is not JSON`, { cause: error });
   }

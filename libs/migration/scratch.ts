@@ -5,10 +5,10 @@
  *     0x08_0000  LIST     numbers of the pages of the next batch
  *     0x08_1000  CONTROL  room for one message that is being sealed, then copied out
  *     0x1a_0000  RECEIVE  room for one frame that comes in
- *     0x2c_0000  SLOTS    frames on their way out
+ *     0x2c_0000  SLOTS    frames on their way out; at a destination in post-copy, room for what was asked for
  *     0xbc_0000  PLAIN    a batch that came compressed
  *     0xce_0000  pages    room for one frame that comes in, for each connection of multifd
- *    0x194_0000  urgent   room for frames of a page on their way out, in post-copy
+ *    0x194_0000  urgent   room for frames of a few pages on their way out, in post-copy
  *    0x196_0000  small    room for one frame that comes in, for each connection that may not be a migration's
  */
 import { layout } from '#vmm';
@@ -30,8 +30,10 @@ const PAGES = ENGINE + 0xce_0000;
 /** The most connections of multifd; each needs a slot to send from, and room to receive. */
 export const MAX_PAGE_LANES = SLOT_COUNT;
 const URGENT_SLOTS = ENGINE + 0x194_0000;
-const URGENT_SLOT_SIZE = 0x2000;
-const URGENT_SLOT_COUNT = 16;
+const URGENT_SLOT_SIZE = 0x8000;
+const URGENT_SLOT_COUNT = 4;
+/** Pages that fit there. */
+export const URGENT_PAGES = 7;
 const SMALL = ENGINE + 0x196_0000;
 const SMALL_SIZE = 0x4000;
 const SMALL_COUNT = 8;
@@ -64,6 +66,8 @@ export const SMALL_LANES: readonly Lane[] = places(SMALL, SMALL_SIZE, SMALL_COUN
   receiveBytes: SMALL_SIZE,
   slots: [],
 }));
+/** Of the destination, for pages that were asked for. */
+export const URGENT_RECEIVE_LANE: Lane = { receive: SLOTS, receiveBytes: MAIN_LANE.receiveBytes, slots: [] };
 /** Of the source, for pages that were asked for. */
 export const URGENT_LANE: Lane = {
   ...SMALL_LANES[0]!,

@@ -24,6 +24,8 @@ class Members {
   readonly settled = new Map<number, number>();
   /** Members on each host meanwhile: those on their way count on both ends. */
   readonly present = new Map<number, number>();
+  /** All that are settled anywhere. */
+  total = 0;
 
   constructor(
     readonly group: AffinityGroup,
@@ -35,6 +37,11 @@ class Members {
 
   has(vm: Labelled): boolean {
     return this.#vmIds.has(vm.id) || vm.labels.some((label) => this.group.vmLabels.includes(label));
+  }
+
+  settle(host: number, n: 1 | -1): void {
+    add(this.settled, host, n);
+    this.total += n;
   }
 
   names(host: number): boolean {
@@ -71,18 +78,22 @@ export class Affinity {
     const inOrder = groups.toSorted((a, b) => b.priority - a.priority || (a.id < b.id ? -1 : 1));
     this.#members = inOrder.map((group) => new Members(group, hosts));
     if (groups.length === 0) return;
-    for (const vm of vms) {
-      const own = this.#members.filter((members) => members.has(vm));
-      if (own.length > 0) this.#groupsOf.set(vm.id, own);
-    }
+    const named = new Set(groups.flatMap(({ vmIds }) => vmIds));
+    const labels = new Set(groups.flatMap(({ vmLabels }) => vmLabels));
+    for (const vm of vms) if (named.has(vm.id) || vm.labels.some((label) => labels.has(label))) this.introduce(vm);
+  }
+
+  /** No rule is about any VM. */
+  get isEmpty(): boolean {
+    return this.#groupsOf.size === 0;
   }
 
   /** VMs that any rule is about. */
   concerns(vmId: string): boolean {
-    return this.#groupsOf.size > 0 && this.#groupsOf.has(vmId);
+    return !this.isEmpty && this.#groupsOf.has(vmId);
   }
 
-  /** A VM that is about to be placed takes part from now on. */
+  /** The VM takes part from now on. */
   introduce(vm: Labelled): void {
     const own = this.#members.filter((members) => members.has(vm));
     if (own.length > 0) this.#groupsOf.set(vm.id, own);
@@ -90,7 +101,7 @@ export class Affinity {
 
   settle(vmId: string, host: number): void {
     this.#each(vmId, (members) => {
-      add(members.settled, host, 1);
+      members.settle(host, 1);
       add(members.present, host, 1);
     });
     this.#places.set(vmId, host);
@@ -99,8 +110,8 @@ export class Affinity {
   depart(vmId: string, destination: number): void {
     const source = this.#places.get(vmId);
     this.#each(vmId, (members) => {
-      if (source !== undefined) add(members.settled, source, -1);
-      add(members.settled, destination, 1);
+      if (source !== undefined) members.settle(source, -1);
+      members.settle(destination, 1);
       add(members.present, destination, 1);
     });
     this.#places.set(vmId, destination);
@@ -109,9 +120,9 @@ export class Affinity {
   comeBack(vmId: string, source: number): void {
     const destination = this.#places.get(vmId)!;
     this.#each(vmId, (members) => {
-      add(members.settled, destination, -1);
+      members.settle(destination, -1);
       add(members.present, destination, -1);
-      add(members.settled, source, 1);
+      members.settle(source, 1);
     });
     this.#places.set(vmId, source);
   }
@@ -131,15 +142,27 @@ export class Affinity {
     );
   }
 
+  /** Whether a hard rule does not let the VM onto the host. */
+  forbids(vmId: string, host: number, together: number): boolean {
+    return !this.isEmpty && this.#firstAgainst(vmId, host, together) !== null;
+  }
+
   /** The first hard rule that does not let the VM onto the host, as a clause; null if all do. */
   obstacle(vmId: string, host: number, together: number): string | null {
+    const first = this.#firstAgainst(vmId, host, together);
+    if (!first) return null;
+    return first.isAboutHosts ? this.#hostClause(first.members, host) : this.#vmClause(first.members, host);
+  }
+
+  #firstAgainst(vmId: string, host: number, together: number): { members: Members; isAboutHosts: boolean } | null {
     for (const members of this.#groupsOf.get(vmId) ?? []) {
       const { vmsRule, hostsRule } = members.group;
-      if (hostsRule.enabled && hostsRule.enforcing && members.names(host) !== hostsRule.positive)
-        return this.#hostClause(members, host);
+      if (hostsRule.enforcing && breaksHostsRule(members, host)) return { members, isAboutHosts: true };
       if (!vmsRule.enabled || !vmsRule.enforcing) continue;
-      if (!vmsRule.positive && this.#others(members.present, vmId, host) > 0) return this.#vmClause(members, host);
-      if (vmsRule.positive && !this.#mayJoin(members, vmId, host, together)) return this.#vmClause(members, host);
+      const mayJoin = vmsRule.positive
+        ? this.#mayJoin(members, vmId, host, together)
+        : this.#others(members.present, vmId, host) === 0;
+      if (!mayJoin) return { members, isAboutHosts: false };
     }
     return null;
   }
@@ -158,14 +181,9 @@ export class Affinity {
     return (this.#groupsOf.get(vmId) ?? []).flatMap((members) => {
       const { vmsRule, hostsRule, priority } = members.group;
       const found: Breach[] = [];
-      if (hostsRule.enabled && members.names(host) !== hostsRule.positive)
+      if (breaksHostsRule(members, host))
         found.push({ isHard: hostsRule.enforcing, weight: priority, reason: this.#hostClause(members, host) });
-      const here = this.#others(members.settled, vmId, host);
-      const along = isHardTogether(members) ? together : 0;
-      const isAtHome = this.#places.get(vmId) === host;
-      const elsewhere = this.#othersAnywhere(members, vmId) - along - (isAtHome ? here - along : here);
-      const broken = vmsRule.positive ? elsewhere > 0 : here > 0;
-      if (vmsRule.enabled && broken)
+      if (this.#breaksVmsRule(members, vmId, host, together))
         found.push({ isHard: vmsRule.enforcing, weight: priority, reason: this.#vmClause(members, host) });
       return found;
     });
@@ -173,7 +191,23 @@ export class Affinity {
 
   /** How many hard rules the VM would break on the host, if so many that must stay with it came along. */
   hardBreaches(vmId: string, host: number, together: number): number {
-    return this.breaches(vmId, host, together).reduce((count, { isHard }) => count + Number(isHard), 0);
+    let count = 0;
+    for (const members of this.#groupsOf.get(vmId) ?? []) {
+      const { vmsRule, hostsRule } = members.group;
+      if (hostsRule.enforcing && breaksHostsRule(members, host)) count++;
+      if (vmsRule.enforcing && this.#breaksVmsRule(members, vmId, host, together)) count++;
+    }
+    return count;
+  }
+
+  #breaksVmsRule(members: Members, vmId: string, host: number, together: number): boolean {
+    const { vmsRule } = members.group;
+    if (!vmsRule.enabled) return false;
+    const here = this.#others(members.settled, vmId, host);
+    if (!vmsRule.positive) return here > 0;
+    const along = isHardTogether(members) ? together : 0;
+    const isAtHome = this.#places.get(vmId) === host;
+    return this.#othersAnywhere(members, vmId) - along - (isAtHome ? here - along : here) > 0;
   }
 
   #each(vmId: string, act: (members: Members) => void): void {
@@ -186,9 +220,7 @@ export class Affinity {
   }
 
   #othersAnywhere(members: Members, vmId: string): number {
-    let sum = 0;
-    for (const count of members.settled.values()) sum += count;
-    return this.#places.has(vmId) ? sum - 1 : sum;
+    return this.#places.has(vmId) ? members.total - 1 : members.total;
   }
 
   /** Onto the host of all the others; or, where the group is apart already, onto that of the most of them. */
@@ -229,6 +261,11 @@ export class Affinity {
       : `affinity group ${members.group.name} keeps it apart from a VM on ${name}`;
   }
 }
+
+const breaksHostsRule = (members: Members, host: number): boolean => {
+  const { hostsRule } = members.group;
+  return hostsRule.enabled && members.names(host) !== hostsRule.positive;
+};
 
 const isHardTogether = ({ group: { vmsRule } }: Members) => vmsRule.enabled && vmsRule.enforcing && vmsRule.positive;
 

@@ -1,7 +1,7 @@
 /** The policy evenly_distributed: relieves hosts that are over-utilized, then evens out CPU and memory. */
 import type { EvenlyDistributedParameters, SchedulingPolicy } from '#contracts';
 import type { Refusal } from './answers.js';
-import { BestMoves, type Candidate, type Worth } from './best-moves.js';
+import { BestMoves, type Candidate, type Roles, type Worth } from './best-moves.js';
 import type { ClusterState } from './cluster-state.js';
 import type { HostState } from './host-state.js';
 import { costOf } from './cost.js';
@@ -36,37 +36,33 @@ export function balance(
     isWaitedFor(host)
       ? `VMs on ${host.name} wait for it ${percent(pressureOf(host))} of the time`
       : whyOverUtilized(host, parameters, nowMs);
-  const isOver = (host: HostState) => whyRelieved(host) !== null;
+  const urgencyOf = (host: HostState) =>
+    isWaitedFor(host) ? 2 : isShortOfMemory(host, parameters) || isShortOfCpu(host, parameters, nowMs) ? 1 : 0;
+  const isOver = (host: HostState) => urgencyOf(host) > 0;
   const isUneven = () => imbalanceOf(state) > parameters.ImbalanceThreshold + ROUNDING;
   if (!isUneven() && !state.hostsUp.some(isOver)) return { moves: [], refusals: [], deferred: 0 };
 
   const { eligible, refusals } = sortOut(state, nowMs);
   const worth = { minimumGain: parameters.MinimumGain, horizonSeconds: parameters.HorizonMinutes * 60 };
   const isDestination = (host: HostState) => !isPressed(host, policy);
-  const search = new BestMoves(state, eligible, room, worth, isDestination);
+  const roles = { urgencyOf, isDestination };
+  const search = new BestMoves(state, eligible, room, worth, roles);
   const exchanges = new Exchanges(state, eligible, room, worth, isDestination);
   const moves: Draft[] = [];
   for (;;) {
-    const isWanted = isUneven() ? () => true : isOver;
-    const next = search.next(isWaitedFor) ?? search.next(isOver) ?? search.next(isWanted);
+    const next = search.next(isUneven() ? 0 : 1);
     if (next) {
       moves.push(makeMove(state, next, whyRelieved(next.source), worth));
-      search.moved(next);
+      search.changed([next.vm], [next.source, next.destination]);
       continue;
     }
-    const together = exchanges.next(isWanted, search);
+    const together = exchanges.next(isUneven() ? () => true : isOver, search);
     if (together.length === 0) break;
     moves.push(...together);
   }
 
   const isStillWanted = isUneven() ? () => true : isOver;
-  const unlimited = { ...room, maxMigrationsPerHost: Infinity };
-  const later = deferredMoves(
-    state,
-    new BestMoves(state, eligible, unlimited, worth, isDestination),
-    room,
-    isStillWanted,
-  );
+  const later = deferredMoves(state, eligible, room, worth, roles, state.hostsUp.filter(isStillWanted));
   refusals.push(...later);
   if (later.length === 0) {
     for (const host of hostsToExplain(state, isOver, isUneven())) {
@@ -83,17 +79,26 @@ type OverUtilized = Pick<
 
 /** Why the host is over-utilized, as a clause; null if it is not. */
 export function whyOverUtilized(host: HostState, parameters: OverUtilized, nowMs: number): string | null {
-  const { HighUtilization, CpuOverCommitDurationMinutes, MaxFreeMemoryForOverUtilized } = parameters;
-  const freeMiB = host.facts.memoryMiB - host.memoryUsedMiB;
-  if (freeMiB < MaxFreeMemoryForOverUtilized) {
-    return `${host.name} has ${freeMiB} MiB of memory free, less than ${MaxFreeMemoryForOverUtilized}`;
-  }
-  const since = host.facts.overUtilizedSinceMs;
-  if (since === null || host.cpuPercent <= HighUtilization + ROUNDING) return null;
-  const minutes = (nowMs - since) / 60_000;
-  if (minutes < CpuOverCommitDurationMinutes) return null;
-  return `${host.name} has been over CPU ${percent(HighUtilization)} for ${minutes.toFixed(1)} minutes`;
+  const { HighUtilization, MaxFreeMemoryForOverUtilized } = parameters;
+  if (isShortOfMemory(host, parameters))
+    return `${host.name} has ${freeMiB(host)} MiB of memory free, less than ${MaxFreeMemoryForOverUtilized}`;
+  if (!isShortOfCpu(host, parameters, nowMs)) return null;
+  return `${host.name} has been over CPU ${percent(HighUtilization)} for ${minutesOver(host, nowMs).toFixed(1)} minutes`;
 }
+
+const freeMiB = ({ facts, memoryUsedMiB }: HostState): number => facts.memoryMiB - memoryUsedMiB;
+
+const isShortOfMemory = (host: HostState, { MaxFreeMemoryForOverUtilized }: OverUtilized): boolean =>
+  freeMiB(host) < MaxFreeMemoryForOverUtilized;
+
+const minutesOver = ({ facts: { overUtilizedSinceMs } }: HostState, nowMs: number): number =>
+  overUtilizedSinceMs === null ? -Infinity : (nowMs - overUtilizedSinceMs) / 60_000;
+
+const isShortOfCpu = (
+  host: HostState,
+  { HighUtilization, CpuOverCommitDurationMinutes }: OverUtilized,
+  nowMs: number,
+): boolean => host.cpuPercent > HighUtilization + ROUNDING && minutesOver(host, nowMs) >= CpuOverCommitDurationMinutes;
 
 /** Which VMs may move, by host; and refusals of those that may not, on hosts that a move would help. */
 function sortOut(state: ClusterState, nowMs: number): { eligible: VmFacts[][]; refusals: Refusal[] } {
@@ -141,18 +146,25 @@ function makeMove(state: ClusterState, candidate: Candidate, overUtilized: strin
 /** The best move away from each host that has to wait because one of its ends takes part in enough migrations. */
 function deferredMoves(
   state: ClusterState,
-  unlimited: BestMoves,
+  eligible: readonly VmFacts[][],
   room: Room,
-  isWanted: (host: HostState) => boolean,
+  worth: Worth,
+  roles: Roles,
+  wanted: readonly HostState[],
 ): Refusal[] {
-  return state.hostsUp.filter(isWanted).flatMap((host) => {
-    const candidate = unlimited.next((source) => source === host);
+  if (wanted.length === 0) return [];
+  const unlimited = new BestMoves(state, eligible, { ...room, maxMigrationsPerHost: Infinity }, worth, roles);
+  return wanted.flatMap((host) => {
+    const candidate = unlimited.from(host);
     if (!candidate) return [];
     const { vm, source, destination } = candidate;
     const busy = isBusy(source, room) ? source : destination;
     return { vmId: vm.id, hostId: destination.id, reason: `${vm.name} waits for a later plan: ${explainBusy(busy)}` };
   });
 }
+
+/** Hosts whose VMs are all explained: more than these nobody reads. */
+const MOST_EXPLAINED = 20;
 
 const excess = (host: HostState): number => Math.max(host.cpuDeviation, host.memoryDeviation);
 
@@ -162,7 +174,8 @@ function hostsToExplain(state: ClusterState, isOver: (host: HostState) => boolea
     (first, host) => (first && excess(first) >= excess(host) - ROUNDING ? first : host),
     null,
   );
-  return state.hostsUp.filter((host) => isOver(host) || (isUneven && host === busiest));
+  const over = state.hostsUp.filter((host) => host !== busiest && isOver(host)).slice(0, MOST_EXPLAINED - 1);
+  return busiest && (isUneven || isOver(busiest)) ? [busiest, ...over] : over;
 }
 
 /** For each VM on the host that could move: what keeps it from going where it would help most. */
@@ -173,9 +186,8 @@ function explainStaying(
   room: Room,
   { minimumGain, horizonSeconds }: Worth,
 ): Refusal[] {
-  const others = state.hostsUp.filter((host) => host !== source);
   return vms.flatMap((vm) => {
-    const cheapest = others.toSorted((a, b) => costOfJoining(a, vm) - costOfJoining(b, vm))[0];
+    const cheapest = cheapestBut(source, state.hostsUp, vm);
     if (!cheapest) return { vmId: vm.id, hostId: null, reason: 'there is no other host that is up' };
     const gain = gainOf(source, cheapest, reliefOfLeaving(source, vm) - costOfJoining(cheapest, vm));
     const cost = costOf(vm, source, cheapest).pointSeconds;
@@ -190,4 +202,17 @@ function explainStaying(
           : `${route} would cost ${points(cost)} point-seconds and bring ${points(benefit)}`;
     return { vmId: vm.id, hostId: cheapest.id, reason };
   });
+}
+
+/** The host that the VM would burden least, other than its own. */
+function cheapestBut(source: HostState, hosts: readonly HostState[], vm: VmFacts): HostState | null {
+  let cheapest: HostState | null = null;
+  let lowest = Infinity;
+  for (const host of hosts) {
+    const cost = host === source ? Infinity : costOfJoining(host, vm);
+    if (cost >= lowest) continue;
+    cheapest = host;
+    lowest = cost;
+  }
+  return cheapest;
 }

@@ -2,17 +2,11 @@
 import type { ClusterState } from './cluster-state.js';
 import type { HostState } from './host-state.js';
 import { type CostEnd, bestOf, costOf } from './cost.js';
+import { Destinations } from './destinations.js';
 import type { VmFacts } from './facts.js';
-import {
-  costOfJoining,
-  cpuPull,
-  gainOf,
-  leastReliefFor,
-  memoryPull,
-  mostRelief,
-  networkPull,
-  reliefOfLeaving,
-} from './imbalance.js';
+import { HostOrder } from './host-order.js';
+import { type Option, Options } from './options.js';
+import { gainOf, leastReliefFor, mostRelief } from './imbalance.js';
 import { type Room, isBusy, obstacleTo } from './room.js';
 import { ROUNDING } from './words.js';
 
@@ -34,202 +28,266 @@ export interface Worth {
   readonly horizonSeconds: number;
 }
 
+/** What hosts are to the search. */
+export interface Roles {
+  /** Moves away from hosts of higher urgency come first: 0, 1 or 2. */
+  readonly urgencyOf: (host: HostState) => number;
+  readonly isDestination: (host: HostState) => boolean;
+}
+
 /** What is known about the best move away from one host. */
 interface Entry {
   best: Candidate | null;
-  /** False: `best` may be outdated, but no move from this host relieves more than `bound`. */
-  isCurrent: boolean;
+  /** What the best move relieved when it was found; before the first search, more than any can; 0: there is none. */
   bound: number;
   /** No move from this host that relieves less is worth its cost. */
   floor: number;
+  /** The versions of source and destination of then. */
+  sourceVersion: number;
+  destinationVersion: number;
+  /** How many of the changed hosts it knows. */
+  seen: number;
 }
 
+const UNKNOWN: Entry = { best: null, bound: 0, floor: 0, sourceVersion: 0, destinationVersion: 0, seen: 0 };
+
+/** So many destinations are looked at for a VM, by each resource, before those that are further down. */
+const SHALLOW = 12;
+/** Destinations further down that are looked at for one plan, for each host; a count and no clock. */
+const DEEP_PER_HOST = 1000;
+/** If more hosts than these have changed, a new search is quicker than to try each of them. */
+const MOST_TRIED = 24;
+
 /**
- * A lazy greedy search. For each host the best move away from it is remembered. A move makes its destination less
- * attractive and its source more so, and leaves the other hosts as they were. (A move to the destination may become
- * worth MinimumGain, though: there is less left to even out.) So what is remembered stays an upper bound if moves to
- * these two are tried anew; and only the host with the highest bound is searched again.
+ * A lazy greedy search. For each host the best move away from it is remembered, and the host with the highest is asked
+ * first: if one of the two hosts has changed meanwhile, it is searched again. A move makes its destination less
+ * attractive, so what is remembered stays an upper bound for the others. It makes its source more attractive, too; that
+ * is rarely enough, and so it is looked into only when nothing else is left. So each move costs about the same, however
+ * many hosts there are, and at the end none is left that would help.
  */
 export class BestMoves {
-  readonly #entries: Entry[];
+  readonly #entries: readonly Entry[];
+  /** VMs that may move, for each host that has been searched. */
+  readonly #options: (Options | null)[];
   readonly #bestEnd: CostEnd;
-  /** What a move of the VM must gain at least, to be worth what it costs. */
-  readonly #leastGain = new Map<VmFacts, number>();
-  /** Of the eligible VMs, those that affinity groups are about. */
-  readonly #ruled: VmFacts[][];
-  private readonly isDestination: (host: HostState) => boolean;
-  /** Hosts that may be destinations: for each resource, those first on which it is cheapest. */
-  readonly #byPull: { readonly pull: (host: HostState) => number; readonly hosts: HostState[] }[];
+  readonly #destinations: Destinations;
+  /** Hosts that may be sources, those first whose best move relieves most; one list for each urgency. */
+  readonly #sources: readonly HostOrder[];
+  /** Hosts that have changed, in that order. */
+  readonly #changed: HostState[] = [];
+  #deepLeft: number;
 
-  /** @param eligible VMs of each host (by its index) that may move; moved() takes them out. */
+  /** @param eligible VMs of each host (by its index) that may move; changed() takes them out. */
   constructor(
     private readonly state: ClusterState,
     private readonly eligible: readonly VmFacts[][],
     private readonly room: Room,
     private readonly worth: Worth,
-    isDestination: (host: HostState) => boolean = () => true,
+    private readonly roles: Roles,
   ) {
-    this.#entries = state.hosts.map(() => ({ best: null, isCurrent: false, bound: Infinity, floor: 0 }));
-    this.isDestination = isDestination;
-    this.#ruled = eligible.map((vms) => vms.filter((vm) => state.affinity.concerns(vm.id)));
-    const destinations = state.hostsUp.filter((host) => !isBusy(host, room) && isDestination(host));
+    this.#deepLeft = DEEP_PER_HOST * state.hosts.length;
+    const isOpen = (host: HostState) => !isBusy(host, room);
+    const destinations = state.hostsUp.filter((host) => isOpen(host) && roles.isDestination(host));
+    this.#destinations = new Destinations(destinations, state.hosts.length);
     this.#bestEnd = bestOf(destinations);
-    const pulls = state.hostsUp[0]?.dimensions === 3 ? [cpuPull, memoryPull, networkPull] : [cpuPull, memoryPull];
-    this.#byPull = pulls.map((pull) => ({ pull, hosts: destinations.toSorted((a, b) => pull(a) - pull(b)) }));
+    this.#options = state.hosts.map(() => null);
+    this.#entries = state.hosts.map((host) => ({ ...UNKNOWN, bound: this.#mostOf(host) }));
+    const bound = (host: HostState) => -this.#entry(host).bound;
+    const open = state.hostsUp.filter(isOpen);
+    this.#sources = [0, 1, 2].map(
+      (urgency) =>
+        new HostOrder(
+          open.filter((host) => roles.urgencyOf(host) === urgency),
+          bound,
+        ),
+    );
   }
 
-  /** The move that relieves most, of those away from the hosts that are wanted; ties go to the first by name. */
-  next(isWanted: (host: HostState) => boolean): Candidate | null {
-    const sources = this.state.hostsUp.filter((host) => !isBusy(host, this.room) && isWanted(host));
+  /** The move that relieves most, of those away from the hosts of the highest urgency from which any is worth it. */
+  next(leastUrgency = 0): Candidate | null {
     for (;;) {
-      let first: HostState | null = null;
-      let highest = 0;
-      for (const host of sources) {
-        const { bound } = this.#entry(host);
-        if (bound > highest) {
-          first = host;
-          highest = bound;
-        }
-      }
-      if (!first) return null;
-      const entry = this.#entry(first);
-      if (entry.isCurrent) return entry.best;
-      this.#set(entry, this.#search(first, entry));
+      const source = this.#mostPromising(leastUrgency);
+      if (source) {
+        const { best } = this.#entry(source);
+        if (best && this.#isCurrent(best)) return best;
+        this.#search(source);
+      } else if (!this.#catchUp(leastUrgency)) return null;
     }
   }
 
-  /** To be called after state.move(): brings what is remembered up to date. */
-  moved({ vm, source, destination }: Candidate): void {
-    this.changed([vm], [source, destination]);
+  /** The best move away from this host. */
+  from(source: HostState): Candidate | null {
+    if (isBusy(source, this.room)) return null;
+    this.#search(source);
+    return this.#entry(source).best;
   }
 
-  /** The same for several moves at once: VMs that move no more, and all hosts that took part. */
+  /** To be called after state.move(): VMs that move no more, and all hosts that took part. */
   changed(vms: readonly VmFacts[], hosts: readonly HostState[]): void {
     for (const vm of vms) {
       const { index } = this.state.host(vm.hostId);
       const left = this.eligible[index]!;
       left.splice(left.indexOf(vm), 1);
-      this.#ruled[index] = this.#ruled[index]!.filter((each) => each !== vm);
+      this.#options[index]?.delete(vm);
     }
-    for (const { hosts: sorted, pull } of this.#byPull)
-      reposition(sorted, hosts.filter(this.isDestination), pull, this.room);
-    for (const host of this.state.hostsUp) {
-      const entry = this.#entry(host);
-      if (hosts.includes(host)) {
-        this.#forget(entry);
-      } else if (entry.bound < Infinity) {
-        if (entry.best && hosts.includes(entry.best.destination)) entry.isCurrent = false;
-        for (const changed of hosts) this.#tryDestination(entry, host, changed);
-      }
+    for (const host of hosts) {
+      this.#changed.push(host);
+      if (isBusy(host, this.room)) this.#destinations.delete(host);
+      else this.#destinations.update(host);
     }
+    for (const host of hosts) this.#forget(host);
     // Rules about the VM and others: for those others every host may have become better or worse.
     for (const vm of vms)
-      for (const index of this.state.affinity.neighbours(vm.id)) this.#forget(this.#entries[index]!);
+      for (const index of this.state.affinity.neighbours(vm.id)) this.#forget(this.state.hosts[index]!);
   }
 
-  #forget(entry: Entry): void {
-    entry.isCurrent = false;
-    entry.bound = Infinity;
+  #optionsOf(source: HostState): Options {
+    const { minimumGain, horizonSeconds } = this.worth;
+    const leastGain = (vm: VmFacts) =>
+      Math.max(minimumGain, costOf(vm, source, this.#bestEnd).pointSeconds / horizonSeconds);
+    const isRuled = (vm: VmFacts) => this.state.affinity.concerns(vm.id);
+    return (this.#options[source.index] ??= new Options(source, this.eligible[source.index]!, leastGain, isRuled));
+  }
+
+  /** No move away from the host relieves more; 0: none is worth it. */
+  #mostOf(source: HostState): number {
+    const { affinity } = this.state;
+    const penalty = affinity.isEmpty
+      ? 0
+      : Math.max(0, ...this.eligible[source.index]!.map(({ id }) => affinity.penalty(id, source.index)));
+    const most = this.#destinations.mostReliefOf(source) + penalty;
+    return most > leastReliefFor(source, this.worth.minimumGain) - ROUNDING ? most : 0;
+  }
+
+  #mostPromising(leastUrgency: number): HostState | null {
+    for (let urgency = this.#sources.length - 1; urgency >= leastUrgency; urgency--) {
+      const sources = this.#sources[urgency]!;
+      if (sources.keyAt(0) < 0) return sources.at(0)!;
+    }
+    return null;
+  }
+
+  #isCurrent({ source, destination }: Candidate): boolean {
+    const { sourceVersion, destinationVersion } = this.#entry(source);
+    return source.version === sourceVersion && destination.version === destinationVersion;
   }
 
   #entry(host: HostState): Entry {
     return this.#entries[host.index]!;
   }
 
-  #set(entry: Entry, best: Candidate | null): void {
+  /** It is to be searched again. */
+  #forget(host: HostState): void {
+    const entry = this.#entry(host);
+    entry.best = null;
+    entry.bound = this.#mostOf(host);
+    entry.seen = this.#changed.length;
+    for (const sources of this.#sources) sources.delete(host);
+    if (host.isUp && !isBusy(host, this.room)) this.#sources[this.roles.urgencyOf(host)]!.add(host);
+  }
+
+  #set(source: HostState, best: Candidate | null): void {
+    const entry = this.#entry(source);
     entry.best = best;
     entry.bound = best?.relief ?? 0;
-    entry.isCurrent = true;
+    entry.sourceVersion = source.version;
+    entry.destinationVersion = best?.destination.version ?? 0;
+    this.#sources[this.roles.urgencyOf(source)]!.update(source);
+  }
+
+  /** Whether any host that has changed has become a destination worth while for others since they were searched. */
+  #catchUp(leastUrgency: number): boolean {
+    let isAny = false;
+    for (const sources of this.#sources.slice(leastUrgency))
+      for (const source of [...sources]) {
+        this.#tryChanged(source);
+        isAny ||= this.#entry(source).bound > 0;
+      }
+    return isAny;
+  }
+
+  #tryChanged(source: HostState): void {
+    const entry = this.#entry(source);
+    const missed = this.#changed.length - entry.seen;
+    if (missed === 0) return;
+    if (missed > MOST_TRIED && this.#mostOf(source) > 0) return this.#search(source);
+    if (missed <= MOST_TRIED)
+      for (const destination of new Set(this.#changed.slice(entry.seen)))
+        this.#tryDestination(entry, source, destination);
+    entry.seen = this.#changed.length;
   }
 
   /** Remembers a move to this destination if it relieves more than all others can. */
   #tryDestination(entry: Entry, source: HostState, destination: HostState): void {
-    if (isBusy(destination, this.room) || !this.isDestination(destination)) return;
-    const most = mostRelief(source, destination);
+    if (isBusy(destination, this.room) || !this.roles.isDestination(destination)) return;
+    const options = this.#optionsOf(source);
     // Only VMs that soft rules are about can bring more than the hosts' loads tell.
-    const worthTrying =
-      most > Math.max(entry.bound, entry.floor) ? this.eligible[source.index]! : this.#ruled[source.index]!;
-    for (const vm of worthTrying) {
-      const least = Math.max(entry.bound, this.#leastRelief(vm, source));
-      const candidate = this.#candidate(vm, source, destination, reliefOfLeaving(source, vm), least);
-      if (candidate) this.#set(entry, candidate);
+    const isPromising = mostRelief(source, destination) > Math.max(entry.bound, entry.floor);
+    if (!isPromising && !options.hasRuled) return;
+    entry.floor = options.weigh(this.#destinations, (vm) => this.#penaltyOf(vm, source));
+    for (const option of options.all()) {
+      if (!isPromising && !option.isRuled) continue;
+      const candidate = this.#candidate(option, source, destination, Math.max(entry.bound, option.least));
+      if (candidate) this.#set(source, candidate);
     }
   }
 
-  /**
-   * The best move away from a host. Going through destinations by each resource at once, no host further down in all
-   * lists can cost less than one with the CPU of the one list, the memory of the other and so on: where that is too
-   * much, the search ends (the threshold algorithm of Fagin, Lotem and Naor, "Optimal aggregation algorithms for
-   * middleware", 2001). Soft rules that the VM breaks where it is are the most that leaving can bring besides.
-   */
-  #search(source: HostState, entry: Entry): Candidate | null {
-    entry.floor = Infinity;
+  /** Finds the best move away from a host: among near destinations, and only if there is none among all. */
+  #search(source: HostState): void {
+    const entry = this.#entry(source);
+    const options = this.#optionsOf(source);
+    const weigh = () => options.weigh(this.#destinations, (vm) => this.#penaltyOf(vm, source));
+    entry.seen = this.#changed.length;
+    entry.floor = weigh();
+    let best = this.#searchAmong(source, options, 0, SHALLOW);
+    if (!best && this.#destinations.length > SHALLOW && this.#deepLeft > 0) {
+      weigh();
+      best = this.#searchAmong(source, options, SHALLOW, Infinity);
+    }
+    this.#set(source, best);
+  }
+
+  #searchAmong(source: HostState, options: Options, from: number, to: number): Candidate | null {
     let best = null as Candidate | null; // TypeScript takes a plain null for the only value in such a loop
-    const [byCpu, byMemory, byNetwork] = this.#byPull;
-    const length = byCpu!.hosts.length;
-    for (const vm of this.eligible[source.index]!) {
-      const relief = reliefOfLeaving(source, vm);
-      const most = relief + this.state.affinity.penalty(vm.id, source.index);
-      const least = this.#leastRelief(vm, source);
-      entry.floor = Math.min(entry.floor, least);
-      for (let index = 0; index < length; index++) {
-        const leastCost =
-          vm.cpuUsedCores * cpuPull(byCpu!.hosts[index]!) +
-          vm.memoryMiB * memoryPull(byMemory!.hosts[index]!) +
-          (byNetwork ? vm.networkUsedMiBps * networkPull(byNetwork.hosts[index]!) : 0);
-        if (most - leastCost <= Math.max(best?.relief ?? 0, least)) break;
-        for (const { hosts } of this.#byPull)
-          best = this.#candidate(vm, source, hosts[index]!, relief, Math.max(best?.relief ?? 0, least)) ?? best;
+    const destinations = this.#destinations;
+    const end = Math.min(to, destinations.length);
+    for (;;) {
+      const option = options.takeNext(best?.relief ?? 0);
+      if (!option) return best;
+      const { cores, memoryMiB, networkMiBps, least, most } = option;
+      let toBeat = Math.max(best?.relief ?? 0, least);
+      for (let depth = from; depth < end; depth++) {
+        if (most - destinations.leastCostAt(depth, cores, memoryMiB, networkMiBps) <= toBeat) break;
+        if (depth >= SHALLOW && this.#deepLeft-- <= 0) break;
+        for (const order of destinations.orders) {
+          const host = order.at(depth)!;
+          if (most - destinations.costOfJoining(host, cores, memoryMiB, networkMiBps) <= toBeat) continue;
+          best = this.#candidate(option, source, host, toBeat) ?? best;
+          toBeat = Math.max(best?.relief ?? 0, least);
+        }
       }
     }
-    return best;
   }
 
-  /** Moves that relieve less are not worth their cost, wherever they go. */
-  #leastRelief(vm: VmFacts, source: HostState): number {
-    let gain = this.#leastGain.get(vm);
-    if (gain === undefined) {
-      const { minimumGain, horizonSeconds } = this.worth;
-      gain = Math.max(minimumGain, costOf(vm, source, this.#bestEnd).pointSeconds / horizonSeconds);
-      this.#leastGain.set(vm, gain);
-    }
-    return leastReliefFor(source, gain) - ROUNDING;
+  #penaltyOf(vm: VmFacts, host: HostState): number {
+    return this.state.affinity.penalty(vm.id, host.index);
   }
 
   /** The move as a candidate, if it is allowed, gains enough and relieves more than `least`. */
   #candidate(
-    vm: VmFacts,
+    { vm, isRuled, cores, memoryMiB, networkMiBps, ...option }: Option,
     source: HostState,
     destination: HostState,
-    reliefOfSource: number,
     least: number,
   ): Candidate | null {
     if (destination === source) return null;
-    let relief = reliefOfSource - costOfJoining(destination, vm);
-    const { affinity } = this.state;
-    if (affinity.concerns(vm.id))
-      relief += affinity.penalty(vm.id, source.index) - affinity.penalty(vm.id, destination.index);
+    let relief = option.relief - this.#destinations.costOfJoining(destination, cores, memoryMiB, networkMiBps);
+    if (isRuled) relief += this.#penaltyOf(vm, source) - this.#penaltyOf(vm, destination);
     if (relief <= least + ROUNDING) return null;
     const gain = gainOf(source, destination, relief);
     if (gain < this.worth.minimumGain + ROUNDING) return null;
     if (costOf(vm, source, destination).pointSeconds >= gain * this.worth.horizonSeconds) return null;
     if (obstacleTo(this.state, destination, vm, this.room)) return null;
     return { vm, source, destination, relief, gain };
-  }
-}
-
-/** Puts hosts that have changed where they belong in a sorted list; those that are busy now leave it. */
-function reposition(
-  sorted: HostState[],
-  changed: readonly HostState[],
-  pull: (host: HostState) => number,
-  room: Room,
-): void {
-  const present = changed.filter((host) => sorted.includes(host)); // those that were busy before have left it
-  for (const host of present) sorted.splice(sorted.indexOf(host), 1);
-  for (const host of present) {
-    if (isBusy(host, room)) continue;
-    const next = sorted.findIndex((other) => pull(other) > pull(host));
-    sorted.splice(next < 0 ? sorted.length : next, 0, host);
   }
 }

@@ -5,8 +5,10 @@
 import { Affinity } from './affinity.js';
 import type { ClusterFacts, InFlightMove, VmFacts } from './facts.js';
 import { HostState, expectedLoad } from './host-state.js';
+import { squaredDeviation } from './imbalance.js';
 import { pressureOf } from './pressure.js';
 import { Reservation } from './reservation.js';
+import { SumTree } from './sum-tree.js';
 
 export class ClusterState {
   readonly hosts: readonly HostState[];
@@ -17,6 +19,8 @@ export class ClusterState {
   readonly #vmsById: ReadonlyMap<string, VmFacts>;
   /** Where each VM on its way goes; one that steps aside for others goes to several hosts, one after the other. */
   readonly #routes = new Map<string, HostState[]>();
+  /** Squared deviations of the hosts that are up (see imbalance.ts). */
+  readonly #deviations: SumTree;
 
   /**
    * @param haReservation hosts that may fail at once.
@@ -25,6 +29,7 @@ export class ClusterState {
   constructor(facts: ClusterFacts, haReservation = 0) {
     this.hosts = facts.hosts.toSorted(byName).map((host, index) => new HostState(host, index));
     this.hostsUp = this.hosts.filter((host) => host.isUp);
+    this.#deviations = new SumTree(this.hosts.length);
     this.#hostsById = new Map(this.hosts.map((host) => [host.id, host]));
     if (this.hostsUp.every((host) => host.networkMiBps !== null)) {
       for (const host of this.hosts) {
@@ -91,10 +96,9 @@ export class ClusterState {
     source.migrations++;
     destination.migrations++;
     destination.memoryHeldMiB += vm.memoryMiB;
-    source.load(vm, -1);
-    destination.load(vm, 1);
+    this.#carry(vm, source, destination);
     this.affinity.depart(vm.id, destination.index);
-    this.reservation.changed();
+    this.reservation.changed(source, destination);
   }
 
   /** Takes back the VM's last move that was planned. */
@@ -107,10 +111,9 @@ export class ClusterState {
     source.migrations--;
     destination.migrations--;
     destination.memoryHeldMiB -= vm.memoryMiB;
-    destination.load(vm, -1);
-    source.load(vm, 1);
+    this.#carry(vm, destination, source);
     this.affinity.comeBack(vm.id, source.index);
-    this.reservation.changed();
+    this.reservation.changed(source, destination);
   }
 
   /**
@@ -126,7 +129,19 @@ export class ClusterState {
       host.cpuDeviation = host.cpuPercent - cpuPercent;
       host.memoryDeviation = host.memoryPercent - memoryPercent;
       if (host.dimensions === 3) host.networkDeviation = host.networkUsedMiBps * host.percentPerMiBps - networkPercent;
+      this.#deviations.set(host.index, squaredDeviation(host));
     }
+  }
+
+  /** Of the hosts that are up. */
+  get sumOfSquaredDeviations(): number {
+    return this.#deviations.sum;
+  }
+
+  #carry(vm: VmFacts, from: HostState, to: HostState): void {
+    from.load(vm, -1);
+    to.load(vm, 1);
+    for (const host of [from, to]) if (host.isUp) this.#deviations.set(host.index, squaredDeviation(host));
   }
 
   #route(vmId: string, destination: HostState): void {
@@ -150,8 +165,7 @@ export class ClusterState {
     }
     destination.memoryHeldMiB += vm.memoryMiB;
     if (vm.status === 'down') return; // It ended on the way; the destination has yet to let go.
-    source.load(vm, -1);
-    destination.load(vm, 1);
+    this.#carry(vm, source, destination);
     this.affinity.depart(vm.id, destination.index);
   }
 }

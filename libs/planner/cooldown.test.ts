@@ -1,25 +1,40 @@
 import { expect, test } from 'vitest';
 import { NOW, cluster, evenly, limits, vm } from './cluster.fixture.js';
-import { type PastMove, cooldownMs, plan, remember } from './index.js';
+import { type PastMove, plan, restAfter } from './index.js';
 
 const MINUTE_MS = 60_000;
-const moveAt = (atMs: number): PastMove => ({ sourceHostId: 'h1', destinationHostId: 'h2', atMs });
+const HOUR_MS = 60 * MINUTE_MS;
+const BY_POLICY = { sourceHostId: 'h1', destinationHostId: 'h2', isByPolicy: true, hasArrived: true };
 
-test('a VM rests twice as long after each further move, and no longer than four hours', () => {
-  let moves: PastMove[] = [];
+test('a VM rests twice as long after each further move by a policy, and no longer than four hours', () => {
+  let moves: readonly PastMove[] = [];
   const minutes: number[] = [];
   for (let n = 0; n < 10; n++) {
-    moves = remember(moves, moveAt(NOW + n * MINUTE_MS));
-    minutes.push(cooldownMs(moves, 2 * MINUTE_MS, NOW + n * MINUTE_MS) / MINUTE_MS);
+    const nowMs = NOW + n * MINUTE_MS;
+    const rest = restAfter(moves, BY_POLICY, 2 * MINUTE_MS, nowMs);
+    moves = rest.recentMoves;
+    minutes.push((rest.cooldownUntilMs - nowMs) / MINUTE_MS);
   }
   expect(minutes).toEqual([2, 4, 8, 16, 32, 64, 128, 240, 240, 240]);
 });
 
 test('moves are forgotten after six hours; a longer cooldown of the cluster holds', () => {
-  const old = remember([], moveAt(NOW - 7 * 60 * MINUTE_MS));
-  expect(remember(old, moveAt(NOW))).toEqual([moveAt(NOW)]);
-  expect(cooldownMs(remember(old, moveAt(NOW)), MINUTE_MS, NOW)).toBe(MINUTE_MS);
-  expect(cooldownMs([], 10 * 60 * MINUTE_MS, NOW)).toBe(10 * 60 * MINUTE_MS);
+  const old = restAfter([], BY_POLICY, MINUTE_MS, NOW - 7 * HOUR_MS).recentMoves;
+  const { sourceHostId, destinationHostId } = BY_POLICY;
+  expect(restAfter(old, BY_POLICY, MINUTE_MS, NOW)).toEqual({
+    recentMoves: [{ sourceHostId, destinationHostId, atMs: NOW }],
+    cooldownUntilMs: NOW + MINUTE_MS,
+  });
+  expect(restAfter([], BY_POLICY, 10 * HOUR_MS, NOW).cooldownUntilMs).toBe(NOW + 10 * HOUR_MS);
+});
+
+test('what has not arrived, and what people move, rests as usual and is not remembered', () => {
+  const before = restAfter([], BY_POLICY, MINUTE_MS, NOW - HOUR_MS).recentMoves;
+  for (const ended of [
+    { ...BY_POLICY, hasArrived: false },
+    { ...BY_POLICY, isByPolicy: false },
+  ])
+    expect(restAfter(before, ended, MINUTE_MS, NOW)).toEqual({ recentMoves: before, cooldownUntilMs: NOW + MINUTE_MS });
 });
 
 test('a policy does not send a VM back to the host that a policy has taken it from', () => {

@@ -6,7 +6,7 @@
  * will stay as it is for a horizon, and no longer, is the assumption of VMware's DRS (Gulati et al., "VMware Distributed
  * Resource Management: Design, Implementation and Lessons Learned", 2012).
  */
-import type { HostFacts, VmFacts } from './facts.js';
+import type { HostFacts, MigrationPrediction, VmFacts } from './facts.js';
 
 export interface MoveCost {
   readonly bytes: number;
@@ -32,13 +32,23 @@ const MOST_DIRTYING = 0.9;
 type Ends = readonly [source: Pick<HostFacts, 'networkMiBps'>, destination: Pick<HostFacts, 'networkMiBps'>];
 
 /**
- * Bytes, time, pause and slowdown of a pre-copy: with the ratio r of dirty rate to bandwidth, pass after pass sends r
+ * Bytes, time, pause and slowdown of a move. Where nothing was predicted, of a pre-copy: with the ratio r of dirty rate to bandwidth, pass after pass sends r
  * times what the last one sent, in sum 1 / (1 - r) times the memory. A guest that is being copied takes a fault at its
  * first write to each page, which costs it about the share of the link that it dirties.
  */
-export function predict(vm: VmFacts, [source, destination]: Ends) {
-  if (vm.prediction) return vm.prediction;
+export function predict(vm: VmFacts, [source, destination]: Ends): MigrationPrediction {
   const link = Math.min(source.networkMiBps ?? ASSUMED_LINK_MIBPS, destination.networkMiBps ?? ASSUMED_LINK_MIBPS);
+  const memory = vm.prediction ?? precopy(vm, link);
+  const disksMiB = vm.localDisksMiB ?? 0; // copied before the memory, over the same link
+  if (disksMiB === 0) return memory;
+  return {
+    ...memory,
+    bytes: memory.bytes + disksMiB * MIB,
+    durationMs: memory.durationMs + (1000 * disksMiB) / link,
+  };
+}
+
+function precopy(vm: VmFacts, link: number): MigrationPrediction {
   const dirtying = Math.min(MOST_DIRTYING, (vm.dirtyRateMiBps ?? 0) / link);
   const sentMiB = Math.min(vm.memoryMiB, vm.memoryUsedMiB ?? vm.memoryMiB) / (1 - dirtying);
   const pauseMs = LEAST_PAUSE_MS + LAST_PASS_MS * dirtying;

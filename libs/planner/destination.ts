@@ -2,7 +2,7 @@
 import type { SchedulingPolicy } from '#contracts';
 import type { Check, Choice, HostRefusal } from './answers.js';
 import { ClusterState } from './cluster-state.js';
-import { type Demand, EXPECTED_CORES_PER_VCPU, type HostState } from './host-state.js';
+import { type Demand, EXPECTED_CORES_PER_VCPU, type HostState, UNMEASURED } from './host-state.js';
 import type { ClusterFacts, Limits, NewVm } from './facts.js';
 import { whyImmovable } from './movable.js';
 import { type Obstacle, type Room, explainBusy, explainObstacle, isBusy, obstacleTo, roomFor } from './room.js';
@@ -29,13 +29,12 @@ export function bestDestination(
   let best: HostState | null = null;
   let lowest = Infinity;
   for (const host of hosts) {
-    const obstacle = obstacleTo(state, host, demand, room, together);
-    if (obstacle) {
-      refused.push({ host, obstacle });
-      continue;
-    }
+    // Most hosts are no better than the best so far: whether they have room is asked of the others alone.
     const value = score(host, demand);
-    if (value < lowest - ROUNDING) {
+    if (value >= lowest - ROUNDING) continue;
+    const obstacle = obstacleTo(state, host, demand, room, together);
+    if (obstacle) refused.push({ host, obstacle });
+    else {
       best = host;
       lowest = value;
     }
@@ -107,15 +106,12 @@ function stateFor(facts: ClusterFacts, vm: NewVm, limits: Limits): ClusterState 
 }
 
 const expectedDemand = ({ id, name, vcpus, memoryMiB, hypervisor, architecture, nics }: NewVm): Demand => ({
+  ...UNMEASURED,
   id,
   name,
-  hostId: null,
   cpuUsedCores: vcpus * EXPECTED_CORES_PER_VCPU,
-  networkUsedMiBps: 0,
   memoryMiB,
   vcpus,
-  history: null,
-  recentMoves: [],
   ...(hypervisor && { hypervisor }),
   ...(architecture && { architecture }),
   ...(nics && { nics }),

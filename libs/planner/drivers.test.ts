@@ -46,6 +46,29 @@ test('a VM that runs goes on only by the same accelerator, and never on an older
   expect(chooseDestination(facts, running.id, limits(2)).hostId).toBe('newer');
 });
 
+test('a VM goes to no host that does not give a guest so much memory', () => {
+  const small = { ...own, maxMemoryMiB: 3584 };
+  const large = { ...own, maxMemoryMiB: 15_872 };
+  const sizes = { memoryMiB: 32_768 };
+  const hosts = {
+    h1: { drivers: [large], ...sizes },
+    h2: { drivers: [small], ...sizes },
+    h3: { drivers: [own, qemu('x86_64')], ...sizes },
+    h4: { drivers: [large], ...sizes },
+  };
+  const running = vm('db', 'h1', { memoryMiB: 8192, runsOn: large });
+  const facts = cluster(hosts, [running, vm('load', 'h4', { cpuUsedCores: 3 })]);
+  expect(checkMove(facts, running.id, 'h2', limits(2))).toEqual({
+    ok: false,
+    reason: 'h2 gives guests up to 3584 MiB of memory, the VM needs 8192 MiB; with Node.js 24 or newer it gives more',
+  });
+  expect(checkMove(facts, running.id, 'h3', limits(2)).ok).toBe(false);
+  expect(chooseDestination(facts, running.id, limits(2)).hostId).toBe('h4');
+  const fresh = { id: 'new', name: 'new', labels: [], vcpus: 1, memoryMiB: 20_000 };
+  expect(placeVm(facts, fresh, none, limits(2)).hostId).toBeNull();
+  expect(placeVm(facts, { ...fresh, ...x86 }, none, limits(2)).hostId).toBe('h3');
+});
+
 test("a VM on Drover's own VMM minds no version; hosts that tell of nothing have that VMM", () => {
   const facts = cluster({ h1: {}, h2: { drivers: [own] } }, [
     vm('web', 'h1', { runsOn: { ...own, version: '2.0.0' } }),

@@ -1,9 +1,15 @@
 /** Can a host run a VM at all? Its driver must be there, and must be able to go on where another one stopped. */
-import type { HostDriver } from '#contracts';
+import { maxMemoryMiBOf, type HostDriver } from '#contracts';
 import type { DriverNeed } from './facts.js';
 
-/** Of hosts that tell of none. */
-const OWN: HostDriver = { hypervisor: 'drover', architecture: 'riscv64', accelerator: 'drover', version: '' };
+/** Of hosts that tell of none; what it gives a guest is not asked then. */
+const OWN: HostDriver = {
+  hypervisor: 'drover',
+  architecture: 'riscv64',
+  accelerator: 'drover',
+  version: '',
+  maxMemoryMiB: Number.MAX_SAFE_INTEGER,
+};
 
 const OWN_ALONE = [OWN];
 
@@ -19,7 +25,7 @@ export function driverFor(drivers: readonly HostDriver[] | undefined, need: Driv
 }
 
 export const suits = (drivers: readonly HostDriver[] | undefined, need: DriverNeed): boolean =>
-  whyNot(driverFor(drivers, need), need.runsOn ?? null) === null;
+  whyNot(driverFor(drivers, need), need) === null;
 
 /** Name of a device of the host that the VM needs and the host has not; null: there is none. */
 export function missingDevice(hostDevices: readonly string[] = [], { nics = [] }: DriverNeed): string | null {
@@ -32,21 +38,27 @@ export function missingDevice(hostDevices: readonly string[] = [], { nics = [] }
 export function explainDriver(name: string, drivers: readonly HostDriver[] | undefined, need: DriverNeed): string {
   const there = driverFor(drivers, need);
   const { hypervisor, architecture } = { ...OWN, ...need };
-  switch (whyNot(there, need.runsOn ?? null)) {
+  switch (whyNot(there, need)) {
     case 'missing':
       return `${name} has no ${hypervisor === 'qemu' ? `QEMU for ${architecture}` : 'VMM of its own'}`;
     case 'accelerator':
       return `${name} executes ${architecture} guests by ${there!.accelerator}, the VM runs by ${need.runsOn!.accelerator}`;
     case 'older':
       return `${name} has QEMU ${there!.version}, older than the ${need.runsOn!.version} that the VM runs on`;
+    case 'memory':
+      return `${name} gives guests up to ${maxMemoryMiBOf(there!)} MiB of memory, the VM needs ${need.memoryMiB} MiB; with Node.js 24 or newer it gives more`;
     case null:
       return `${name} has all that the VM runs on`;
   }
 }
 
 /** QEMU promises that a newer version takes what an older one sends, and nothing about other accelerators. */
-function whyNot(there: HostDriver | null, now: HostDriver | null): 'missing' | 'accelerator' | 'older' | null {
+function whyNot(
+  there: HostDriver | null,
+  { runsOn: now = null, memoryMiB = 0 }: DriverNeed,
+): 'missing' | 'memory' | 'accelerator' | 'older' | null {
   if (there === null) return 'missing';
+  if (memoryMiB > maxMemoryMiBOf(there)) return 'memory';
   if (now === null || there.hypervisor !== 'qemu') return null;
   if (there.accelerator !== now.accelerator) return 'accelerator';
   return isOlder(there.version, now.version) ? 'older' : null;

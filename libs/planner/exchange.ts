@@ -6,7 +6,7 @@ import type { VmFacts } from './facts.js';
 import type { HostState } from './host-state.js';
 import { costOfJoining, gainOf, imbalanceOf, reliefOfLeaving } from './imbalance.js';
 import { roomAfter } from './make-room.js';
-import { type Room, isBusy, obstacleTo } from './room.js';
+import { type Room, freeMiB, isBusy, obstacleTo } from './room.js';
 import type { Draft } from './sequence.js';
 import { ROUNDING, points } from './words.js';
 
@@ -121,11 +121,7 @@ export class Exchanges {
 
   /** One waits on a third host until the other has left. */
   #around(first: Omit<Hop, 'after'>, second: Omit<Hop, 'after'>): Hop[] | null {
-    const stopovers = this.state.hostsUp
-      .filter((host) => host !== first.from && host !== first.to && this.isDestination(host))
-      .toSorted((x, y) => x.memoryHeldMiB - x.facts.memoryMiB - (y.memoryHeldMiB - y.facts.memoryMiB))
-      .slice(0, STOPOVERS);
-    for (const stopover of stopovers) {
+    for (const stopover of this.#stopovers(first.from, first.to)) {
       if (!this.#fits(first.vm, stopover, this.room)) continue;
       this.state.move(first.vm, stopover);
       const roomOfFirst = roomAfter(this.room, first.from, [first.vm]);
@@ -145,6 +141,18 @@ export class Exchanges {
         ];
     }
     return null;
+  }
+
+  /** The hosts with most memory free, other than these. */
+  #stopovers(...ends: readonly HostState[]): HostState[] {
+    const freest: HostState[] = [];
+    for (const host of this.state.hostsUp) {
+      if (ends.includes(host) || !this.isDestination(host)) continue;
+      const place = freest.findIndex((other) => freeMiB(host, this.room) > freeMiB(other, this.room));
+      freest.splice(place < 0 ? freest.length : place, 0, host);
+      freest.splice(STOPOVERS);
+    }
+    return freest;
   }
 
   #fits(vm: VmFacts, host: HostState, room: Room): boolean {

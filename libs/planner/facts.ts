@@ -71,6 +71,8 @@ export interface DriverNeed {
   readonly architecture?: Architecture;
   /** Where it runs now, which is what it can go on with elsewhere; absent or null: nowhere, or not known. */
   readonly runsOn?: HostDriver | null;
+  /** Absent: not more than any host can give. */
+  readonly memoryMiB?: number;
   /** Its cards, some of which need a device of the host of that name. */
   readonly nics?: readonly { readonly hostDevice?: string | undefined }[];
 }
@@ -90,8 +92,12 @@ export interface VmFacts extends DriverNeed {
   readonly networkUsedMiBps: number;
   /** What its CPU use has been like; null = too new to say, and its vCPUs are reckoned with. */
   readonly history: LoadHistory | null;
-  /** What a move would take, as measured or predicted; null: reckoned from memory and dirty rate (see cost.ts). */
+  /** What a move would take, but for its disks; null: reckoned from memory and dirty rate (see cost.ts). */
   readonly prediction: MigrationPrediction | null;
+  /** Why a move would not end with all that its migration policy allows; absent: it would, or nobody knows. */
+  readonly whyEndless?: string;
+  /** Disks that only its host has, which go with it; absent: none. */
+  readonly localDisksMiB?: number;
   /** Memory that would have to be copied, and how fast the guest writes it; null = all of its memory, and not at all. */
   readonly memoryUsedMiB: number | null;
   readonly dirtyRateMiBps: number | null;

@@ -1,5 +1,5 @@
 /** Which hosts to put into maintenance and switch off, and which to wake: the second half of power_saving. */
-import type { SchedulingPolicy } from '#contracts';
+import type { HostStatus, SchedulingPolicy } from '#contracts';
 import type { HostAction, Refusal } from './answers.js';
 import type { ClusterState } from './cluster-state.js';
 import type { HostState } from './host-state.js';
@@ -89,6 +89,7 @@ export function hostActionsFor(
   for (const host of state.hosts) {
     const { power, status } = host.facts;
     if (status !== 'maintenance' || !power?.isParked || isWoken.has(host) || power.wakeUp !== 'proven') continue;
+    if (!isEmpty(host)) continue; // a migration that was under way may still arrive
     const reason = `${host.name} is in maintenance to save power`;
     hostActions.push({ hostId: host.id, action: 'power_off', reason, savedWatts: idleWatts(host) });
   }
@@ -104,3 +105,25 @@ const idleWatts = ({ facts: { power } }: HostState): number => power?.wattsAt?.[
 const homelessCores = (vms: readonly VmFacts[]): number => vms.reduce((sum, vm) => sum + vm.cpuUsedCores, 0);
 
 const roomOf = (hosts: readonly HostState[]): number => hosts.reduce((sum, host) => sum + host.facts.cpuCores, 0);
+
+/** A host that something is to be done with, as it is at that moment. */
+export interface ActedOn {
+  readonly status: HostStatus;
+  readonly isParked: boolean;
+  /** Nothing runs there, or is on its way there or away. */
+  readonly isEmpty: boolean;
+}
+
+/** Whether the action still makes sense: the host may have gone another way since the plan was made. */
+export function isStillDue(action: HostAction['action'], { status, isParked, isEmpty }: ActedOn): boolean {
+  switch (action) {
+    case 'deactivate':
+      return status === 'up' && isEmpty;
+    case 'activate':
+      return status === 'maintenance' && isParked;
+    case 'power_off':
+      return status === 'maintenance' && isParked && isEmpty;
+    case 'power_on':
+      return status === 'powered_off' && isParked;
+  }
+}

@@ -15,6 +15,15 @@ export interface Demand extends DriverNeed {
   readonly recentMoves: VmFacts['recentMoves'];
 }
 
+/** What is known of a VM that does not run yet. */
+export const UNMEASURED = {
+  hostId: null,
+  cpuUsedCores: 0,
+  networkUsedMiBps: 0,
+  history: null,
+  recentMoves: [],
+} as const satisfies Partial<Demand>;
+
 /** Cores that a VM is expected to use while nothing is known of it, for each of its vCPUs. */
 export const EXPECTED_CORES_PER_VCPU = 0.5;
 
@@ -49,6 +58,8 @@ export class HostState {
   cpuDeviation = 0;
   memoryDeviation = 0;
   networkDeviation = 0;
+  /** Rises whenever a VM comes or goes, so that what was reckoned before can be told from what holds. */
+  version = 0;
   /** The pressure (see score.ts) of the host that is up and has least of it. */
   leastPressure = 0;
   readonly percentPerCore: number;
@@ -86,6 +97,7 @@ export class HostState {
 
   /** Adds (or with -1 takes away) what a VM uses once it has arrived. */
   load(vm: Demand, sign: 1 | -1): void {
+    this.version++;
     if (sign > 0) this.residents.add(vm);
     else this.residents.delete(vm);
     this.cpuUsedCores += sign * vm.cpuUsedCores;

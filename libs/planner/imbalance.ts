@@ -12,20 +12,23 @@
  * A move's gain is measured on its two hosts: their imbalance before less after. Measured on the cluster, the gain of
  * the same move would shrink with the number of hosts, and no single move in a cluster of a thousand could be worth it.
  */
-import type { ClusterState } from './cluster-state.js';
 import type { Demand, HostState } from './host-state.js';
+
+interface Spread {
+  readonly hostsUp: readonly HostState[];
+  /** Of these. */
+  readonly sumOfSquaredDeviations: number;
+}
 
 type Load = Pick<Demand, 'cpuUsedCores' | 'memoryMiB' | 'networkUsedMiBps'>;
 
 /** The cluster's imbalance: over the hosts that are up, with moves counted as arrived. 0 without hosts. */
-export function imbalanceOf(state: ClusterState): number {
+export function imbalanceOf(state: Spread): number {
   if (state.hostsUp.length === 0) return 0;
-  let sum = 0;
-  for (const host of state.hostsUp) sum += squaredDeviation(host);
-  return Math.min(100, Math.sqrt(sum / state.hostsUp.length));
+  return Math.min(100, Math.sqrt(state.sumOfSquaredDeviations / state.hostsUp.length));
 }
 
-const squaredDeviation = (host: HostState): number =>
+export const squaredDeviation = (host: HostState): number =>
   (host.cpuDeviation ** 2 + host.memoryDeviation ** 2 + host.networkDeviation ** 2) / host.dimensions;
 
 /** By how much the host's squared deviation falls if the demand leaves it; negative if it rises. */
@@ -60,6 +63,9 @@ export const memoryPull = (host: HostState): number =>
   (2 * host.memoryDeviation * host.percentPerMiB) / host.dimensions;
 export const networkPull = (host: HostState): number =>
   (2 * host.networkDeviation * host.percentPerMiBps) / host.dimensions;
+
+/** What the square of its own size costs there besides, for a resource of which a core (MiB, MiB/s) is so many percent. */
+export const ownWeight = (host: HostState, percentPerUnit: number): number => percentPerUnit ** 2 / host.dimensions;
 
 /**
  * No move between the two relieves more than this. Of one resource, what leaves the source as x percent of it joins the

@@ -22,7 +22,7 @@ describe('broken rules are mended under every policy', () => {
       kind: 'affinity',
       reason: 'affinity group apart keeps it apart from a VM on h1; on h2 the rules hold',
     });
-    expect(made.summary).toContain('2 VMs moved to where affinity groups want them');
+    expect(made.summary).toContain('2 VMs to move to where affinity groups want them');
   });
 
   test('one after the other, within the limit of migrations', () => {

@@ -58,9 +58,7 @@ export function mend(
       continue;
     }
     const isHard = breaches.some((breach) => breach.isHard);
-    const better = state.hostsUp.filter(
-      (host) => host !== source && isBetter(state, policy, party, source, host, isHard),
-    );
+    const better = state.hostsUp.filter(isBetter(state, policy, party, source, isHard));
     const best = bestDestination(state, better, asOne(vm, companions), room, score, companions.length);
     if (best.host === null) {
       const busy = best.refused.find(({ obstacle }) => obstacle === 'busy')?.host;
@@ -99,6 +97,7 @@ function partyOf(state: ClusterState, vm: VmFacts): [VmFacts, ...VmFacts[]] {
 
 /** VMs that break rules: hard rules first, those of high priority first; of these the ones with least to move. */
 function brokenRules(state: ClusterState): Broken[] {
+  if (state.affinity.isEmpty) return [];
   const broken = state.hostsUp
     .flatMap((host) => host.vms)
     .filter((vm) => state.affinity.concerns(vm.id))
@@ -112,30 +111,36 @@ function brokenRules(state: ClusterState): Broken[] {
   return broken.toSorted((a, b) => weightOf(b) - weightOf(a) || a.party.length - b.party.length);
 }
 
+/** Whether the party had better be on a host than where it is. */
 function isBetter(
   state: ClusterState,
   policy: SchedulingPolicy,
-  party: readonly VmFacts[],
+  party: readonly [VmFacts, ...VmFacts[]],
   source: HostState,
-  host: HostState,
   isHard: boolean,
-): boolean {
-  const [vm] = party as [VmFacts];
+): (host: HostState) => boolean {
   const { affinity } = state;
-  if (party.some((each) => affinity.obstacle(each.id, host.index, party.length - 1) !== null)) return false;
+  const [vm] = party;
+  const together = party.length - 1;
+  const isForbidden = (host: HostState) =>
+    host === source || party.some((each) => affinity.forbids(each.id, host.index, together));
   if (isHard) {
-    const together = party.length - 1;
-    return affinity.hardBreaches(vm.id, host.index, together) < affinity.hardBreaches(vm.id, source.index, together);
+    const now = affinity.hardBreaches(vm.id, source.index, together);
+    return (host) => !isForbidden(host) && affinity.hardBreaches(vm.id, host.index, together) < now;
   }
-  const mended = affinity.penalty(vm.id, source.index) - affinity.penalty(vm.id, host.index);
-  if (mended <= 0) return false;
-  const relief = reliefOfLeaving(source, vm) - costOfJoining(host, vm);
-  if (policy.name === 'evenly_distributed' && mended + relief <= 0) return false;
+  const now = affinity.penalty(vm.id, source.index);
+  const reliefOfSource = reliefOfLeaving(source, vm);
   const seconds =
     'parameters' in policy && 'HorizonMinutes' in policy.parameters
       ? policy.parameters.HorizonMinutes * 60
       : ASSUMED_HORIZON_SECONDS;
-  return Math.sqrt(mended) * seconds > costOf(vm, source, host).pointSeconds;
+  return (host) => {
+    const mended = now - affinity.penalty(vm.id, host.index);
+    if (mended <= 0 || isForbidden(host)) return false;
+    const relief = reliefOfSource - costOfJoining(host, vm);
+    if (policy.name === 'evenly_distributed' && mended + relief <= 0) return false;
+    return Math.sqrt(mended) * seconds > costOf(vm, source, host).pointSeconds;
+  };
 }
 
 const mendingMove = (

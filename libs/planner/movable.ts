@@ -1,4 +1,5 @@
 /** May this VM be migrated now? */
+import type { VmPlacement } from '#contracts';
 import type { ClusterState } from './cluster-state.js';
 import type { VmFacts } from './facts.js';
 
@@ -26,8 +27,23 @@ export function whyImmovable(state: ClusterState, vm: VmFacts): string | null {
 
 /** Why a policy leaves the VM alone for now though it could move; null if it does not. */
 export function whyResting(vm: VmFacts, nowMs: number): string | null {
+  if (vm.whyEndless)
+    return `${vm.name} writes so much that its migration is not expected to end (${vm.whyEndless}); allow more means in its migration policy, or move it yourself`;
   if (vm.isLeftToPeople) return `${vm.name} is moved by people alone; make it migratable to let policies move it`;
   if (vm.cooldownUntilMs === null || vm.cooldownUntilMs <= nowMs) return null;
   const until = new Date(vm.cooldownUntilMs).toISOString().slice(11, 19);
   return `${vm.name} rests after its last migration; policies leave it where it is until ${until} UTC`;
+}
+
+interface Bound {
+  readonly name: string;
+  readonly placement: VmPlacement;
+  /** Why its last migration could not be made, and the next cannot; null: nothing of that kind. */
+  readonly migrationObstacle: string | null;
+}
+
+/** What nobody but an administrator can change; null: nothing of that kind. */
+export function whyBound({ name, placement, migrationObstacle }: Bound): string | null {
+  if (placement === 'pinned') return `${name} is pinned to its host; unpin it to let it move`;
+  return migrationObstacle === null ? null : `${name} could not be migrated: ${migrationObstacle}`;
 }

@@ -1,10 +1,11 @@
 /** Fills hosts: the fullest first on which a VM still has room, so that others become empty. */
 import type { SchedulingPolicy } from '#contracts';
 import type { ClusterState } from './cluster-state.js';
-import { type HostState, expectedLoad } from './host-state.js';
+import { HostOrder } from './host-order.js';
+import { type HostState, UNMEASURED, expectedLoad } from './host-state.js';
 import type { VmFacts } from './facts.js';
-import { type Room, isFullOf, obstacleTo } from './room.js';
-import { type Score, isPressed, scoreOf } from './score.js';
+import { type Room, freeMiB, isFullOf, obstacleTo } from './room.js';
+import { isPressed, scoreOf } from './score.js';
 
 interface Hop {
   readonly vm: VmFacts;
@@ -14,12 +15,12 @@ interface Hop {
 export class Packing {
   /** Hosts that VMs were sent to by this plan: they are not emptied by it. */
   readonly received = new Set<HostState>();
-  /** Hosts in the order in which they are filled. */
-  readonly #order: HostState[];
-  readonly #keys: number[];
+  /** Hosts in the order in which they are filled: those that have room for the smallest VM, and are not emptied. */
+  readonly #order: HostOrder;
   readonly #emptied = new Set<HostState>();
+  readonly #smallestMiB: number;
+  readonly #isDestination: (host: HostState) => boolean;
   readonly #started = new Map<HostState, number>();
-  readonly #score: Score;
   readonly #unlimited: Room;
 
   constructor(
@@ -30,21 +31,13 @@ export class Packing {
     this.#unlimited = { ...room, maxMigrationsPerHost: Infinity };
     const score = scoreOf(policy, state);
     // Soft rules are looked at for each VM; the order of the hosts is that of their own scores.
-    const nobody = {
-      id: '',
-      name: '',
-      hostId: null,
-      cpuUsedCores: 0,
-      memoryMiB: 0,
-      networkUsedMiBps: 0,
-      vcpus: 0,
-      history: null,
-      recentMoves: [],
-    };
-    this.#score = (host) => score(host, nobody);
-    const hosts = state.hostsUp.filter((host) => !isPressed(host, policy));
-    this.#order = hosts.toSorted((a, b) => this.#key(a) - this.#key(b) || a.index - b.index);
-    this.#keys = this.#order.map((host) => this.#key(host));
+    const nobody = { ...UNMEASURED, id: '', name: '', memoryMiB: 0, vcpus: 0 };
+    this.#smallestMiB = state.hostsUp.reduce(
+      (least, { vms }) => vms.reduce((smaller, { memoryMiB }) => Math.min(smaller, memoryMiB), least),
+      Infinity,
+    );
+    this.#isDestination = (host) => host.isUp && !isPressed(host, policy);
+    this.#order = new HostOrder(state.hosts.filter(this.#isDestination), (host) => score(host, nobody));
     for (const host of state.hosts) this.#started.set(host, host.migrations);
   }
 
@@ -53,10 +46,13 @@ export class Packing {
     const { mean } = expectedLoad(vm);
     const { affinity } = this.state;
     const penalty = affinity.penalty(vm.id, source.index);
-    const together = affinity.companionsOf(vm, source.vms).filter((other) => !this.state.isMoving(other)).length;
+    const together = affinity.isEmpty
+      ? 0
+      : affinity.companionsOf(vm, source.vms).filter((other) => !this.state.isMoving(other)).length;
+    const memoryMiB = vm.memoryMiB + this.#unlimited.memoryReserveMiB;
     for (const host of this.#order) {
-      if (host === source || this.#emptied.has(host)) continue;
-      if (!emptyToo && host.residents.size === 0) continue;
+      if (host === source || (!emptyToo && host.residents.size === 0)) continue;
+      if (memoryMiB > freeMiB(host, this.#unlimited)) continue; // first what most hosts lack
       if ((host.expectedCores + mean) * host.percentPerCore > this.#unlimited.maxCpuPercent) continue;
       if (affinity.penalty(vm.id, host.index) > penalty) continue;
       if (obstacleTo(this.state, host, vm, this.#unlimited, together)) continue;
@@ -70,35 +66,36 @@ export class Packing {
     this.state.move(vm, destination);
     this.received.add(destination);
     this.start(source, destination);
-    this.#reorder(source);
-    this.#reorder(destination);
+    this.#place(source);
+    this.#place(destination);
   }
 
   /** Sends all of these VMs away from the host, or none of them (null): the largest first. */
   empty(source: HostState, vms: readonly VmFacts[]): Hop[] | null {
     const route: Hop[] = [];
     this.#emptied.add(source);
+    this.#place(source);
     for (const vm of vms.toSorted((a, b) => expectedLoad(b).mean - expectedLoad(a).mean)) {
       const destination = this.find(vm, source);
       if (!destination) {
-        this.takeBack(route);
-        this.#emptied.delete(source);
+        this.takeBack(source, route);
         return null;
       }
       this.state.move(vm, destination);
-      this.#reorder(destination);
+      this.#place(destination);
       route.push({ vm, destination });
     }
     for (const { destination } of route) this.received.add(destination);
     return route;
   }
 
-  takeBack(route: readonly Hop[]): void {
+  takeBack(source: HostState, route: readonly Hop[]): void {
     for (const { vm, destination } of route.toReversed()) {
       this.state.undo(vm);
-      this.#reorder(destination);
-      this.#emptied.delete(this.state.host(vm.hostId));
+      this.#place(destination);
     }
+    this.#emptied.delete(source);
+    this.#place(source);
   }
 
   /** Whether a move between these may be part of this plan: others are kept in mind, for a later one. */
@@ -111,23 +108,9 @@ export class Packing {
     for (const host of hosts) this.#started.set(host, this.#started.get(host)! + 1);
   }
 
-  #key(host: HostState): number {
-    return this.#score(host, undefined as never);
-  }
-
-  #reorder(host: HostState): void {
-    const from = this.#order.indexOf(host);
-    if (from < 0) return;
-    this.#order.splice(from, 1);
-    this.#keys.splice(from, 1);
-    const key = this.#key(host);
-    let to = 0;
-    while (
-      to < this.#order.length &&
-      (this.#keys[to]! < key || (this.#keys[to] === key && this.#order[to]!.index < host.index))
-    )
-      to++;
-    this.#order.splice(to, 0, host);
-    this.#keys.splice(to, 0, key);
+  #place(host: HostState): void {
+    const hasRoom = freeMiB(host, this.#unlimited) >= this.#smallestMiB;
+    if (hasRoom && !this.#emptied.has(host) && this.#isDestination(host)) this.#order.add(host);
+    else this.#order.delete(host);
   }
 }

@@ -139,7 +139,8 @@ describe('every plan', () => {
       fc.property(facts, eager, anyLimit, (some, policy, limit) => {
         fc.pre(some.hosts.every((host) => host.status !== 'preparing_for_maintenance'));
         const state = { ...some, hosts: some.hosts.map((host) => ({ ...host, overUtilizedSinceMs: null })) };
-        const first = plan(state, policy, limits(limit), NOW).moves.filter(isBalance).slice(0, 1);
+        // Two VMs that change places are better only together: no single move is compared with them.
+        const first = plan(state, policy, limits(limit), NOW).moves.slice(0, 1).filter(isBalance);
         fc.pre(first.length > 0);
         const reached = imbalance(started(state, first));
         for (const alternative of singleMoves(state, policy.parameters.HighUtilization, limit)) {

@@ -66,7 +66,7 @@ describe('evenly_distributed', () => {
     );
     expect(made.imbalanceBefore).toBeCloseTo(27.95, 2);
     expect(made.moves.map(({ waitsFor }) => waitsFor)).toEqual([[], [], [0], [1]]);
-    expect(made.summary).toBe('4 VMs moved to even out load; imbalance 28.0 -> 0.0');
+    expect(made.summary).toBe('4 VMs to move to even out load; imbalance 28.0 -> 0.0');
   });
 
   test('moves nothing below the threshold', () => {
@@ -212,7 +212,7 @@ describe('evacuation', () => {
     expect(made.moves[0]?.reason).toBe(
       'h1 is to be emptied for maintenance; of the hosts with room h3 (CPU 0 %, memory 0 %) suits b best',
     );
-    expect(made.summary).toMatch(/^2 VMs moved off hosts that go into maintenance; imbalance /);
+    expect(made.summary).toMatch(/^2 VMs to move off hosts that go into maintenance; imbalance /);
   });
 
   test('goes on within the limit of a plan and then ends', () => {

@@ -77,6 +77,7 @@ function applyPolicy(
   }
 }
 
+/** What the plan is to do: it is read while that is done, and before. */
 function summarize(
   policy: SchedulingPolicy,
   before: number,
@@ -90,11 +91,11 @@ function summarize(
   const moved = ({ moves }: Part, isAside: boolean) =>
     moves.filter(({ kind }) => (kind === 'make_room') === isAside).map(({ vmId }) => vmId);
   const parts = [
-    vms(new Set(moved(evacuation, false)).size, 'moved off hosts that go into maintenance'),
-    vms(new Set(moved(mending, false)).size, 'moved to where affinity groups want them'),
-    vms(new Set([...moved(evacuation, true), ...moved(mending, true)]).size, 'moved to make room for these'),
+    vms(new Set(moved(evacuation, false)).size, 'to move off hosts that go into maintenance'),
+    vms(new Set(moved(mending, false)).size, 'to move to where affinity groups want them'),
+    vms(new Set([...moved(evacuation, true), ...moved(mending, true)]).size, 'to move to make room for these'),
     vms(new Set(moved(load, false)).size, PURPOSE[policy.name]),
-    ...HOST_ACTIONS.map(([action, done]) => hosts(hostActions.filter((one) => one.action === action).length, done)),
+    ...HOST_ACTIONS.map(([action, what]) => hosts(hostActions.filter((one) => one.action === action).length, what)),
     vms(deferred, 'left for a later plan'),
     vms(staying, 'kept in place for the reasons given'),
   ].filter((part) => part !== null);
@@ -105,18 +106,18 @@ function summarize(
 
 const RESTS: ReadonlySet<SchedulingPolicy['name']> = new Set(['none', 'cluster_maintenance']);
 const PURPOSE: Record<SchedulingPolicy['name'], string> = {
-  none: 'moved',
-  evenly_distributed: 'moved to even out load',
-  vm_evenly_distributed: 'moved to even out the number of VMs',
-  power_saving: 'moved to save power',
-  cluster_maintenance: 'moved',
+  none: 'to move',
+  evenly_distributed: 'to move to even out load',
+  vm_evenly_distributed: 'to move to even out the number of VMs',
+  power_saving: 'to move to save power',
+  cluster_maintenance: 'to move',
 };
 
 const HOST_ACTIONS: readonly (readonly [HostAction['action'], string])[] = [
-  ['deactivate', 'put into maintenance to save power'],
-  ['power_off', 'switched off'],
-  ['power_on', 'switched on'],
-  ['activate', 'taken out of maintenance'],
+  ['deactivate', 'to put into maintenance to save power'],
+  ['power_off', 'to switch off'],
+  ['power_on', 'to switch on'],
+  ['activate', 'to take out of maintenance'],
 ];
 
 const hosts = (n: number, what: string): string | null => (n > 0 ? `${count(n, 'host')} ${what}` : null);

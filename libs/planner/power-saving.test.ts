@@ -111,6 +111,13 @@ describe('host power', () => {
     expect(actions(plan(facts, saving(), limits(2), NOW))).toEqual([]);
   });
 
+  test('a host in maintenance that a VM is on its way to is not switched off', () => {
+    const facts = cluster({ h1: {}, h2: { status: 'maintenance', power: power({ isParked: true }) } }, [vm('a', 'h1')]);
+    const underWay = { vmId: facts.vms[0]!.id, sourceHostId: 'h1', destinationHostId: 'h2' };
+    expect(actions(plan({ ...facts, inFlight: [underWay] }, on, limits(2), NOW))).toEqual([]);
+    expect(actions(plan(facts, on, limits(2), NOW))).toEqual(['power_off h2']);
+  });
+
   test('HostsInReserve stay on, and are woken if they are too few', () => {
     const facts = cluster({ h1: { power: power() }, h2: { power: power() }, h3: { power: power() } }, [busy]);
     const reserve = (HostsInReserve: number) => saving({ EnableAutomaticHostPowerManagement: true, HostsInReserve });

@@ -163,7 +163,7 @@ function consolidate(
     const isKept =
       !route || isNeeded || cost >= benefit || !state.reservation.allowsWithout(new Set([...gone, source]));
     if (isKept) {
-      if (route) packing.takeBack(route);
+      if (route) packing.takeBack(source, route);
       const why = !route
         ? 'its VMs with their peaks fit on no hosts that are in use'
         : isNeeded

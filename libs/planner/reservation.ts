@@ -8,6 +8,7 @@
  * hosts with the largest (used + max(0, f - M)). Where the bound says no and the cluster is small, the VMs of each
  * choice of hosts are placed one by one, largest first, to see.
  */
+import { HostOrder } from './host-order.js';
 import type { Demand, HostState } from './host-state.js';
 
 /** Above this many choices of hosts that may fail, the bound alone decides. */
@@ -21,67 +22,104 @@ interface Arrival {
 }
 
 export class Reservation {
+  /** The largest VM, which all slack is reckoned by. */
   readonly #largestMiB: number;
-  /** By how many MiB the bound holds; null = to be reckoned anew. */
-  #margin: number | null = null;
+  readonly #slackMiB = new Map<HostState, number>();
+  #slackOfAllMiB = 0;
+  /** Those first whose failure would cost most. */
+  readonly #byWeight: HostOrder;
 
   /** @param failures hosts that may fail at once; 0: nothing is reserved. */
   constructor(
     private readonly hosts: readonly HostState[],
     private readonly failures: number,
   ) {
-    this.#largestMiB = hosts.reduce((largest, host) => Math.max(largest, largestOf(host)), 0);
+    const reserved = failures === 0 ? [] : hosts;
+    this.#largestMiB = reserved.reduce((largest, host) => Math.max(largest, largestOf(host)), 0);
+    for (const host of reserved) this.#note(host);
+    this.#byWeight = new HostOrder(reserved, (host) => -this.#weight(host, host.memoryUsedMiB));
   }
 
-  /** To be called when a VM has been moved. */
-  changed(): void {
-    this.#margin = null;
+  /** To be called when VMs of these hosts have been moved. */
+  changed(...hosts: readonly HostState[]): void {
+    for (const host of hosts) {
+      if (!this.#slackMiB.has(host)) continue;
+      this.#note(host);
+      this.#byWeight.update(host);
+    }
   }
 
   /** Whether it is kept when the VM has come to the destination. */
   allows(vm: Demand, destination: HostState, source: HostState | null): boolean {
     if (this.failures === 0) return true;
-    this.#margin ??= this.#bound(null);
-    // The destination's slack falls by at most the VM's size, and its weight rises by at most that.
-    if (this.#margin >= 2 * vm.memoryMiB && vm.memoryMiB <= this.#largestMiB) return true;
     const arrival = { vm, destination, source: source?.isUp ? source : null };
-    return this.#bound(arrival) >= 0 || this.#survives(arrival);
+    return this.#bound(arrival) >= 0 || this.#survives(this.hosts, arrival);
+  }
+
+  holds(): boolean {
+    return this.allowsWithout(new Set());
   }
 
   /** Whether it is kept when these hosts, which must be empty, are no longer used. */
   allowsWithout(gone: ReadonlySet<HostState>): boolean {
-    if (this.failures === 0) return true;
-    return new Reservation(
+    if (this.failures === 0 || this.#bound(null, gone) >= 0) return true;
+    return this.#survives(
       this.hosts.filter((host) => !gone.has(host)),
-      this.failures,
-    ).holds();
+      null,
+    );
   }
 
-  holds(): boolean {
-    return this.failures === 0 || this.#bound(null) >= 0 || this.#survives(null);
-  }
-
-  #bound(arrival: Arrival | null): number {
-    const largest = Math.max(this.#largestMiB, arrival?.vm.memoryMiB ?? 0);
-    const worst = Array.from({ length: this.failures }, () => 0);
-    let slackOfAll = 0;
-    for (const host of this.hosts) {
+  /** By how many MiB the bound holds, after the arrival and without the hosts that are gone. */
+  #bound(arrival: Arrival | null, gone?: ReadonlySet<HostState>): number {
+    const changed = arrival ? [arrival.destination, ...(arrival.source ? [arrival.source] : [])] : [];
+    if (arrival && arrival.vm.memoryMiB > this.#largestMiB) return this.#boundForLargest(arrival);
+    let slackOfAll = this.#slackOfAllMiB;
+    const weights: number[] = [];
+    for (const host of changed) {
       const used = usedMiB(host, arrival);
-      const slack = Math.max(0, host.facts.memoryMiB - used - largest);
-      slackOfAll += slack;
-      const place = worst.findIndex((each) => used + slack > each);
-      if (place < 0) continue;
-      worst.splice(place, 0, used + slack);
-      worst.pop();
+      slackOfAll += this.#slack(host, used) - this.#slackMiB.get(host)!;
+      weights.push(this.#weight(host, used));
     }
-    return slackOfAll - worst.reduce((sum, weight) => sum + weight, 0);
+    if (gone) for (const host of gone) slackOfAll -= this.#slackMiB.get(host)!;
+    const most = this.failures + weights.length;
+    for (const host of this.#byWeight) {
+      if (weights.length >= most) break;
+      if (!changed.includes(host) && !gone?.has(host)) weights.push(this.#weight(host, host.memoryUsedMiB));
+    }
+    return slackOfAll - sumOfLargest(weights, this.failures);
+  }
+
+  /** The same for a VM that is larger than all others, which leaves less slack everywhere. */
+  #boundForLargest(arrival: Arrival): number {
+    let slackOfAll = 0;
+    const weights = this.hosts.map((host) => {
+      const used = usedMiB(host, arrival);
+      const slack = this.#slack(host, used, arrival.vm.memoryMiB);
+      slackOfAll += slack;
+      return used + slack;
+    });
+    return slackOfAll - sumOfLargest(weights, this.failures);
+  }
+
+  #slack(host: HostState, used: number, largestMiB = this.#largestMiB): number {
+    return Math.max(0, host.facts.memoryMiB - used - largestMiB);
+  }
+
+  #weight(host: HostState, used: number): number {
+    return used + this.#slack(host, used);
+  }
+
+  #note(host: HostState): void {
+    const slack = this.#slack(host, host.memoryUsedMiB);
+    this.#slackOfAllMiB += slack - (this.#slackMiB.get(host) ?? 0);
+    this.#slackMiB.set(host, slack);
   }
 
   /** Places the VMs of every choice of hosts: the largest first, where least is left. What is found is a proof. */
-  #survives(arrival: Arrival | null): boolean {
-    if (choices(this.hosts.length, this.failures) > MOST_TRIALS) return false;
-    return everyChoice(this.hosts, this.failures, (failed) => {
-      const left = this.hosts.filter((host) => !failed.includes(host));
+  #survives(hosts: readonly HostState[], arrival: Arrival | null): boolean {
+    if (choices(hosts.length, this.failures) > MOST_TRIALS) return false;
+    return everyChoice(hosts, this.failures, (failed) => {
+      const left = hosts.filter((host) => !failed.includes(host));
       const free = left.map((host) => host.facts.memoryMiB - usedMiB(host, arrival));
       const homeless = failed.flatMap((host) => sizesOn(host, arrival)).toSorted((a, b) => b - a);
       return homeless.every((size) => {
@@ -95,6 +133,12 @@ export class Reservation {
     });
   }
 }
+
+const sumOfLargest = (weights: readonly number[], count: number): number =>
+  weights
+    .toSorted((a, b) => b - a)
+    .slice(0, count)
+    .reduce((sum, weight) => sum + Math.max(0, weight), 0);
 
 const largestOf = (host: HostState) => [...host.residents].reduce((most, vm) => Math.max(most, vm.memoryMiB), 0);
 

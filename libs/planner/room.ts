@@ -88,7 +88,7 @@ export function obstacleTo(
   )
     return 'peak';
   if (networkPercentWith(host, demand) > 100 + ROUNDING) return 'network';
-  if (state.affinity.obstacle(demand.id, host.index, together)) return 'affinity';
+  if (state.affinity.forbids(demand.id, host.index, together)) return 'affinity';
   if (room.policyAtMs !== null && wasTakenFrom(demand.recentMoves, host.id, room.policyAtMs)) return 'cycle';
   if (
     !state.reservation.allows(

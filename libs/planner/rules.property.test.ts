@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { SchedulingPolicy } from '#contracts';
 import { anyLimit, anyOfAllPolicies, ruledFacts } from './cluster.arbitrary.js';
 import { NOW, arrived, limits, started } from './cluster.fixture.js';
-import { type ClusterFacts, type Move, type Plan, plan, remember } from './index.js';
+import { type ClusterFacts, type Move, type Plan, plan, restAfter } from './index.js';
 
 const RUNS = { numRuns: 200 };
 
@@ -107,7 +107,8 @@ function remembered(state: ClusterFacts, moves: readonly Move[]): ClusterFacts {
     const move = byPolicy.get(vm.id);
     if (!move) return vm;
     const { sourceHostId, destinationHostId } = move;
-    return { ...vm, recentMoves: remember(vm.recentMoves, { sourceHostId, destinationHostId, atMs: NOW }) };
+    const ended = { sourceHostId, destinationHostId, isByPolicy: true, hasArrived: true };
+    return { ...vm, recentMoves: restAfter(vm.recentMoves, ended, 0, NOW).recentMoves };
   });
   return { ...state, vms };
 }

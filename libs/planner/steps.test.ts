@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { MoveState } from '#contracts';
+import type { MoveState, SchedulingPolicy } from '#contracts';
 import { NOW, cluster, evenly, limits, vm } from './cluster.fixture.js';
-import { type Move, nextMoves, obstacleToSteps, plan, whyOutdated } from './index.js';
+import { type ClusterFacts, type Move, nextMoves, nextSteps, plan, whyOutdated } from './index.js';
 
 const progress = (...steps: [state: MoveState, ...waitsFor: number[]][]) =>
   steps.map(([state, ...waitsFor]) => ({ state, waitsFor }));
@@ -34,18 +34,24 @@ const crowded = cluster(
 const { moves } = plan(crowded, policy, limits(2), NOW);
 const [first] = moves as [Move];
 
+/** What becomes of a move that waits for nothing: begun, dropped for a reason, or held back. */
+function becomes(facts: ClusterFacts, move: Move, some: SchedulingPolicy = policy, limit = 2): string {
+  const [step] = nextSteps(facts, [{ ...move, state: 'approved', waitsFor: [] }], some, limits(limit));
+  return step?.action === 'drop' ? step.reason : (step?.action ?? 'wait');
+}
+
 describe('a move that is about to begin', () => {
   test('may, as long as nothing is in its way', () => {
-    expect(obstacleToSteps(crowded, [first], policy, limits(2))).toBeNull();
+    expect(becomes(crowded, first)).toBe('begin');
   });
 
   test('waits while its hosts are busy', () => {
     const inFlight = [{ vmId: 'id-of-d', sourceHostId: 'h1', destinationHostId: 'h2' }];
-    expect(obstacleToSteps({ ...crowded, inFlight }, [first], policy, limits(1))).toMatchObject({ isPassing: true });
+    expect(becomes({ ...crowded, inFlight }, first, policy, 1)).toBe('wait');
   });
 
   test('is off when its VM is elsewhere or down, or its destination is not up any more', () => {
-    const reasonWith = (facts: typeof crowded) => obstacleToSteps(facts, [first], policy, limits(2))?.reason;
+    const reasonWith = (facts: ClusterFacts) => becomes(facts, first);
     const elsewhere = { ...crowded, vms: crowded.vms.map((one) => ({ ...one, hostId: 'h2' })) };
     expect(reasonWith(elsewhere)).toBe('a is not on h1 any more');
     expect(reasonWith({ ...crowded, vms: [] })).toBe('its VM or one of its hosts is gone');
@@ -62,10 +68,36 @@ describe('a move that is about to begin', () => {
     });
     const status = 'preparing_for_maintenance' as const;
     const [leaves] = plan(hostIs({ status }), { name: 'none' }, limits(2), NOW).moves as [Move];
-    const obstacle = (more: object) => obstacleToSteps(hostIs(more), [leaves], { name: 'none' }, limits(2));
-    expect(obstacle({ status })).toBeNull();
-    expect(obstacle({ status, isEvacuationPaused: true })).toMatchObject({ isPassing: true });
-    expect(obstacle({})).toMatchObject({ isPassing: false, reason: 'h1 is not to be emptied any more' });
+    const ofLeaving = (more: object) => becomes(hostIs(more), leaves, { name: 'none' });
+    expect(ofLeaving({ status })).toBe('begin');
+    expect(ofLeaving({ status, isEvacuationPaused: true })).toBe('wait');
+    expect(ofLeaving({})).toBe('h1 is not to be emptied any more');
+  });
+});
+
+describe('a plan under way', () => {
+  const under = (...states: MoveState[]) =>
+    states.map((state, position) => ({ ...moves[0]!, state, waitsFor: position === 0 ? [] : [position - 1] }));
+
+  test('begins of moves that are ready as many as their hosts may have, each with those before it in mind', () => {
+    const ready = plan(crowded, policy, limits(4), NOW).moves.map((move) => ({ ...move, state: 'approved' as const }));
+    expect(ready.length).toBeGreaterThan(1);
+    expect(nextSteps(crowded, ready, policy, limits(1))).toEqual([{ action: 'begin', position: 0 }]);
+    expect(nextSteps(crowded, ready, policy, limits(4))).toHaveLength(ready.length);
+  });
+
+  test('drops a move that cannot be made any more, and all that wait for it', () => {
+    const steps = nextSteps({ ...crowded, vms: [] }, under('approved', 'approved', 'approved'), policy, limits(2));
+    expect(steps).toEqual([
+      { action: 'drop', position: 0, reason: 'its VM or one of its hosts is gone' },
+      { action: 'drop', position: 1, reason: 'a move that it waited for is off' },
+      { action: 'drop', position: 2, reason: 'a move that it waited for is off' },
+    ]);
+  });
+
+  test('has nothing to do while its moves are on their way, or wait for people', () => {
+    expect(nextSteps(crowded, under('started', 'approved'), policy, limits(2))).toEqual([]);
+    expect(nextSteps(crowded, under('proposed', 'approved'), policy, limits(2))).toEqual([]);
   });
 });
 
@@ -96,6 +128,6 @@ describe('a plan that waits for approval', () => {
     const chain = plan(facts, { name: 'none' }, limits(2), NOW).moves;
     expect(chain).toHaveLength(2);
     expect(whyOutdated(facts, chain, { name: 'none' }, limits(2))).toBeNull();
-    expect(obstacleToSteps(facts, [chain[1]!], { name: 'none' }, limits(2))).toMatchObject({ isPassing: false });
+    expect(becomes(facts, chain[1]!, { name: 'none' })).toMatch(/^h2 has 768 MiB of memory free/);
   });
 });

@@ -33,27 +33,9 @@ export function nextMoves(moves: readonly Progress[]): { ready: number[]; lost: 
 }
 
 /** What keeps a move from being made. `isPassing`: it waits for migrations of its hosts to end, and can start then. */
-export interface StepObstacle {
-  /** Position in the steps that were asked about. */
-  readonly position: number;
+interface StepObstacle {
   readonly isPassing: boolean;
   readonly reason: string;
-}
-
-/**
- * The first of these moves that cannot be made any more, one after the other; null if all can. What they wait for
- * beyond each other counts as arrived.
- *
- * @param facts without these moves among those under way.
- */
-export function obstacleToSteps(
-  facts: ClusterFacts,
-  steps: readonly Step[],
-  policy: SchedulingPolicy,
-  limits: Limits,
-): StepObstacle | null {
-  const state = new ClusterState(facts, limits.haReservation);
-  return playThrough(state, steps, policy, limits);
 }
 
 /**
@@ -85,19 +67,20 @@ function playThrough(
 ): StepObstacle | null {
   for (const [position, step] of steps.entries()) {
     const found = obstacleToStep(state, step, steps.slice(0, position), policy, limits);
-    if (found) return { position, ...found };
+    if (found) return found;
     state.move(state.vm(step.vmId), state.host(step.destinationHostId));
   }
   return null;
 }
 
-function obstacleToStep(
+/** What is in the way of a move that comes after those `before` it in its plan; null: nothing is. */
+export function obstacleToStep(
   state: ClusterState,
   step: Step,
   before: readonly Step[],
   policy: SchedulingPolicy,
   limits: Limits,
-): Omit<StepObstacle, 'position'> | null {
+): StepObstacle | null {
   const lasting = (reason: string) => ({ isPassing: false, reason });
   const vm = state.findVm(step.vmId);
   const source = state.findHost(step.sourceHostId);

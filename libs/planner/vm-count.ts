@@ -7,12 +7,18 @@ import { costOf } from './cost.js';
 import { bestDestination } from './destination.js';
 import type { Part } from './evacuation.js';
 import type { VmFacts } from './facts.js';
+import { HostOrder } from './host-order.js';
 import { gainOf, costOfJoining, reliefOfLeaving } from './imbalance.js';
 import { whyImmovable, whyResting } from './movable.js';
-import { type Room, explainBusy, isBusy } from './room.js';
+import { type Room, explainBusy, isBusy, obstacleTo } from './room.js';
 import { isPressed } from './score.js';
 import type { Draft } from './sequence.js';
 import { count } from './words.js';
+
+/** Destinations that are looked at for one plan, for each host; a count and no clock. */
+const TRIED_PER_HOST = 500;
+
+const vmCount = (host: HostState): number => host.residents.size;
 
 /**
  * oVirt's rule: as soon as a host runs HighVmCount VMs, hosts whose count is MigrationThreshold or more above the
@@ -28,12 +34,27 @@ export function evenOutCounts(
   const moves: Draft[] = [];
   const refusals: Refusal[] = [];
   let deferred = 0;
-  if (!state.hostsUp.some((host) => host.residents.size >= HighVmCount)) return { moves, refusals, deferred };
+  if (!state.hostsUp.some((host) => vmCount(host) >= HighVmCount)) return { moves, refusals, deferred };
 
   const destinations = state.hostsUp.filter((host) => !isPressed(host, policy));
-  const lowest = () => destinations.reduce((least, host) => Math.min(least, host.residents.size), Infinity);
-  for (const source of state.hostsUp.toSorted((a, b) => b.residents.size - a.residents.size || a.index - b.index)) {
-    const isAbove = () => source.residents.size - lowest() >= MigrationThreshold;
+  const all = new HostOrder(destinations, vmCount);
+  const open = new HostOrder(
+    destinations.filter((host) => !isBusy(host, room)),
+    vmCount,
+  );
+  let left = TRIED_PER_HOST * state.hostsUp.length;
+  const fewest = (source: HostState, vm: VmFacts): HostState | null => {
+    const emptier: HostState[] = [];
+    for (const host of open) {
+      if (vmCount(source) - vmCount(host) < MigrationThreshold || left-- <= 0) break;
+      if (state.affinity.concerns(vm.id)) emptier.push(host);
+      else if (obstacleTo(state, host, vm, room) === null) return host;
+    }
+    const score = (host: HostState) => vmCount(host) + state.affinity.penalty(vm.id, host.index);
+    return bestDestination(state, emptier, vm, room, score).host;
+  };
+  for (const source of state.hostsUp.toSorted((a, b) => vmCount(b) - vmCount(a) || a.index - b.index)) {
+    const isAbove = () => vmCount(source) - all.keyAt(0) >= MigrationThreshold;
     if (!isAbove()) continue;
     const candidates = source.vms.filter((vm) => !state.isMoving(vm)).toSorted((a, b) => a.memoryMiB - b.memoryMiB);
     for (const vm of candidates) {
@@ -56,19 +77,15 @@ export function evenOutCounts(
         });
         break;
       }
-      const emptier = destinations.filter(
-        (host) => source.residents.size - host.residents.size >= MigrationThreshold && host !== source,
-      );
-      const best = bestDestination(
-        state,
-        emptier,
-        vm,
-        room,
-        (host) => host.residents.size + state.affinity.penalty(vm.id, host.index),
-      );
-      if (!best.host) continue;
-      moves.push(countMove(vm, source, best.host));
-      state.move(vm, best.host);
+      const destination = fewest(source, vm);
+      if (!destination) continue;
+      moves.push(countMove(vm, source, destination));
+      state.move(vm, destination);
+      for (const host of [source, destination]) {
+        all.update(host);
+        if (isBusy(host, room)) open.delete(host);
+        else open.update(host);
+      }
     }
   }
   return { moves, refusals, deferred };
@@ -81,8 +98,8 @@ function countMove(vm: VmFacts, source: HostState, destination: HostState): Draf
     sourceHostId: source.id,
     destinationHostId: destination.id,
     reason:
-      `${source.name} runs ${count(source.residents.size, 'VM')}, ` +
-      `${destination.name} ${count(destination.residents.size, 'VM')}; ${vm.name} evens that out`,
+      `${source.name} runs ${count(vmCount(source), 'VM')}, ` +
+      `${destination.name} ${count(vmCount(destination), 'VM')}; ${vm.name} evens that out`,
     kind: 'balance',
     gain: Math.max(0, gainOf(source, destination, relief)),
     benefit: null,

@@ -49,7 +49,9 @@ describe('a VM that fits nowhere', () => {
     expect(steps(made)).toEqual(['small>h3', 'big>h2 after 0']);
     expect(made.moves.map(({ kind }) => kind)).toEqual(['make_room', 'evacuation']);
     expect(made.moves[0]?.reason).toBe('small makes room on h2 for big, which fits nowhere else');
-    expect(made.summary).toMatch(/^1 VM moved off hosts that go into maintenance; 1 VM moved to make room for these/);
+    expect(made.summary).toMatch(
+      /^1 VM to move off hosts that go into maintenance; 1 VM to move to make room for these/,
+    );
   });
 
   test('moves after a chain of two', () => {
@@ -98,6 +100,20 @@ describe('where no single move helps, two VMs change places', () => {
     expect(steps(made)).toEqual(['busy>h2', 'idle>h1']);
   });
 
+  test('and what makes sense only after that follows', () => {
+    const facts = cluster({ h0: { cpuCores: 2, memoryMiB: 8192 }, h2: { cpuCores: 2, memoryMiB: 8192 } }, [
+      vm('v0', 'h0', { cpuUsedCores: 0.01, memoryMiB: 64, immovableReason: 'pinned' }),
+      vm('v1', 'h0', { cpuUsedCores: 0.52, memoryMiB: 1000 }),
+      vm('v2', 'h0', { cpuUsedCores: 0.03, memoryMiB: 512, immovableReason: 'pinned' }),
+      vm('v3', 'h2', { cpuUsedCores: 0.04, memoryMiB: 256 }),
+      vm('v4', 'h2', { cpuUsedCores: 0, memoryMiB: 1000 }),
+    ]);
+    const eager = { ImbalanceThreshold: 0, MinimumGain: 0, MaxFreeMemoryForOverUtilized: 0, HorizonMinutes: 10_080 };
+    const made = plan(facts, evenly({ ...eager, HighUtilization: 30 }), limits(1), NOW);
+    expect(made.moves.map(({ kind }) => kind)).toEqual(['exchange', 'exchange', 'balance']);
+    expect(made.imbalanceAfter).toBeLessThan(made.imbalanceBefore);
+  });
+
   test('one after the other, if only one of them can', () => {
     const hosts = { ...full(0), h1: { memoryMiB: 1024 + 64 + 512 } };
     const made = plan(cluster(hosts, [busy, idle, ...others]), policy, limits(2), NOW);
@@ -117,7 +133,7 @@ describe('where no single move helps, two VMs change places', () => {
     expect(made.moves[0]?.reason).toMatch(
       /^busy on h1 and idle on h2 change places: no single move would help; .* idle waits on h3 until there is room$/,
     );
-    expect(made.summary).toMatch(/^2 VMs moved to even out load/);
+    expect(made.summary).toMatch(/^2 VMs to move to even out load/);
   });
 
   test('but not if the two moves cost more than they bring', () => {

@@ -6,7 +6,7 @@
  * for. A VM on its way loses a tenth at the source (Beloglazov and Buyya 2012, section 6.2), and copying it takes a tenth
  * of its demand at the destination.
  */
-import type { HostStatus } from '#contracts';
+import type { HostStatus, VmPlacement } from '#contracts';
 import { HOST_TRANSITIONS, transition } from '#lifecycle';
 import { type PowerCurve, wattsAt } from '#planner';
 import { type Trace, percentAt } from './trace.js';
@@ -26,6 +26,7 @@ export interface HostDescription {
   readonly powerCurve: PowerCurve;
   readonly offWatts: number;
   readonly bootSeconds: number;
+  readonly labels?: readonly string[];
 }
 
 export interface VmDescription {
@@ -40,11 +41,21 @@ export interface VmDescription {
   readonly memory: Trace | null;
   /** Percent of its host's link; null = none. */
   readonly network: Trace | null;
+  readonly labels?: readonly string[];
+  /** What the guest writes; absent: not known, and copied as if it were nothing. */
+  readonly dirtyMiBps?: number;
+  /** Memory that it writes again and again; absent: all that it uses. */
+  readonly hotMiB?: number;
+  /** Who may move it; absent: policies and people. */
+  readonly placement?: VmPlacement;
+  /** Of two on a host that is emptied the one with the higher priority leaves first; absent: 1. */
+  readonly priority?: number;
 }
 
 export type Power = 'on' | 'booting' | 'off';
 
 export interface SimulatedMigration {
+  readonly id: string;
   readonly vm: SimulatedVm;
   readonly source: SimulatedHost;
   readonly destination: SimulatedHost;
@@ -53,6 +64,8 @@ export interface SimulatedMigration {
 
 export class SimulatedVm {
   migration: SimulatedMigration | null = null;
+  /** Percent of its CPU that its migration takes away, so that it writes less. */
+  throttlePercent = 0;
   requestedMips: number;
   allocatedMips = 0;
   /** Sums over time so far, in MIPS times seconds. */
@@ -66,6 +79,17 @@ export class SimulatedVm {
     public host: SimulatedHost,
   ) {
     this.requestedMips = this.requestAt(0);
+  }
+
+  /** It has been stopped for maintenance, or for good. */
+  get isDown(): boolean {
+    return !this.host.vms.has(this);
+  }
+
+  /** What a migration has to copy. */
+  usedMiBAt(nowS: number): number {
+    const { memory, memoryMiB } = this.description;
+    return memory ? (memoryMiB * percentAt(memory, nowS)) / 100 : memoryMiB;
   }
 
   requestAt(nowS: number): number {
@@ -157,6 +181,21 @@ export class SimulatedHost {
     }
   }
 
+  /** What its VMs ask for, which is more than they get where it is overloaded. */
+  get askedMips(): number {
+    let sum = 0;
+    for (const vm of this.vms) sum += vm.requestedMips;
+    return sum;
+  }
+
+  /**
+   * Percent of time in which some VM waits for a core. With `n` that never rest on one core it is all of the time for any
+   * n of two or more: what is asked for above the capacity is at least so much waiting.
+   */
+  get cpuPressurePercent(): number {
+    return Math.min(100, Math.max(0, (100 * (this.askedMips - this.capacityMips)) / this.capacityMips));
+  }
+
   /** Shares the CPU among the VMs that are here now. */
   share(): void {
     const { mipsPerCore } = this.description;
@@ -174,7 +213,7 @@ export class SimulatedHost {
     const share = usable > capacity ? capacity / usable : 1;
     for (const vm of this.vms) {
       const granted = usableMips(vm, mipsPerCore) * share;
-      vm.allocatedMips = vm.migration ? granted * (1 - MIGRATION_SHARE) : granted;
+      vm.allocatedMips = vm.migration ? granted * (1 - MIGRATION_SHARE) * (1 - vm.throttlePercent / 100) : granted;
     }
     const used = Math.min(usable, capacity);
     this.utilization = used / this.capacityMips;

@@ -44,11 +44,11 @@ test('memory of the node itself is not for instances; what is down takes nothing
 test('a plan moves one of the two; the cluster afterwards has the instance and the free memory where they are then', () => {
   const policy = { name: 'evenly_distributed', parameters: EvenlyDistributedParameters.parse({}) } as const;
   const { moves, imbalanceBefore, imbalanceAfter, after } = planGaneti(TEXT, '', policy);
-  expect(moves).toMatchObject([{ vmId: 'mail', sourceHostId: 'node1', destinationHostId: 'node2' }]);
+  expect(moves).toMatchObject([{ vmId: 'web', sourceHostId: 'node1', destinationHostId: 'node2' }]);
   expect(imbalanceAfter).toBeLessThan(imbalanceBefore);
   expect(after).toContain('node1|8192|512|5632|');
   expect(after).toContain('node2|8192|512|5632|');
-  expect(after).toContain('mail|2048|1024|1|running|Y|node2|');
+  expect(after).toContain('web|2048|1024|2|running|Y|node2|');
 });
 
 describe('errors name line and field', () => {

@@ -1,6 +1,6 @@
 /** A cluster in simulated time, driven by the planner: what a policy would have done, and what that would have cost. */
 export { type HostDescription, type SimulatedHost, type SimulatedVm, type VmDescription } from './cluster.js';
-export { Controller, type Memory } from './controller.js';
+export { Controller } from './controller.js';
 export {
   type GanetiPlan,
   factsOfGaneti,
@@ -10,6 +10,7 @@ export {
   planGaneti,
 } from './ganeti.js';
 export { type ScenarioFiles } from './load-scenario.js';
+export type { Memory } from './memory.js';
 export { type Metrics, metricsOf } from './metrics.js';
 export { reportHtml, reportText } from './report.js';
 export { dice } from './random.js';

@@ -1,7 +1,11 @@
 /** From a scenario and the files it names to hosts and VMs. */
+import type { AffinityGroup } from '#contracts';
 import type { HostDescription, VmDescription } from './cluster.js';
+import type { CopyingPolicy } from './copying.js';
+import type { MaintenancePolicy } from './maintain.js';
 import { dice, normal } from './random.js';
 import { type Load, type Scenario, ScenarioError } from './scenario.js';
+import { known, namesOf, rulesOf } from './rules.js';
 import type { HostFailure } from './simulation.js';
 import { type Trace, constantTrace, parseCsvTraces, parsePlanetLabTrace } from './trace.js';
 
@@ -16,6 +20,9 @@ export interface ScenarioContent {
   readonly hosts: readonly HostDescription[];
   readonly vms: readonly VmDescription[];
   readonly failures: readonly HostFailure[];
+  readonly affinityGroups: readonly AffinityGroup[];
+  readonly maintenance: readonly MaintenancePolicy[];
+  readonly migrationPolicy: CopyingPolicy | null;
 }
 
 /** @throws ScenarioError that names the field. */
@@ -24,7 +31,7 @@ export function loadScenario(scenario: Scenario, files: ScenarioFiles): Scenario
   const hosts = scenario.hosts.flatMap(({ name, count, watts, ...group }) =>
     namesOf(name, count).map((member): HostDescription => ({ id: member, name: member, powerCurve: watts, ...group })),
   );
-  const vms = scenario.vms.flatMap(({ name, count, cpu, memory, network, ...group }, index) =>
+  const vms = scenario.vms.flatMap(({ name, count, cpu, memory, network, dirtyMiBps, hotMiB, ...group }, index) =>
     namesOf(name, count).map((member, position): VmDescription => {
       const trace = (load: Load, field: string) =>
         traces.get(load, position, `${member} ${field}`, `vms[${index}].${field}`);
@@ -35,22 +42,20 @@ export function loadScenario(scenario: Scenario, files: ScenarioFiles): Scenario
         cpu: trace(cpu, 'cpu'),
         memory: memory === undefined ? null : trace(memory, 'memory'),
         network: network === undefined ? null : trace(network, 'network'),
+        ...(dirtyMiBps !== undefined && { dirtyMiBps }),
+        ...(hotMiB !== undefined && { hotMiB }),
       };
     }),
   );
   refuseTwice(hosts, 'hosts');
   refuseTwice(vms, 'vms');
-  const failures = scenario.failures.map(({ host, atMinutes, forMinutes }, index) => {
+  const failures = scenario.failures.map(({ host, atMinutes, forMinutes = Infinity }, index) => {
     if (!hosts.some(({ id }) => id === host))
-      throw new ScenarioError(`failures[${index}].host: there is no host ${host}`);
+      throw new ScenarioError(`failures[${index}].host: there is no host ${host}; ${known(scenario.hosts)}`);
     return { hostId: host, atS: atMinutes * 60, forS: forMinutes * 60 };
   });
-  return { hosts, vms, failures };
+  return { hosts, vms, failures, ...rulesOf(scenario, hosts, vms) };
 }
-
-/** `web`, or `web-1` to `web-20`. */
-const namesOf = (name: string, count: number): string[] =>
-  count === 1 ? [name] : Array.from({ length: count }, (_, index) => `${name}-${index + 1}`);
 
 function refuseTwice(things: readonly { readonly id: string }[], field: string): void {
   const seen = new Set<string>();

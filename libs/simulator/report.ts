@@ -3,11 +3,19 @@ import { type Chart, chartSvg, escapeHtml } from './chart.js';
 import type { SimulationResult } from './simulate.js';
 
 /** Each figure by name, with its value as people read it. */
-export function figuresOf({ metrics: m }: SimulationResult): [name: string, value: string][] {
+export function figuresOf({ metrics: m, ...result }: SimulationResult): [name: string, value: string][] {
+  const { meanSeconds, longestSeconds, longestDowntimeMs, sentGiB, means } = result.migrationFigures;
+  const applied = Object.entries(means).map(([name, times]) => `${name} ${times}`);
   return [
     ['energy', `${m.energyKWh.toFixed(2)} kWh`],
     ['host-hours on', m.hostHours.toFixed(1)],
     ['migrations', m.migrationsFailed > 0 ? `${m.migrations} (${m.migrationsFailed} failed)` : String(m.migrations)],
+    ['a migration took', `${meanSeconds.toFixed(1)} s, at most ${longestSeconds.toFixed(1)} s`],
+    ...(longestDowntimeMs === null
+      ? []
+      : [['longest pause', `${longestDowntimeMs.toFixed(0)} ms`] satisfies [string, string]]),
+    ['copied', `${sentGiB.toFixed(1)} GiB`],
+    ...(applied.length > 0 ? [['steps taken', applied.join(', ')] satisfies [string, string]] : []),
     ['hosts switched', String(m.powerSwitches)],
     ['SLATAH', percent(m.slatah)],
     ['PDM', percent(m.pdm, 4)],
@@ -24,8 +32,11 @@ export function reportText(result: SimulationResult): string {
   return [
     `${result.name}: ${result.hosts} hosts, ${result.vms} VMs, ${result.hours} h under ${result.policy.name}`,
     ...figuresOf(result).map(([name, value]) => `  ${name.padEnd(width)}  ${value}`),
+    ...result.maintenance.map(({ host, policy, phase, reason }) => `  ${policy} of ${host}: ${phase}: ${reason}`),
   ].join('\n');
 }
+
+const MOST_REFUSALS = 50;
 
 /** One file that needs no other. */
 export function reportHtml(result: SimulationResult): string {
@@ -53,6 +64,7 @@ export function reportHtml(result: SimulationResult): string {
       lines: [
         { name: 'CPU of hosts that are on', values: series.cpuPercent },
         { name: 'imbalance', values: series.imbalance },
+        { name: 'highest pressure', values: series.highestPressure },
       ],
     },
     { title: 'Migrations', unit: 'begun per step', hours, lines: [{ name: 'migrations', values: series.migrations }] },
@@ -60,6 +72,12 @@ export function reportHtml(result: SimulationResult): string {
   const rows = figuresOf(result).map(
     ([name, value]) => `<tr><th>${escapeHtml(name)}</th><td>${escapeHtml(value)}</td></tr>`,
   );
+  const maintenance = result.maintenance.map(
+    ({ host, policy, phase, reason, endedHours }) =>
+      `<tr><th>${escapeHtml(host)}</th><td>${escapeHtml(policy ?? '')}</td><td>${phase}</td>` +
+      `<td>${endedHours === null ? '' : `${endedHours.toFixed(1)} h`}</td><td>${escapeHtml(reason)}</td></tr>`,
+  );
+  const refusals = result.refusals.slice(0, MOST_REFUSALS).map((reason) => `<li>${escapeHtml(reason)}</li>`);
   const title = escapeHtml(result.name);
   return `<!doctype html>
 <html lang="en">
@@ -80,6 +98,8 @@ pre { background: #f5f5f5; padding: 1rem; overflow: auto; }
 ${rows.join('\n')}
 </table>
 ${charts.map(chartSvg).join('\n')}
+${maintenance.length > 0 ? `<h2>Maintenance</h2>\n<table>\n${maintenance.join('\n')}\n</table>` : ''}
+${refusals.length > 0 ? `<h2>Left as it is, at the end</h2>\n<ul>\n${refusals.join('\n')}\n</ul>` : ''}
 <h2>Policy</h2>
 <pre>${escapeHtml(JSON.stringify(result.policy, null, 2))}</pre>
 </body>

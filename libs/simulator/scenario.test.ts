@@ -75,6 +75,28 @@ describe('errors name the field', () => {
     expect(errorOf(() => loadScenario(scenario, filesOf({})))).toContain('failures[0].host: there is no host host-3');
   });
 
+  test.each([
+    [
+      'affinityGroups: [{ name: g, vms: [web] }]',
+      'affinityGroups[0].vms[0]: there is no VM web; there are vm-1 to vm-2',
+    ],
+    ['affinityGroups: [{ name: g, hosts: [host-9] }]', 'affinityGroups[0].hosts[0]: there is no host host-9'],
+    [
+      `affinityGroups:
+        - { name: g, vms: [vm], vmsRule: { enabled: true, positive: true, enforcing: true } }
+        - { name: h, vms: [vm], vmsRule: { enabled: true, positive: false, enforcing: true } }`,
+      'make one of the rules soft',
+    ],
+    ['maintenance: [{ name: m }]', 'maintenance[0].windows: the trigger "window" needs one, such as'],
+    [
+      'maintenance: [{ name: m, windows: [{ cron: "0 25 * * *", durationMinutes: 9 }] }]',
+      'maintenance[0].windows[0].cron: use minute, hour',
+    ],
+  ])('%s', (more, message) => {
+    const scenario = parseScenario(text('  - { name: vm, count: 2, memoryMiB: 100, cpu: 1 }', more));
+    expect(errorOf(() => loadScenario(scenario, filesOf({})))).toContain(message);
+  });
+
   test('of a VM without room the VM', () => {
     for (const placement of ['planner', 'first_fit']) {
       const scenario = parseScenario(text('  - { name: vm, memoryMiB: 5000, cpu: 1 }', `placement: ${placement}`));
@@ -121,5 +143,29 @@ test('a run is told as text and as a page that needs no other file', () => {
   expect(html).toContain('0.30 kWh');
   expect(html).toContain('&#60;b&#62;');
   expect(html).not.toMatch(/<script|<link|src=|url\(/);
-  expect(html.match(/<polyline /g)).toHaveLength(6);
+  expect(html.match(/<polyline /g)).toHaveLength(7);
+});
+
+test('rules of a scenario hold in its run, and the report tells what became of them', () => {
+  const scenario = parseScenario(
+    text(
+      `  - { name: db, count: 2, memoryMiB: 1000, dirtyMiBps: 500, cpu: 20, labels: [db] }
+  - { name: fixed, memoryMiB: 100, cpu: 1, placement: pinned }`,
+      `affinityGroups:
+  - { name: apart, vmLabels: [db], vmsRule: { enabled: true, positive: false, enforcing: false } }
+maintenance:
+  - name: patch
+    windows: [{ cron: "0 1 * * *", durationMinutes: 120 }]
+    hostsAtOnce: 2
+    action: { kind: power_cycle }`,
+    ),
+  );
+  const result = simulate({ ...scenario, hours: 5 }, filesOf({}));
+  const byPhase = result.maintenance.map(({ policy, phase, reason }) => `${policy} ${phase}: ${reason}`).toSorted();
+  expect(byPhase).toEqual(['patch cancelled: its window has closed before its turn', 'patch done: 1 VM has come back']);
+  expect(result.metrics).toMatchObject({ migrationsFailed: 0, powerSwitches: 1 });
+  // It writes 500 MiB a second over half of a gigabit link: something had to be done, and is told.
+  expect(Object.keys(result.migrationFigures.means).length).toBeGreaterThan(0);
+  expect(reportText(result)).toMatch(/steps taken +\w+ \d/);
+  expect(reportHtml(result)).toContain('1 VM has come back');
 });

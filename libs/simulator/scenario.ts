@@ -1,7 +1,17 @@
 /** A scenario file: what there is, what it does, and which policy looks after it. */
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { PolicySchedule, SchedulingPolicy } from '#contracts';
+import {
+  AffinityRule,
+  Labels,
+  MaintenanceProcedure,
+  MaintenanceTrigger,
+  MaintenanceWindow,
+  PolicySchedule,
+  SchedulingPolicy,
+  VmPlacement,
+} from '#contracts';
+import { PRESETS } from '#convergence';
 
 const percent = z.number().min(0).max(100);
 
@@ -38,6 +48,7 @@ const HostGroup = z.strictObject({
   watts: z.array(z.number().nonnegative()).length(11, 'eleven values, at 0 %, 10 %, … 100 %'),
   offWatts: z.number().nonnegative().default(0),
   bootSeconds: z.number().nonnegative().default(120),
+  labels: Labels.default([]),
 });
 export type HostGroup = z.infer<typeof HostGroup>;
 
@@ -50,6 +61,13 @@ const VmGroup = z.strictObject({
   cpu: Load,
   memory: Load.optional(),
   network: Load.optional(),
+  labels: Labels.default([]),
+  /** What the guest writes. */
+  dirtyMiBps: z.number().nonnegative().optional(),
+  /** Memory that it writes again and again; all that it uses if left out. */
+  hotMiB: z.number().positive().optional(),
+  placement: VmPlacement.default('migratable'),
+  priority: z.int().min(1).max(1000).default(1),
 });
 export type VmGroup = z.infer<typeof VmGroup>;
 
@@ -57,7 +75,41 @@ const Failure = z.strictObject({
   /** Such as `web-3`, or `web` of a group of one. */
   host: z.string(),
   atMinutes: z.number().nonnegative(),
-  forMinutes: z.number().positive(),
+  /** It does not come back if left out. */
+  forMinutes: z.number().positive().optional(),
+});
+
+/** Of hosts and VMs: names, or names of groups of the scenario. */
+const members = z.array(z.string().min(1)).max(1000).default([]);
+const DISABLED = { enabled: false, positive: true, enforcing: false };
+
+const AffinityGroup = z.strictObject({
+  name: z.string().min(1).max(64),
+  priority: z.number().min(1).max(1000).default(1),
+  vmsRule: AffinityRule.default(DISABLED),
+  hostsRule: AffinityRule.default(DISABLED),
+  vms: members,
+  vmLabels: Labels.default([]),
+  hosts: members,
+  hostLabels: Labels.default([]),
+});
+
+/** As in the API, with names for ids. */
+const Maintenance = z.strictObject({
+  name: z.string().min(1).max(64),
+  hosts: members,
+  hostLabels: Labels.default([]),
+  windows: z.array(MaintenanceWindow).max(20).default([]),
+  triggers: z
+    .array(MaintenanceTrigger)
+    .min(1)
+    .max(20)
+    .default([{ kind: 'window' }]),
+  hostsAtOnce: z.int().min(1).max(100).default(1),
+  quietMinutes: z.int().min(0).max(525_600).default(1440),
+  ...MaintenanceProcedure.shape,
+  /** How long a command takes at a host. */
+  actionMinutes: z.number().nonnegative().max(1440).default(10),
 });
 
 export const Scenario = z.strictObject({
@@ -81,8 +133,14 @@ export const Scenario = z.strictObject({
   memoryOvercommit: z.number().min(1).max(1000).default(1),
   /** `planner`: one VM after the other, as if it were started; `first_fit`: onto the first host with room. */
   placement: z.enum(['planner', 'first_fit']).default('planner'),
+  /** Hosts tell how long VMs wait for their CPUs, as Linux does (PSI). */
+  pressure: z.boolean().default(true),
+  /** By which migrations are carried out; `cloudsim`: each takes its VM's memory over half of the link, whatever else. */
+  migrationPolicy: z.enum(['cloudsim', ...PRESETS.map(({ name }) => name)]).default('predictive'),
   hosts: z.array(HostGroup).min(1),
   vms: z.array(VmGroup).min(1),
+  affinityGroups: z.array(AffinityGroup).max(1000).default([]),
+  maintenance: z.array(Maintenance).max(100).default([]),
   failures: z.array(Failure).default([]),
 });
 export type Scenario = z.infer<typeof Scenario>;

@@ -19,6 +19,29 @@ export interface Series {
   readonly imbalance: number[];
   /** Migrations begun within the step. */
   readonly migrations: number[];
+  /** Of the host whose VMs wait most for its CPUs, percent of time. */
+  readonly highestPressure: number[];
+}
+
+/** Of migrations that have arrived. */
+export interface MigrationFigures {
+  readonly meanSeconds: number;
+  readonly longestSeconds: number;
+  /** Null: migrations are as in CloudSim, which knows no pauses. */
+  readonly longestDowntimeMs: number | null;
+  readonly sentGiB: number;
+  /** How often each means was applied to guests that wrote too fast. */
+  readonly means: Readonly<Record<string, number>>;
+}
+
+/** What became of a host's maintenance. */
+export interface MaintenanceOutcome {
+  readonly host: string;
+  readonly policy: string | null;
+  readonly phase: string;
+  readonly reason: string;
+  /** Hours from the beginning; null: it has not ended. */
+  readonly endedHours: number | null;
 }
 
 export interface SimulationResult {
@@ -30,14 +53,19 @@ export interface SimulationResult {
   readonly hosts: number;
   readonly vms: number;
   readonly metrics: Metrics & { readonly meanImbalance: number; readonly highestImbalance: number };
+  readonly migrationFigures: MigrationFigures;
+  readonly maintenance: readonly MaintenanceOutcome[];
+  /** Why VMs and hosts are left as they are, by the last plan. */
+  readonly refusals: readonly string[];
   readonly series: Series;
 }
 
 /** @throws ScenarioError if the scenario's files do not give what it needs, or a VM has room nowhere. */
 export function simulate(scenario: Scenario, files: ScenarioFiles): SimulationResult {
-  const content = loadScenario(scenario, files);
-  const placement = placeAll(content.hosts, content.vms, scenario);
-  return runScenario(new Simulation({ ...content, placement }), new Controller(scenario), scenario);
+  const { affinityGroups, maintenance, ...content } = loadScenario(scenario, files);
+  const settings = { ...scenario, affinityGroups, maintenance };
+  const placement = placeAll(content.hosts, content.vms, settings);
+  return runScenario(new Simulation({ ...content, placement }), new Controller(settings), settings);
 }
 
 type RunSettings = Pick<Scenario, 'name' | 'policy' | 'seed' | 'hours' | 'stepSeconds' | 'policyIntervalSeconds'>;
@@ -50,7 +78,10 @@ export function runScenario(
   onStep: () => void = () => {},
 ): SimulationResult {
   const { name, policy, seed, hours, stepSeconds, policyIntervalSeconds } = settings;
-  const series: Series = { watts: [], hostsOn: [], cpuPercent: [], hostsOverloaded: [], imbalance: [], migrations: [] };
+  const series: Series = {
+    ...{ watts: [], hostsOn: [], cpuPercent: [], hostsOverloaded: [], imbalance: [] },
+    ...{ migrations: [], highestPressure: [] },
+  };
   let migrationsBefore = 0;
   const record = () => {
     const on = simulation.hosts.filter((host) => host.power !== 'off');
@@ -64,6 +95,7 @@ export function runScenario(
     );
     series.hostsOverloaded.push(on.filter((host) => host.isOverloaded).length);
     series.imbalance.push(controller.imbalanceOf(simulation));
+    series.highestPressure.push(on.reduce((most, host) => Math.max(most, host.cpuPressurePercent), 0));
     series.migrations.push(simulation.migrationsStarted - migrationsBefore);
     migrationsBefore = simulation.migrationsStarted;
   };
@@ -84,7 +116,29 @@ export function runScenario(
     hosts: simulation.hosts.length,
     vms: simulation.vms.length,
     metrics: { ...metricsOf(simulation), meanImbalance, highestImbalance },
+    migrationFigures: migrationFiguresOf(simulation),
+    maintenance: controller.memory.runs.map(({ hostId, policyId, phase, phaseReason, endedMs }) => ({
+      host: hostId,
+      policy: policyId,
+      phase,
+      reason: phaseReason,
+      endedHours: endedMs === null ? null : endedMs / 3_600_000,
+    })),
+    refusals: [...new Set(controller.memory.refusals.map(({ reason }) => reason))],
     series,
+  };
+}
+
+function migrationFiguresOf({ migrationFigures }: Simulation): MigrationFigures {
+  const { seconds, downtimesMs, sentMiB, means } = migrationFigures;
+  const sum = seconds.reduce((total, each) => total + each, 0);
+  const highest = (values: readonly number[]) => values.reduce((most, each) => Math.max(most, each), 0);
+  return {
+    meanSeconds: seconds.length === 0 ? 0 : sum / seconds.length,
+    longestSeconds: highest(seconds),
+    longestDowntimeMs: downtimesMs.length === 0 ? null : highest(downtimesMs),
+    sentGiB: sentMiB / 1024,
+    means,
   };
 }
 
@@ -108,7 +162,13 @@ function placeByPlanner(
   settings: ControllerSettings,
 ): Map<string, string> {
   const empty = new Simulation({ hosts, vms: [], placement: new Map() });
-  const newVms = vms.map(({ id, name, vcpus, memoryMiB }) => ({ id, name, vcpus, memoryMiB, labels: [] }));
+  const newVms = vms.map(({ id, name, vcpus, memoryMiB, labels = [] }) => ({
+    id,
+    name,
+    vcpus,
+    memoryMiB,
+    labels: [...labels],
+  }));
   const question = { policy: settings.policy, withoutHostIds: [], newVms };
   const { placements } = whatIf(new Controller(settings).factsOf(empty), question, settings, 0);
   return new Map(

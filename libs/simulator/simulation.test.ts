@@ -12,7 +12,7 @@ const once = (decision: Partial<Decision>): Director => {
     decide: () => {
       const now = left ?? {};
       left = null;
-      return { moves: [], hostActions: [], ...now };
+      return [{ moves: [], hostActions: [], ...now }];
     },
   };
 };
@@ -42,11 +42,11 @@ describe('energy', () => {
     // Off from 300 s to 600 s: 300 s at 5 W; then 60 s of boot at 200 W; idle for the other 3,240 s.
     const host = hostOf('a', { offWatts: 5, bootSeconds: 60 });
     const simulation = new Simulation({ hosts: [host], vms: [], placement: new Map() });
-    const actions = [['deactivate', 'power_off'], ['power_on']] as const;
+    const actions = [['park', 'power_off'], ['power_on']] as const;
     let look = 0;
     simulation.run(
       {
-        decide: () => ({ moves: [], hostActions: (actions[look++] ?? []).map((action) => ({ hostId: 'a', action })) }),
+        decide: () => [{ moves: [], hostActions: (actions[look++] ?? []).map((action) => ({ hostId: 'a', action })) }],
       },
       HOUR,
     );
@@ -149,7 +149,7 @@ test('a host with VMs is neither put into maintenance nor switched off', () => {
   simulation.carryOut({
     moves: [],
     hostActions: [
-      { hostId: 'a', action: 'deactivate' },
+      { hostId: 'a', action: 'park' },
       { hostId: 'a', action: 'power_off' },
     ],
   });

@@ -1,6 +1,6 @@
 /**
- * A cluster in simulated time. Things happen at discrete moments: a step of the traces, a look of whoever decides, the
- * end of a migration or of a boot, a failure. In between, load goes along straight lines.
+ * A cluster in simulated time. Things happen at discrete moments: a step of the traces, a look of whoever decides, a step
+ * or the end of a migration, the end of a boot, a failure. In between, load goes along straight lines.
  */
 import {
   type HostDescription,
@@ -9,12 +9,12 @@ import {
   SimulatedHost,
   SimulatedVm,
 } from './cluster.js';
+import type { CopyingPolicy } from './copying.js';
 import { EventQueue } from './events.js';
-import { percentAt } from './trace.js';
+import { type Link, linkOf } from './link.js';
 
-/** Half of a link is for migrations, the other half for VMs (CloudSim 3.0.3, PowerDatacenter). */
-const MIGRATION_LINK_SHARE = 0.5;
-const BITS_PER_MIB = 8;
+/** Ends of migrations are heard of with the next heartbeat. */
+const HEARTBEAT_S = 1;
 
 export interface SimulationSetUp {
   readonly hosts: readonly HostDescription[];
@@ -24,25 +24,42 @@ export interface SimulationSetUp {
   readonly failures?: readonly HostFailure[];
   /** See SimulatedHost. */
   readonly idleIsOff?: boolean;
+  /** By which migrations are carried out; absent: each takes as long as in CloudSim (see link.ts). */
+  readonly migrationPolicy?: CopyingPolicy | null;
 }
 
-/** A host fails with all that runs on it, and both come back. */
+/** A host fails with all that runs on it, and both come back; or not, within the time that is simulated. */
 export interface HostFailure {
   readonly hostId: string;
   readonly atS: number;
   readonly forS: number;
 }
 
-export interface Decision {
-  readonly moves: readonly { readonly vmId: string; readonly destinationHostId: string }[];
-  readonly hostActions: readonly { readonly hostId: string; readonly action: HostActionName }[];
+export interface Order {
+  /** An order that has been heard already changes nothing; absent: each is another one. */
+  readonly migrationId?: string;
+  readonly vmId: string;
+  readonly destinationHostId: string;
 }
 
-export type HostActionName = 'activate' | 'deactivate' | 'power_on' | 'power_off';
+export interface Decision {
+  readonly moves: readonly Order[];
+  readonly hostActions: readonly { readonly hostId: string; readonly action: HostActionName }[];
+  readonly vmActions?: readonly { readonly vmId: string; readonly action: 'stop' | 'start'; readonly hostId: string }[];
+  /** Ended migrations that need not be told again. */
+  readonly heard?: readonly string[];
+}
+
+/** `power_cycle` is off and on again; what comes after `deactivate` is `enter_maintenance`, when the host is empty. */
+export type HostActionName =
+  'activate' | 'deactivate' | 'enter_maintenance' | 'park' | 'power_on' | 'power_off' | 'power_cycle';
 
 /** Whoever decides. */
 export interface Director {
-  decide(simulation: Simulation): Decision;
+  /** What is to be done now. Each decision is carried out before the next one is asked for. */
+  decide(simulation: Simulation): Iterable<Decision>;
+  /** The same when migrations have ended meanwhile. */
+  follow?(simulation: Simulation): Iterable<Decision>;
 }
 
 export interface RunTimes {
@@ -63,17 +80,23 @@ export class Simulation {
   readonly #hostsById: ReadonlyMap<string, SimulatedHost>;
   readonly #vmsById: ReadonlyMap<string, SimulatedVm>;
   readonly #events = new EventQueue();
-  /** Migrations that have ended since somebody asked. */
-  #ended: EndedMigration[] = [];
+  readonly #link: Link;
+  /** Ids of all migrations that were ever ordered. */
+  readonly #ordered = new Set<string>();
+  /** Migrations that have ended, until somebody has heard. */
+  readonly #ended = new Map<string, EndedMigration>();
+  #director: Director | null = null;
+  #followsAtS = 0;
 
   /** @throws RangeError if a VM has no host, or one that is not there. */
-  constructor({ hosts, vms, placement, failures = [], idleIsOff = false }: SimulationSetUp) {
+  constructor({ hosts, vms, placement, failures = [], idleIsOff = false, migrationPolicy = null }: SimulationSetUp) {
     this.hosts = hosts.map((host) => new SimulatedHost(host, idleIsOff));
     this.#hostsById = new Map(this.hosts.map((host) => [host.description.id, host]));
     this.vms = vms.map((vm) => new SimulatedVm(vm, this.host(placement.get(vm.id) ?? '')));
     this.#vmsById = new Map(this.vms.map((vm) => [vm.description.id, vm]));
     for (const vm of this.vms) vm.host.vms.add(vm);
     for (const host of this.hosts) host.share();
+    this.#link = linkOf(migrationPolicy, this.#events, () => this.nowS);
     for (const { hostId, atS, forS } of failures) {
       const host = this.host(hostId);
       this.#events.announce(atS, () => this.#fail(host));
@@ -91,6 +114,11 @@ export class Simulation {
     const vm = this.#vmsById.get(id);
     if (!vm) throw new RangeError(`there is no VM "${id}"`);
     return vm;
+  }
+
+  /** What is known of migrations: how long they took, what had to be done about guests. */
+  get migrationFigures() {
+    return this.#link.figures;
   }
 
   /** Goes on until `untilS`. `onStep` is called after each step, before anything is decided. */
@@ -111,8 +139,9 @@ export class Simulation {
     again(decideEveryS, () => {
       if (this.nowS >= untilS) return;
       this.advanceAll();
-      this.carryOut(director.decide(this));
+      for (const decision of director.decide(this)) this.carryOut(decision);
     });
+    this.#director = director;
     while (this.#events.nextAtS <= untilS) {
       const event = this.#events.take();
       this.nowS = event.atS;
@@ -126,24 +155,41 @@ export class Simulation {
     for (const host of this.hosts) host.advance(this.nowS);
   }
 
-  carryOut({ moves, hostActions }: Decision): void {
+  carryOut({ moves, hostActions, vmActions = [], heard = [] }: Decision): void {
+    for (const id of heard) this.#ended.delete(id);
     for (const { hostId, action } of hostActions) this.#actOn(this.host(hostId), action);
-    for (const { vmId, destinationHostId } of moves) this.#migrate(this.vm(vmId), this.host(destinationHostId));
+    for (const { vmId, action, hostId } of vmActions) {
+      if (action === 'stop') this.stop(this.vm(vmId));
+      else this.#start(this.vm(vmId), this.host(hostId));
+    }
+    for (const order of moves) this.#migrate(order);
   }
 
-  /** What has ended since the last call. */
-  takeEndedMigrations(): readonly EndedMigration[] {
-    const ended = this.#ended;
-    this.#ended = [];
-    return ended;
+  /** Migrations that have ended, until they are `heard`; what was ordered and never begun among them. */
+  get endedMigrations(): readonly EndedMigration[] {
+    return [...this.#ended.values()];
   }
 
-  /** The VM ends for good, and leaves its host. */
+  /** Whether the hosts have heard of the order. */
+  hasHeard(migrationId: string): boolean {
+    return this.#ordered.has(migrationId);
+  }
+
+  /** The VM ends, and leaves its host. */
   stop(vm: SimulatedVm): void {
     if (vm.migration) throw new RangeError(`VM ${vm.description.name} is on its way`);
     vm.host.advance(this.nowS);
     vm.host.vms.delete(vm);
     vm.host.share();
+  }
+
+  #start(vm: SimulatedVm, host: SimulatedHost): void {
+    if (!vm.isDown) return;
+    host.advance(this.nowS);
+    vm.host = host;
+    vm.requestedMips = vm.requestAt(this.nowS);
+    host.vms.add(vm);
+    host.share();
   }
 
   #actOn(host: SimulatedHost, action: HostActionName): void {
@@ -154,6 +200,12 @@ export class Simulation {
         host.isParked = false;
         return;
       case 'deactivate':
+        host.changeStatus('preparing_for_maintenance');
+        return;
+      case 'enter_maintenance':
+        if (isEmpty) host.changeStatus('maintenance');
+        return;
+      case 'park':
         if (!isEmpty) return;
         host.changeStatus('preparing_for_maintenance');
         host.changeStatus('maintenance');
@@ -164,37 +216,55 @@ export class Simulation {
         host.switchPower('off', this.nowS);
         this.powerSwitches++;
         return;
+      case 'power_cycle':
+        if (!isEmpty || host.power !== 'on') return;
+        return this.#boot(host, () => {});
       case 'power_on':
         if (host.power !== 'off') return;
-        host.switchPower('booting', this.nowS);
-        this.powerSwitches++;
-        this.#events.announce(this.nowS + host.description.bootSeconds, () => {
-          if (host.power !== 'booting') return;
-          host.switchPower('on', this.nowS);
+        this.#boot(host, () => {
           host.changeStatus('up');
           host.isParked = false;
         });
     }
   }
 
-  #migrate(vm: SimulatedVm, destination: SimulatedHost): void {
-    const source = vm.host;
-    if (vm.migration || source === destination || source.power !== 'on') return;
-    const migration: SimulatedMigration = { vm, source, destination, startedS: this.nowS };
-    vm.migration = migration;
-    destination.arriving.add(vm);
-    this.migrationsStarted++;
-    for (const end of [source, destination]) end.share();
-    this.#events.announce(this.nowS + secondsToCopy(vm, source, destination, this.nowS), () => {
-      if (vm.migration === migration) this.#arrive(migration, true);
+  #boot(host: SimulatedHost, hasBooted: () => void): void {
+    host.switchPower('booting', this.nowS);
+    this.powerSwitches++;
+    this.#events.announce(this.nowS + host.description.bootSeconds, () => {
+      if (host.power !== 'booting') return;
+      host.switchPower('on', this.nowS);
+      hasBooted();
     });
   }
 
-  #arrive({ vm, source, destination }: SimulatedMigration, didSucceed: boolean): void {
+  #migrate({ migrationId = `order ${this.#ordered.size}`, vmId, destinationHostId }: Order): void {
+    if (this.#ordered.has(migrationId)) return;
+    this.#ordered.add(migrationId);
+    const [vm, destination] = [this.vm(vmId), this.host(destinationHostId)];
+    const source = vm.host;
+    const migration: SimulatedMigration = { id: migrationId, vm, source, destination, startedS: this.nowS };
+    if (vm.migration || vm.isDown || source === destination || source.power !== 'on') {
+      this.#tell(migration, false);
+      return;
+    }
+    vm.migration = migration;
+    destination.arriving.add(vm);
+    this.migrationsStarted++;
+    for (const end of [source, destination]) {
+      end.advance(this.nowS);
+      end.share();
+    }
+    this.#link.begin(migration, (hasArrived) => this.#end(migration, hasArrived));
+  }
+
+  #end(migration: SimulatedMigration, hasArrived: boolean): void {
+    const { vm, source, destination } = migration;
     for (const end of [source, destination]) end.advance(this.nowS);
     destination.arriving.delete(vm);
     vm.migration = null;
-    if (didSucceed) {
+    vm.throttlePercent = 0;
+    if (hasArrived) {
       source.vms.delete(vm);
       destination.vms.add(vm);
       vm.host = destination;
@@ -202,11 +272,26 @@ export class Simulation {
       this.migrationsFailed++;
     }
     for (const end of [source, destination]) end.share();
-    this.#ended.push({ vm, source, destination, didSucceed, atS: this.nowS });
+    this.#tell(migration, hasArrived);
+  }
+
+  #tell({ id, vm, source, destination }: SimulatedMigration, hasArrived: boolean): void {
+    this.#ended.set(id, { id, vm, source, destination, hasArrived, atS: this.nowS });
+    const director = this.#director;
+    if (!director?.follow || this.#followsAtS > this.nowS) return;
+    this.#followsAtS = this.nowS + HEARTBEAT_S;
+    this.#events.announce(this.#followsAtS, () => {
+      for (const decision of director.follow!(this)) this.carryOut(decision);
+    });
   }
 
   #fail(host: SimulatedHost): void {
-    for (const vm of [...host.arriving, ...host.vms]) if (vm.migration) this.#arrive(vm.migration, false);
+    for (const vm of [...host.arriving, ...host.vms]) {
+      const { migration } = vm;
+      if (!migration) continue;
+      this.#link.abandon(migration);
+      this.#end(migration, false);
+    }
     host.switchPower('off', this.nowS);
     if (host.status !== 'non_responsive') host.changeStatus('non_responsive');
   }
@@ -218,17 +303,10 @@ export class Simulation {
 }
 
 export interface EndedMigration {
+  readonly id: string;
   readonly vm: SimulatedVm;
   readonly source: SimulatedHost;
   readonly destination: SimulatedHost;
-  readonly didSucceed: boolean;
+  readonly hasArrived: boolean;
   readonly atS: number;
-}
-
-/** Memory over what a migration may use of the slower link. */
-function secondsToCopy(vm: SimulatedVm, source: SimulatedHost, destination: SimulatedHost, nowS: number): number {
-  const { memoryMiB, memory } = vm.description;
-  const usedMiB = memory ? (memoryMiB * percentAt(memory, nowS)) / 100 : memoryMiB;
-  const linkMbps = Math.min(source.description.linkMbps, destination.description.linkMbps);
-  return (usedMiB * BITS_PER_MIB) / (linkMbps * MIGRATION_LINK_SHARE);
 }

@@ -25,6 +25,7 @@ import {
   H_WAKE,
   MACHINE,
   M_PARKED,
+  M_POLLING,
   M_RUNNING,
 } from './layout.js';
 import { postMail, type Mail } from './mailbox.js';
@@ -33,7 +34,7 @@ import { GuestMemory } from './memory.js';
 import { noteArrival, noteMiss } from './missing-pages.js';
 import { leaveFence, takeFence, type FenceRange } from './remote-fence.js';
 import { HSM_START_PENDING, HSM_STARTED, HSM_STOPPED, HSM_SUSPENDED } from './sbi.js';
-import { add32, add64, hartBlock, load32, loadU64, notify, or32, store32, wait } from './shared.js';
+import { add32, add64, compareExchange32, hartBlock, load32, loadU64, notify, or32, store32, wait } from './shared.js';
 import { HartRest } from './throttle.js';
 import { postedModules } from './translator/requests.js';
 import type { TranslatedModule } from './translator/translator.js';
@@ -43,6 +44,8 @@ const SLICE_NS = 1_000_000n;
 /** Instructions a slice; how many fit into its time depends on whether they are translated. */
 const MIN_SLICE = 64;
 const MAX_SLICE = 2 ** 22;
+/** How long a hart that needs a page looks out for it before it sleeps; KVM polls for as long (kvm.halt_poll_ns). */
+const POLL_NS = 200_000n;
 const MIP = 0x344;
 const MIE = 0x304;
 const NEVER = 2n ** 64n - 1n;
@@ -209,9 +212,20 @@ class HartLoop {
     const isMissing = () => memory.isMissing(load32(memory, block + H_MISSING) - 1);
     store32(memory, block + H_QUIET, -1);
     const seen = load32(memory, block + H_WAKE);
-    if (isMissing() && load32(memory, block + H_ATTENTION) === 0) wait(memory, block + H_WAKE, seen);
+    const isAsleep = () => isMissing() && load32(memory, block + H_ATTENTION) === 0;
+    this.poll(isAsleep);
+    if (isAsleep()) wait(memory, block + H_WAKE, seen);
     store32(memory, block + H_QUIET, 0);
     if (!isMissing()) noteArrival(memory, hartId, this.hostNs() - this.missedAtNs);
+  }
+
+  /** Waits a moment without sleeping, as long as no other hart does so: a page often comes sooner than a thread wakes up. */
+  private poll(isAsleep: () => boolean): void {
+    const { memory } = this;
+    if (!compareExchange32(memory, MACHINE + M_POLLING, 0, 1)) return;
+    const untilNs = this.missedAtNs + POLL_NS;
+    while (isAsleep() && this.hostNs() < untilNs) continue;
+    store32(memory, MACHINE + M_POLLING, 0);
   }
 
   /** MTIP and STIP follow their comparators. The SBI and Sstc share the one of STIP, which stays low without Sstc. */

@@ -53,8 +53,8 @@ export interface HartPorts {
  * Why `run` returned. `budget`: the slice is over, or attention was asked for while an access to a device took its time.
  * `wfi`: the guest waits for an interrupt, none that is enabled in mie is pending; pc is past the WFI. `sbi`: an ECALL
  * from S-mode to be answered (extension in x17, function in x16, arguments from x10); pc is past the ECALL, so put error
- * and value into x10 and x11 and run on. `attention`: H_ATTENTION was not zero when the slice began; nothing has been
- * executed, serve and clear its bits first. `page`: the next instruction needs the page in H_MISSING, which is missing;
+ * and value into x10 and x11 and run on. `attention`: H_ATTENTION is not zero; if it was not when
+ * the slice began nothing has been executed; serve and clear its bits first. `page`: the next instruction needs the page in H_MISSING, which is missing;
  * clear that field before running on.
  */
 export type HartExit = 'budget' | 'wfi' | 'sbi' | 'attention' | 'page';

@@ -83,6 +83,8 @@ export const M_MISSING_PAGES = 0x60;
 export const M_MISSES = 0x64;
 /** i32, atomic: grows and is notified when pages have arrived. */
 export const M_ARRIVALS = 0x68;
+/** i32, atomic: 1 while a hart looks out for a page without sleeping. */
+export const M_POLLING = 0x6c;
 
 // Fields of a hart's block (offsets from HARTS + hart * HART_SIZE).
 /** 33 x u64: x0..x31 and, at index 32, the sink for writes to x0. */

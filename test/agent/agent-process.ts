@@ -4,6 +4,7 @@ import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writ
 import { join } from 'node:path';
 import type { z } from 'zod';
 import { Convergence, type HostJob } from '#contracts';
+import { QmpClient } from '#qmp';
 import { ticketFor } from '../../apps/agent/migration/ticket.js';
 import type { FakeController, FakeHost } from './fake-controller.js';
 
@@ -68,6 +69,11 @@ export class AgentProcess {
       },
       body: typeof body === 'object' ? JSON.stringify(body) : body,
     });
+  }
+
+  /** A QMP connection beside the agent's, to a VM of this host. */
+  monitor(vmId: string): Promise<QmpClient> {
+    return QmpClient.connect({ path: join(this.dir, 'run', vmId, 'qmp.sock') });
   }
 
   /** The order that takes a VM from this host to another. */

@@ -283,6 +283,26 @@ describe('a guest that runs at the destination before its memory is there', () =
     expect(after(60, 1e9)).toBe('wait');
   });
 
+  test('has ended there: it needs no page any more if it has switched itself off, else it is lost', () => {
+    const ended = (isComplete: boolean) =>
+      ({ kind: 'running', isComplete, hasEnded: true, message: 'killed' }) as const;
+    const next = (destination: DestinationAnswer) =>
+      nextStep(inPhase('postcopy', { paused: { sinceMs: START_MS, attempts: 1 } }), {
+        ...seen({ migration: paused }),
+        destination,
+      });
+    expect(next(ended(true))).toMatchObject({ action: 'enter', phase: 'confirm' });
+    for (const destination of [ended(false), gone])
+      expect(next(destination)).toMatchObject({
+        action: 'end_left',
+        error: { code: 'destination_lost', side: 'destination', message: expect.stringContaining('killed') },
+      });
+    // While the source still sends, what was heard before is no reason.
+    expect(
+      nextStep(inPhase('postcopy'), { ...seen({ migration: { status: 'postcopy' } }), destination: gone }),
+    ).toMatchObject({ action: 'ask_finish' });
+  });
+
   test('is lost with its source', () => {
     // The destination has everything, and its word of that was lost: whatever the source thinks, the guest is not.
     const complete = { kind: 'running', isComplete: true, message: '' } as const;

@@ -57,6 +57,16 @@ function host() {
   return { vms, transfers, store, outgoing, orders: new VmOrders(vms, transfers, log), kill };
 }
 
+/** A VM that waits for its memory. */
+const incoming = {
+  migrationId: MIGRATION_ID,
+  uri: 'tcp:h:1',
+  nbd: null,
+  tunnelPorts: null,
+  madeDisks: [],
+  offlineVcpus: [],
+};
+
 test('a cancelled migration waits until the process says how far it is', async () => {
   const { vms, store, outgoing } = host();
   onTestFinished(() => outgoing.close());
@@ -89,20 +99,12 @@ test('a cancelled migration waits until the process says how far it is', async (
 
   const figures = { migrationId: MIGRATION_ID, status: 'completed', isConfirmed: false, iterations: [] };
   const queryMigration = () => Promise.resolve(figures as unknown as OutgoingFigures);
-  process.mockReturnValue({ queryMigration, onMigration: () => undefined } as unknown as VmProcess);
+  process.mockReturnValue({ handle, queryMigration, onMigration: () => undefined } as unknown as VmProcess);
   await vi.waitFor(() => expect(store.get(MIGRATION_ID)?.phase).toBe('finish'), { timeout: 10_000 });
 });
 
 test('a VM that may have arrived is not thrown away', async () => {
   const { vms, transfers, kill } = host();
-  const incoming = {
-    migrationId: MIGRATION_ID,
-    uri: 'tcp:h:1',
-    nbd: null,
-    tunnelPorts: null,
-    madeDisks: [],
-    offlineVcpus: [],
-  };
   vms.create(VM_ID, 5, spec, { phase: 'incoming', incoming, process: handle });
   await expect(transfers.discard(VM_ID, MIGRATION_ID, 'given up')).rejects.toMatchObject({ code: 'not_ready' });
   expect(kill).not.toHaveBeenCalled();
@@ -111,14 +113,6 @@ test('a VM that may have arrived is not thrown away', async () => {
 
 test('the end that was ordered of a VM that waits does not hit the one that has arrived meanwhile', async () => {
   const { vms, orders } = host();
-  const incoming = {
-    migrationId: MIGRATION_ID,
-    uri: 'tcp:h:1',
-    nbd: null,
-    tunnelPorts: null,
-    madeDisks: [],
-    offlineVcpus: [],
-  };
   const queryIncoming = () => Promise.resolve({ status: 'running', message: '' });
   vms.create(VM_ID, 5, spec, { phase: 'incoming', incoming, process: handle });
   const process = vi.spyOn(vms, 'process').mockReturnValue({ queryIncoming } as unknown as VmProcess);
@@ -131,14 +125,6 @@ test('the end that was ordered of a VM that waits does not hit the one that has 
 
 test('the end that was ordered of a VM that waits does not hit one that has everything by now', async () => {
   const { vms, orders, kill } = host();
-  const incoming = {
-    migrationId: MIGRATION_ID,
-    uri: 'tcp:h:1',
-    nbd: null,
-    tunnelPorts: null,
-    madeDisks: [],
-    offlineVcpus: [],
-  };
   const queryIncoming = () => Promise.resolve({ status: 'loaded', message: '' });
   vms.create(VM_ID, 5, spec, { phase: 'incoming', incoming, process: handle });
   vi.spyOn(vms, 'process').mockReturnValue({ queryIncoming } as unknown as VmProcess);

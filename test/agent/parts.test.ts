@@ -8,7 +8,14 @@ import { Heartbeat, type MigrationReport } from '#contracts';
 import type { OutgoingFigures, VmEnd } from '#hypervisor';
 import { ConfigError, readConfig } from '../../apps/agent/config.js';
 import { assembleHeartbeat } from '../../apps/agent/heartbeat/assemble.js';
-import { coresBetween, parsePressure, parseProcessStat, residentMiB } from '../../apps/agent/host/proc.js';
+import {
+  coresBetween,
+  parseCpuTimes,
+  parsePressure,
+  parseProcessStat,
+  residentMiB,
+  stolenBetween,
+} from '../../apps/agent/host/proc.js';
 import { sourceMigration, withFigures } from '../../apps/agent/migration/report.js';
 import { isSameSecret, ticketFor } from '../../apps/agent/migration/ticket.js';
 import { JsonStore } from '../../apps/agent/state/json-store.js';
@@ -45,6 +52,15 @@ describe('/proc', () => {
       'some avg10=12.34 avg60=5.00 avg300=1.00 total=123456\nfull avg10=1.00 avg60=0.00 avg300=0.00 total=99\n';
     expect(parsePressure(text)).toBe(12.34);
     expect(() => parsePressure('')).toThrow('not a pressure file');
+  });
+
+  test('steal: what a hypervisor below took of the time of all CPUs, guest times counted once', () => {
+    const before = parseCpuTimes('cpu  100 0 50 800 0 0 0 50 70 0\ncpu0 50 0 25 400 0 0 0 25 35 0\n');
+    const now = parseCpuTimes('cpu  130 0 50 850 0 0 0 70 90 0\n');
+    expect(before).toEqual({ totalTicks: 1000, stolenTicks: 50 });
+    expect(stolenBetween(before, now)).toBe(20);
+    expect(stolenBetween(now, now)).toBe(0);
+    expect(() => parseCpuTimes('')).toThrow('not a /proc/stat');
   });
 });
 
@@ -142,6 +158,9 @@ describe('report of a migration', () => {
     transferredBytes: 2 ** 20,
     remainingBytes: 2 ** 25,
     savedPages: 5,
+    xbzrle: { pages: 7, bytes: 1000, misses: 2 },
+    compression: null,
+    multifdBytes: 0,
     bandwidthMiBps: 100,
     dirtyRateMiBps: 2,
     iteration: 1,
@@ -170,7 +189,10 @@ describe('report of a migration', () => {
   };
 
   test('follows the process', () =>
-    expect(withFigures(report, figures)).toMatchObject({ status: 'precopy', progress: { bandwidthMiBps: 100 } }));
+    expect(withFigures(report, figures)).toMatchObject({
+      status: 'precopy',
+      progress: { bandwidthMiBps: 100, savedPages: 5, xbzrle: { pages: 7, bytes: 1000, misses: 2 } },
+    }));
   test('never goes back', () =>
     expect(withFigures({ ...report, status: 'switchover' }, figures).status).toBe('switchover'));
   test('does not take the end of an earlier migration for its own', () => {

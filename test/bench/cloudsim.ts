@@ -24,7 +24,7 @@ interface Imagined {
 type IsOverloaded = (host: Imagined) => boolean;
 
 /** Hosts draw nothing while they have no load, so nobody has to switch them. */
-export const noMigrations: Director = { decide: () => ({ moves: [], hostActions: [] }) };
+export const noMigrations: Director = { decide: () => [] };
 
 /** THR: more than a share of the CPU is asked for. */
 export const staticThreshold =
@@ -76,7 +76,7 @@ export class Consolidation implements Director {
         : localRegression(rule.safety, (vm) => this.#past.get(vm) ?? []);
   }
 
-  decide({ hosts, vms }: Simulation): Decision {
+  decide({ hosts, vms }: Simulation): Decision[] {
     for (const vm of vms) {
       const past = this.#past.get(vm) ?? [];
       this.#past.set(vm, [vm.requestedMips, ...past.slice(0, REGRESSION_LENGTH - 1)]);
@@ -108,10 +108,8 @@ export class Consolidation implements Director {
       for (const destination of route.values()) considered.add(destination);
     }
     const moves = [...destinations].filter(([vm, host]) => vm.host !== host);
-    return {
-      moves: moves.map(([vm, host]) => ({ vmId: vm.description.id, destinationHostId: host.description.id })),
-      hostActions: [],
-    };
+    const orders = moves.map(([vm, host]) => ({ vmId: vm.description.id, destinationHostId: host.description.id }));
+    return [{ moves: orders, hostActions: [] }];
   }
 
   /** Minimum migration time: the VM with least memory leaves first, until the host is not overloaded any more. */

@@ -70,7 +70,10 @@ function rowOf({ guest, approach }: Run, { hasEnded, totalMs, pauseMs, sentMiB, 
     hasEnded ? seconds : `not in ${seconds}`,
     pauseMs === null ? '–' : formatFigure(pauseMs),
     formatFigure(sentMiB),
-    rest.slowdownPercent === null ? '–' : formatFigure(rest.slowdownPercent),
+    ...(rest.slowdownPercent === null
+      ? ['–', '–']
+      : [formatFigure(rest.slowdownPercent), formatFigure(((rest.slowdownPercent / 100) * totalMs) / 1000)]),
+    rest.waits ? `${formatFigure(rest.waits.blockedMs)} (${formatFigure(rest.waits.medianUs)})` : '–',
     [...rest.steps, ...(rest.complaint ? [`(${rest.complaint})`] : [])].join(', ') || '–',
   ];
 }
@@ -100,6 +103,8 @@ export async function benchConvergence(quick: boolean, say: (line: string) => vo
       'Pause, ms',
       'Sent, MiB',
       'Slowdown, %',
+      'Lost by the guest, s',
+      'Waits for pages, ms (median, µs)',
       'Applied on the way',
     ],
     rows,

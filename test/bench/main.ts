@@ -13,7 +13,7 @@ import { benchPolicy } from './policy.bench.js';
 import { root } from './programs.js';
 import { benchSimulation } from './simulation.bench.js';
 import { benchSpeed } from './speed.bench.js';
-import { type Section, formatFigure, renderSection, replaceSection } from './table.js';
+import { type Section, renderSection, replaceSection } from './table.js';
 
 const DOCUMENT = join(root, 'docs/benchmarks.md');
 const REPEATS = 3;
@@ -28,11 +28,7 @@ const BENCHES: Readonly<Record<string, (repeats: number) => Promise<Section>>> =
   speed: (repeats) => benchSpeed(repeats, say),
   linux: (repeats) => benchLinux(repeats, say),
   policy: (repeats) => benchPolicy(repeats, say),
-  planner: async () => ({
-    columns: ['Figure', 'Value', 'Unit'],
-    rows: benchPlanner().map(({ name, value, unit }) => [name, formatFigure(value), unit]),
-    notes: ['CPU time of the process on one core: the least of 5 plans.'],
-  }),
+  planner: async (repeats) => benchPlanner(repeats === 1),
   hbal: async () => benchHbal(),
   simulation: async () => benchSimulation(say),
 };

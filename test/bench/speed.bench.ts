@@ -45,7 +45,7 @@ async function measure(program: Program, work: Work, dirtyLog: boolean): Promise
     if (destination) await keepMigrating(vm, destination);
     const threads = await vm.hartThreads();
     let hartCpuMs = 0; // the guest switches off when it is done: what was seen last counts
-    const result = /^speed run=\S+ hart=\d+ us=(\d+)/gm;
+    const result = /^speed run=\S+ hart=\d+ us=(\d+) check=/gm; // a line may be read before it is written to its end
     const timesUs = await waitFor(
       `${program.name}: ${run}`,
       () => {

@@ -1,34 +1,18 @@
 /** Affinity groups, labels, pinning and placements, by the API; with agents that only pretend to run VMs. */
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import type { Server } from '../../apps/controller/server.js';
-import type { EmbeddedPostgres } from '../../tools/postgres.js';
-import { startTestPostgres } from '../postgres.js';
-import { Api, startController } from './api.js';
-import { FakeAgent } from './fake-agent.js';
+import type { FakeAgent } from './fake-agent.js';
+import { SmallCluster } from './small-cluster.js';
 
-let postgres: EmbeddedPostgres;
-let server: Server;
-let api: Api;
+const small = new SmallCluster();
+const { api, agents } = small;
 let clusterId: string;
-const agents: FakeAgent[] = [];
 const HARD = { enabled: true, enforcing: true };
 
 beforeAll(async () => {
-  postgres = await startTestPostgres();
-  server = await startController(postgres.url);
-  api = new Api(server.url);
-  ({ id: clusterId } = await api.post('/clusters', { name: 'main', cooldownSeconds: 0, haReservation: 1 }));
-  for (const name of ['alpha', 'beta']) {
-    const { enrolmentToken } = await api.post('/hosts', { name, clusterId });
-    await FakeAgent.start(server.url, enrolmentToken, agents);
-  }
+  clusterId = await small.start({ cooldownSeconds: 0, haReservation: 1 });
 }, 120_000);
 
-afterAll(async () => {
-  for (const agent of agents) await agent.stop();
-  await server?.close();
-  await postgres?.stop();
-}, 60_000);
+afterAll(() => small.close(), 60_000);
 
 const createVm = async (name: string, more: object = {}) => {
   const vm = await api.post('/vms', { name, clusterId, image: 'pager', memoryMiB: 64, ...more });
@@ -67,6 +51,9 @@ test('groups that contradict each other are refused and named, as are members of
   const { items } = await api.get(`/vms?clusterId=${clusterId}`);
   const vmIds = items.map(({ id }: { id: string }) => id);
   const together = { clusterId, name: 'both', vmIds, vmsRule: { ...HARD, positive: true } };
+  const check = await api.call('POST', '/affinity-groups/check', together);
+  expect(check.body).toMatchObject({ conflicts: [expect.stringMatching(/and together \(group both\)/)] });
+  expect(check.body.violations).not.toEqual([]); // they are apart, as another group wants it
   const conflict = await api.call('POST', '/affinity-groups', together);
   expect(conflict.status).toBe(409);
   expect(conflict.body.detail).toMatch(/cannot be apart \(group web-apart\) and together \(group both\)/);

@@ -152,6 +152,34 @@ for (const backend of ['PostgreSQL', 'Redis'] as const)
       await api.post(`/vms/${vm.id}/stop`, { mode: 'power_off' });
     });
 
+    test('a VM gets as much memory as a host of its cluster gives a guest, and runs where that is', async () => {
+      const [alpha, beta] = agents;
+      alpha!.size.memoryMiB = beta!.size.memoryMiB = 16_384;
+      const large = { name: 'large-1', clusterId, image: 'pager', memoryMiB: 6000 };
+      const refused = await api.call('POST', '/vms', large);
+      expect(refused.status).toBe(400);
+      expect(refused.body.errors).toEqual([
+        {
+          field: 'memoryMiB',
+          message: expect.stringMatching(/^the hosts .* up to 3584 MiB; choose at most that, .*24/),
+        },
+      ]);
+      beta!.drivers[0]!.maxMemoryMiB = 15_872;
+      await api.until(`/hosts/${alpha!.hostId}`, { memoryMiB: 16_384 });
+      await api.until(`/hosts/${beta!.hostId}`, { memoryMiB: 16_384, drivers: beta!.drivers });
+      const more = await api.call('POST', '/vms', { ...large, memoryMiB: 16_000 });
+      expect(JSON.stringify(more.body.errors)).toContain('up to 15872 MiB');
+      const vm = await createVm(large.name, large);
+      expect(vm).toMatchObject({ hostId: beta!.hostId, memoryMiB: 6000 });
+      const answer = await api.call('POST', `/vms/${vm.id}/migrate`, { destinationHostId: alpha!.hostId });
+      expect(answer.status).toBe(409);
+      expect(answer.body.detail).toContain('alpha gives guests up to 3584 MiB of memory, the VM needs 6000 MiB');
+      await api.post(`/vms/${vm.id}/stop`, { mode: 'power_off' });
+      await api.until(`/vms/${vm.id}`, { status: 'down' });
+      alpha!.size.memoryMiB = beta!.size.memoryMiB = 4096;
+      for (const { hostId } of [alpha!, beta!]) await api.until(`/hosts/${hostId}`, { memoryMiB: 4096 });
+    });
+
     test('a VM can be paused, resumed, stopped, started and deleted; its console is read and written', async () => {
       const { id, hostId } = await createVm('web-2');
       await api.post(`/vms/${id}/pause`);

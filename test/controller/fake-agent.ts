@@ -85,7 +85,8 @@ export class FakeAgent {
   private constructor(
     private base: string,
     private readonly peers: readonly FakeAgent[],
-    private readonly size: { cpuCores: number; memoryMiB: number },
+    /** As it says. */
+    readonly size: { cpuCores: number; memoryMiB: number },
   ) {
     this.http = createServer((request, response) => {
       this.answer(request)

@@ -1,34 +1,18 @@
 /** What the controller makes of crashes, silence and contradictions. */
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import type { Server } from '../../apps/controller/server.js';
-import { startTestPostgres, type TestPostgres } from '../postgres.js';
 import { Api, startController } from './api.js';
-import { FakeAgent } from './fake-agent.js';
+import { SmallCluster } from './small-cluster.js';
 
-let postgres: TestPostgres;
-let server: Server;
-let api: Api;
+const small = new SmallCluster();
+const { api, agents } = small;
 let clusterId: string;
-const agents: FakeAgent[] = [];
-const tokens = new Map<FakeAgent, string>();
 
 beforeAll(async () => {
-  postgres = await startTestPostgres();
-  server = await startController(postgres.url);
-  api = new Api(server.url);
-  ({ id: clusterId } = await api.post('/clusters', { name: 'main', cooldownSeconds: 0 }));
-  for (const name of ['alpha', 'beta']) {
-    const { enrolmentToken } = await api.post('/hosts', { name, clusterId });
-    tokens.set(await FakeAgent.start(server.url, enrolmentToken, agents), enrolmentToken);
-  }
+  clusterId = await small.start({ cooldownSeconds: 0 });
 }, 120_000);
 
-afterAll(async () => {
-  for (const agent of agents) await agent.stop();
-  await server?.close();
-  await postgres?.stop();
-}, 120_000);
+afterAll(() => small.close(), 60_000);
 
 const alpha = () => agents[0]!;
 const beta = () => agents[1]!;
@@ -39,10 +23,8 @@ async function createVm(name: string, host = alpha()) {
 }
 
 async function restartController(): Promise<void> {
-  await server.close();
-  server = await startController(postgres.url);
-  api.base = server.url;
-  for (const agent of agents) agent.begin(server.url);
+  await small.stopController();
+  await small.startController();
 }
 
 test('a controller that was restarted takes up the migrations under way', async () => {
@@ -50,12 +32,10 @@ test('a controller that was restarted takes up the migrations under way', async 
   alpha().holdMigrations = true;
   const migration = await api.post(`/vms/${vm.id}/migrate`);
   await api.until(`/migrations/${migration.id}`, { status: 'precopy' });
-  await server.close();
+  await small.stopController();
   alpha().holdMigrations = false; // it ends while the controller is away
   await vi.waitFor(() => expect(beta().copies.get(vm.id)?.status).toBe('up'), 40_000);
-  server = await startController(postgres.url);
-  api.base = server.url;
-  for (const agent of agents) agent.begin(server.url);
+  await small.startController();
   await api.until(`/migrations/${migration.id}`, { status: 'completed', downtimeMs: 12 });
   await api.until(`/vms/${vm.id}`, { status: 'up', hostId: beta().hostId, epoch: 2 });
 }, 120_000);
@@ -78,7 +58,7 @@ test('an order that got lost is given again', async () => {
 test('a start that was given up is not carried out later: the VM may run elsewhere by then', async () => {
   await alpha().stopListening();
   const { id } = await api.post('/vms', { name: 'web-13', clusterId, image: 'pager', hostId: alpha().hostId });
-  const db = new Client({ connectionString: postgres.url });
+  const db = new Client({ connectionString: small.postgres.url });
   await db.connect();
   await db.query("UPDATE host SET status_since = now() - interval '1 hour'");
   await db.query("UPDATE vm SET status_since = now() - interval '1 hour' WHERE id = $1", [id]);
@@ -161,7 +141,7 @@ test('a host in maintenance that falls silent is in maintenance when it is back'
 
 test('an agent may enrol again; its old token is worth nothing', async () => {
   const old = alpha().enrolled.heartbeatToken;
-  await alpha().enrol(tokens.get(alpha())!);
+  await alpha().enrol(small.tokens.get(alpha())!);
   const body = alpha().heartbeat();
   const answer = await api.call('POST', '/agents/heartbeat', body, { authorization: `Bearer ${old}` });
   expect(answer.status).toBe(401);
@@ -174,8 +154,26 @@ test('a restart of the controller is not held against the hosts', async () => {
   expect(items.map(({ status }: { status: string }) => status)).toEqual(['up', 'up']);
 }, 120_000);
 
+test('of two controllers on one database neither hears a heartbeat that was overtaken by one that the other heard', async () => {
+  const other = await startController(small.postgres.url);
+  const { hostId, enrolled } = alpha();
+  alpha().fallSilent();
+  const tell = async (to: Api, sentAt: Date, cpuUsedCores: number) => {
+    const body = { ...alpha().heartbeat(), sentAt: sentAt.toISOString(), cpuUsedCores };
+    const authorization = `Bearer ${enrolled.heartbeatToken}`;
+    expect((await to.call('POST', '/agents/heartbeat', body, { authorization })).status).toBe(200);
+    return (await api.get(`/hosts/${hostId}`)).cpuUsedCores;
+  };
+  const sentAt = new Date();
+  expect(await tell(api, sentAt, 3.5)).toBe(3.5);
+  expect(await tell(new Api(other.url), new Date(sentAt.getTime() - 1), 1.5)).toBe(3.5);
+  expect(await tell(new Api(other.url), new Date(sentAt.getTime() + 1), 2.5)).toBe(2.5);
+  await other.close();
+  alpha().begin();
+}, 120_000);
+
 test('while the database is away the controller stays up and says so, and it goes on afterwards', async () => {
-  await postgres.stop({ keep: true });
+  await small.postgres.stop({ keep: true });
   await vi.waitFor(
     async () => {
       const health = await api.call('GET', '/health');
@@ -185,7 +183,7 @@ test('while the database is away the controller stays up and says so, and it goe
   );
   const answer = await api.call('GET', '/vms');
   expect(answer).toMatchObject({ status: 503, body: { status: 503 } });
-  await postgres.ensureRunning();
+  await small.postgres.ensureRunning();
   await vi.waitFor(async () => expect((await api.call('GET', '/health')).status).toBe(200), {
     timeout: 40_000,
     interval: 200,

@@ -1,40 +1,23 @@
 /** Plans that are carried out move by move, or wait for somebody's word; with agents that only pretend to run VMs. */
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { PlannedMove, PlanView } from '#contracts';
-import type { Server } from '../../apps/controller/server.js';
-import type { EmbeddedPostgres } from '../../tools/postgres.js';
-import { startTestPostgres } from '../postgres.js';
-import { Api, startController } from './api.js';
-import { FakeAgent } from './fake-agent.js';
+import { SmallCluster } from './small-cluster.js';
 
-let postgres: EmbeddedPostgres;
-let server: Server;
-let api: Api;
+const small = new SmallCluster();
+const { api, agents } = small;
 let clusterId: string;
-const agents: FakeAgent[] = [];
 const NAMES = ['one', 'two', 'three', 'four', 'five', 'six'];
 const EVENLY = { name: 'evenly_distributed', parameters: { MaxFreeMemoryForOverUtilized: 0 } };
 
 beforeAll(async () => {
-  postgres = await startTestPostgres();
-  server = await startController(postgres.url);
-  api = new Api(server.url);
-  ({ id: clusterId } = await api.post('/clusters', { name: 'main', cooldownSeconds: 0, maxMigrationsPerHost: 1 }));
-  for (const name of ['alpha', 'beta']) {
-    const { enrolmentToken } = await api.post('/hosts', { name, clusterId });
-    const agent = await FakeAgent.start(server.url, enrolmentToken, agents);
-    agent.cpuOf = () => 0.5;
-  }
+  clusterId = await small.start({ cooldownSeconds: 0, maxMigrationsPerHost: 1 });
+  for (const agent of agents) agent.cpuOf = () => 0.5;
   for (const name of NAMES)
     await api.post('/vms', { name, clusterId, image: 'pager', memoryMiB: 512, hostId: alpha() });
   for (const name of NAMES) await untilVm(name, { status: 'up' });
 }, 120_000);
 
-afterAll(async () => {
-  for (const agent of agents) await agent.stop();
-  await server?.close();
-  await postgres?.stop();
-}, 60_000);
+afterAll(() => small.close(), 60_000);
 
 const alpha = () => agents[0]!.hostId;
 const beta = () => agents[1]!.hostId;
@@ -79,11 +62,9 @@ test('a plan of more moves than its hosts may have at once goes on move by move,
   });
   expect((await api.get('/migrations')).items).toHaveLength(1);
 
-  await server.close();
-  server = await startController(postgres.url);
-  api = new Api(server.url);
+  await small.stopController();
+  await small.startController();
   agents[0]!.holdMigrations = false;
-  for (const agent of agents) agent.begin(server.url);
 
   const done: PlanView = await api.until(`/plans/${made.id}`, { status: 'completed', endedAt: expect.any(String) });
   expect(statesOf(done)).toEqual(['completed', 'completed', 'completed']);

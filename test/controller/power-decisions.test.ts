@@ -1,7 +1,8 @@
 /** Pure decisions about hosts' power: what is done next, and what energy is counted. */
 import { describe, expect, test } from 'vitest';
-import type { PowerOperation } from '#contracts';
+import { DEFAULT_FENCING, type FencingPolicy, type PowerOperation } from '#contracts';
 import { energyOf } from '../../apps/controller/energy/account.js';
+import { decideFence, type LostHost } from '../../apps/controller/power/decide-fence.js';
 import { nextStep, type Situation } from '../../apps/controller/power/next-step.js';
 
 const NOW = Date.parse('2026-03-01T12:00:00Z');
@@ -17,7 +18,7 @@ const situation = (
   bootSeconds: null,
   ...more,
   operation: {
-    ...{ kind: 'test', reason: '', statusAfter: 'maintenance', requestedAt: at(60), wakes: true },
+    ...{ kind: 'test', reason: '', statusAfter: 'maintenance', requestedAt: at(60), wakes: true, fences: false },
     ...{ attempts: 0, error: null, notBefore: null, switchedOnAt: null },
     ...operation,
   },
@@ -33,6 +34,12 @@ describe('the next step', () => {
       {},
       { attempts: 3, error: 'no route', notBefore: at(1) },
       { action: 'give_up', to: 'maintenance', reason: 'alpha could not be switched off: no route' },
+    ],
+    [
+      'one that is lost is not off, and was not in maintenance',
+      {},
+      { attempts: 3, error: 'no route', notBefore: at(1), fences: true },
+      { action: 'give_up', to: 'non_responsive', reason: 'alpha could not be switched off: no route' },
     ],
     ['off was all that was wanted', { status: 'powered_off' }, { kind: 'off' }, { action: 'forget' }],
     ['what is to come back is turned around', { status: 'powered_off' }, { kind: 'cycle' }, { action: 'turn_around' }],
@@ -53,6 +60,27 @@ describe('the next step', () => {
     ['a host that went another way is left alone', { status: 'up' }, {}, { action: 'forget' }],
   ] as const)('%s', (_, host, operation, expected) => {
     expect(nextStep(situation(host, operation), NOW)).toEqual(expected);
+  });
+});
+
+describe('a host that is lost', () => {
+  const lost: LostHost = {
+    ...{ hostName: 'alpha', status: 'non_responsive', silentMs: 61_000, hasManagement: true, isSwitched: false },
+    ...{ agentAnswers: false, silentHosts: 1, hosts: 2 },
+  };
+  test.each<[string, Partial<LostHost>, Partial<FencingPolicy>, string, string]>([
+    ['is fenced', {}, {}, 'fence', 'alpha has been silent for 61 s, and its agent does not answer'],
+    ['not unless its cluster wants it', {}, { enabled: false }, 'none', ''],
+    ['not if it answers again', { status: 'up' }, {}, 'none', ''],
+    ['not twice', { isSwitched: true }, {}, 'none', ''],
+    ['not before its grace is over', { silentMs: 59_000 }, {}, 'wait', 'it is fenced after 60 s of silence'],
+    ['not without anything that cuts its power', { hasManagement: false }, {}, 'skip', 'no power management'],
+    ['not if its agent answers when called', { agentAnswers: true }, {}, 'skip', 'only its heartbeats are lost'],
+    ['not while too many are silent', { silentHosts: 2, hosts: 3 }, {}, 'skip', '2 of 3 hosts are silent'],
+    ['which may be wanted', { silentHosts: 2, hosts: 3 }, { skipIfSilentPercent: 100 }, 'fence', 'silent'],
+  ])('%s', (_, facts, policy, action, reason) => {
+    const decision = decideFence({ ...lost, ...facts }, { ...DEFAULT_FENCING, enabled: true, ...policy });
+    expect(decision).toEqual({ action, reason: expect.stringContaining(reason) });
   });
 });
 

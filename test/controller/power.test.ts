@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { Server } from '../../apps/controller/server.js';
 import type { EmbeddedPostgres } from '../../tools/postgres.js';
 import { startTestPostgres } from '../postgres.js';
@@ -68,6 +68,15 @@ afterAll(async () => {
 }, 60_000);
 
 const idOf = (index: number) => agents[index]!.hostId;
+const saving = (HostsInReserve: number) => ({
+  schedulingPolicy: {
+    name: 'power_saving',
+    parameters: {
+      EnableAutomaticHostPowerManagement: true,
+      ...{ HostsInReserve, MinimumOnMinutes: 0, MinimumOffMinutes: 0 },
+    },
+  },
+});
 const management = (plug: string) => ({ type: 'exec', program: 'switch', password: PASSWORD, options: { plug } });
 
 test('what is set is shown without the password, and stored so that nobody can read it', async () => {
@@ -154,6 +163,26 @@ test('why it did not work is told without the password; then it is tried again',
   await api.until(path, { status: 'maintenance' });
 });
 
+test('a host that does not answer is cut off only if its VMs may be lost', async () => {
+  const path = `/hosts/${idOf(0)}`;
+  await api.post(`${path}/activate`, {});
+  const vm = await api.post('/vms', { name: 'lost', clusterId, image: 'pager', memoryMiB: 64, hostId: idOf(0) });
+  const { epoch } = await api.until(`/vms/${vm.id}`, { status: 'up' });
+  agents[0]!.fallSilent();
+  await api.until(path, { status: 'non_responsive' });
+  const refused = await api.call('POST', `${path}/power/off`, {});
+  expect([refused.status, refused.body.detail]).toEqual([
+    409,
+    'alpha does not answer, and VMs may still run there; if they may be lost, say so (force)',
+  ]);
+  expect((await api.call('POST', `${path}/power/test`, { force: true })).status).toBe(409);
+  await api.post(`${path}/power/cycle`, { force: true, reason: 'it hangs' });
+  agents[0]!.report(vm.id, epoch, 'down', { message: 'its process has ended' }); // with the power
+  await api.until(path, { status: 'maintenance' });
+  await api.until(`/vms/${vm.id}`, { status: 'down' });
+  expect((await api.call('DELETE', `/vms/${vm.id}`)).status).toBe(204);
+});
+
 test('power_saving parks an empty host, switches it off, and wakes it for a VM that finds no room', async () => {
   const beta = `/hosts/${idOf(1)}`;
   await api.post(`${beta}/deactivate`, { reason: 'test' });
@@ -166,15 +195,6 @@ test('power_saving parks an empty host, switches it off, and wakes it for a VM t
   }
   const vm = await api.post('/vms', { name: 'web', clusterId, image: 'pager', memoryMiB: 64, hostId: idOf(0) });
   await api.until(`/vms/${vm.id}`, { status: 'up' });
-  const saving = (HostsInReserve: number) => ({
-    schedulingPolicy: {
-      name: 'power_saving',
-      parameters: {
-        EnableAutomaticHostPowerManagement: true,
-        ...{ HostsInReserve, MinimumOnMinutes: 0, MinimumOffMinutes: 0 },
-      },
-    },
-  });
   await api.call('PATCH', `/clusters/${clusterId}`, saving(0));
   await api.until(beta, { status: 'powered_off' });
   expect(readFileSync(stateFile('beta'), 'utf8')).toBe('off\n');
@@ -184,10 +204,59 @@ test('power_saving parks an empty host, switches it off, and wakes it for a VM t
     hostActions.map(({ hostName, action }) => `${action} ${hostName}`),
   );
   expect(decided).toEqual(['power_off beta', 'deactivate beta']);
-  expect(plans[0].summary).toMatch(/^1 host switched off; /);
+  expect(plans[0].summary).toMatch(/^1 host to switch off; /);
   await api.call('PATCH', `/clusters/${clusterId}`, saving(1));
   await api.until(beta, { status: 'up', statusReason: '' });
   expect(await api.get(`${beta}/power`)).toMatchObject({ isParked: false });
+});
+
+test('rising load of VMs wakes a host by the time that it needs to boot, while the other still has room', async () => {
+  const [alpha, beta] = [0, 1].map((index) => `/hosts/${idOf(index)}`) as [string, string];
+  await api.call('PATCH', `/clusters/${clusterId}`, saving(0));
+  await api.until(beta, { status: 'powered_off' });
+  const db = new Client({ connectionString: postgres.url });
+  await db.connect();
+  await db.query('DELETE FROM drover.cluster_load');
+  await db.query('UPDATE drover.host_power SET boot_seconds = 1700 WHERE host_id = $1', [idOf(1)]);
+  const shift = (by: string) => db.query(`UPDATE drover.cluster_load SET slot = slot + $1::interval`, [by]);
+  // Heartbeats tell less than the limit of 80 % of four cores, at any time; only the forecast can say more.
+  agents[0]!.cpuOf = () => 3;
+  // Until load has risen since the slot before, or the host is woken.
+  const rise = (before: number) =>
+    vi.waitFor(
+      async () => {
+        const { rows } = await db.query('SELECT cores FROM drover.cluster_load ORDER BY slot DESC LIMIT 1');
+        const { status } = await api.get(beta);
+        expect(status !== 'powered_off' || rows[0].cores > before + 0.25).toBe(true);
+        return { isOff: status === 'powered_off', cores: rows[0].cores as number };
+      },
+      { timeout: 40_000, interval: 50 },
+    );
+  for (let seen = await rise(0); seen.isOff; seen = await rise(seen.cores)) {
+    await shift('-10 years'); // or it would meet the slot before it
+    await shift('10 years -5 minutes');
+  }
+  await db.end();
+  expect((await api.get(alpha)).cpuUsedCores).toBeLessThan(3.2);
+  await api.call('PATCH', `/clusters/${clusterId}`, saving(1)); // it stays up
+  await api.until(beta, { status: 'up' });
+  const { items } = await api.get(`/events?hostId=${idOf(1)}&type=host.power_on`);
+  expect(items[0].message).toBe('beta: power on, more load is expected than the hosts that are up can carry');
+});
+
+test('what a BMC has measured gives the power curve, which counts where nobody has given one', async () => {
+  const samples = [0.05, 0.5, 0.95].map((utilization) => ({ samples: 60, utilization, watts: 100 + 80 * utilization }));
+  const [low, middle, high] = samples;
+  const tenths = [low, null, null, null, null, middle, null, null, null, high];
+  const db = new Client({ connectionString: postgres.url });
+  await db.connect();
+  await db.query('UPDATE drover.host_power SET watts_samples = $1', [JSON.stringify(tenths)]);
+  await db.end();
+  const { learntWattsAt } = await api.get(`/hosts/${idOf(1)}/power`);
+  expect(learntWattsAt.map(Math.round)).toEqual([0, 8, 16, 24, 32, 40, 48, 56, 64, 72, 80].map((watts) => 100 + watts));
+  for (const index of [0, 1]) await api.call('PATCH', `/hosts/${idOf(index)}/power`, { wattsAt: null });
+  const { wattsBefore } = await api.post(`/clusters/${clusterId}/what-if`, {});
+  expect(wattsBefore).toBeGreaterThan(200);
 });
 
 test('energy is told by day and host, in sum, and for days that make sense', async () => {
@@ -216,4 +285,40 @@ test('energy is told by day and host, in sum, and for days that make sense', asy
   expect((await api.get(`/energy?from=2026-01-01&to=2026-01-08&clusterId=${none}`)).days).toEqual([]);
   const wrong = await api.call('GET', '/energy?from=2026-02-01&to=2026-01-01');
   expect([wrong.status, wrong.body.errors[0].field]).toEqual([400, 'from']);
+});
+
+test('a host that is lost is fenced, and only with proof its highly available VMs are started elsewhere', async () => {
+  const [alpha, beta] = [0, 1].map((index) => `/hosts/${idOf(index)}`) as [string, string];
+  const fencing = { enabled: true, graceSeconds: 1, skipIfSilentPercent: 50 };
+  await api.call('PATCH', `/clusters/${clusterId}`, { schedulingPolicy: { name: 'none' }, fencing });
+  await api.until(beta, { status: 'up' });
+  const [plain, vital] = await Promise.all(
+    [false, true].map(async (highAvailability) => {
+      const name = highAvailability ? 'vital' : 'plain';
+      const body = { name, clusterId, image: 'pager', memoryMiB: 64, hostId: idOf(0), highAvailability };
+      return `/vms/${(await api.post('/vms', body)).id}`;
+    }),
+  );
+  for (const vm of [plain!, vital!]) await api.until(vm, { status: 'up' });
+
+  agents[0]!.fallSilent(); // and answers when it is called
+  await api.until(alpha, { status: 'non_responsive', statusReason: expect.stringContaining('only its heartbeats') });
+  writeFileSync(join(dir, 'broken'), '');
+  await agents[0]!.stop();
+  await api.until(`${alpha}/power`, {
+    operation: { kind: 'off', fences: true, error: expect.stringContaining('log in') },
+  });
+  // Nothing proves that it does not run there.
+  await api.until(vital!, { status: 'unknown' });
+  rmSync(join(dir, 'broken'));
+  await api.until(alpha, {
+    status: 'powered_off',
+    statusReason: expect.stringMatching(/^fenced: alpha has been silent/),
+  });
+  await api.until(vital!, { status: 'up', hostId: idOf(1) });
+  expect(await api.get(plain!)).toMatchObject({ status: 'down', statusReason: 'alpha was switched off' });
+  const { items } = await api.get('/events?type=vm.restarted');
+  expect(items.map(({ message }: { message: string }) => message)).toEqual([
+    'vital is started again, because it is to be highly available: alpha was switched off',
+  ]);
 });

@@ -3,34 +3,18 @@ import { createParser } from 'eventsource-parser';
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { StreamMessage } from '#contracts';
-import type { Server } from '../../apps/controller/server.js';
-import type { EmbeddedPostgres } from '../../tools/postgres.js';
-import { startTestPostgres } from '../postgres.js';
-import { ADMIN_TOKEN, Api, startController } from './api.js';
-import { FakeAgent } from './fake-agent.js';
+import { ADMIN_TOKEN } from './api.js';
+import { SmallCluster } from './small-cluster.js';
 
-let postgres: EmbeddedPostgres;
-let server: Server;
-let api: Api;
+const small = new SmallCluster();
+const { api } = small;
 let clusterId: string;
-const agents: FakeAgent[] = [];
 
 beforeAll(async () => {
-  postgres = await startTestPostgres();
-  server = await startController(postgres.url);
-  api = new Api(server.url);
-  ({ id: clusterId } = await api.post('/clusters', { name: 'main' }));
-  for (const name of ['alpha', 'beta']) {
-    const { enrolmentToken } = await api.post('/hosts', { name, clusterId });
-    await FakeAgent.start(server.url, enrolmentToken, agents);
-  }
+  clusterId = await small.start();
 }, 120_000);
 
-afterAll(async () => {
-  for (const agent of agents) await agent.stop();
-  await server?.close();
-  await postgres?.stop();
-}, 60_000);
+afterAll(() => small.close(), 60_000);
 
 interface Listening {
   readonly messages: StreamMessage[];
@@ -42,7 +26,7 @@ interface Listening {
 async function listen(lastEventId?: string): Promise<Listening> {
   const abort = new AbortController();
   const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, ...(lastEventId ? { 'last-event-id': lastEventId } : {}) };
-  const response = await fetch(`${server.url}/api/v1/events/stream`, { headers, signal: abort.signal });
+  const response = await fetch(`${api.base}/api/v1/events/stream`, { headers, signal: abort.signal });
   const messages: StreamMessage[] = [];
   const ids: string[] = [];
   const parser = createParser({
@@ -107,7 +91,7 @@ test('an announcement that nothing belongs to deletes nothing', async () => {
     stream.messages.filter(({ data }) => 'id' in data && data.id === vm.id).map(({ kind }) => kind);
   await vi.waitFor(() => expect(kindsAbout()).toEqual(['vm']), 40_000);
 
-  const agent = new Client(postgres.url);
+  const agent = new Client(small.postgres.url);
   await agent.connect();
   await agent.query("NOTIFY drover, 'no announcement at all'");
   await agent.query(`NOTIFY drover, 'vm delete ${vm.id}'`);
@@ -122,6 +106,6 @@ test('an announcement that nothing belongs to deletes nothing', async () => {
 
 test('it ends when the controller does', async () => {
   const stream = await listen();
-  await server.close();
+  await small.stopController();
   await stream.ended;
 });

@@ -1,5 +1,7 @@
 /** A guest that writes faster than it may be sent is moved all the same: by its policy, decided by the controller. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import type { z } from 'zod';
+import type { Convergence } from '#contracts';
 import { VERSION } from '../../apps/controller/version.js';
 import { eventually, type SmallDatacenter, startSmallDatacenter } from './small-datacenter.js';
 
@@ -9,6 +11,14 @@ beforeAll(async () => {
   small = await startSmallDatacenter();
 });
 afterAll(() => small?.stop());
+vi.setConfig({ testTimeout: 240_000 });
+
+const ended = (id: string) =>
+  eventually(async () => {
+    const detail = await small.datacenter.client.migrations.get(id);
+    expect(detail, JSON.stringify(detail.error)).toMatchObject({ status: 'completed' });
+    return detail;
+  }, 180_000);
 
 test('the mildest means that ends it in time is applied, and told with its figures', async () => {
   const { client } = small.datacenter;
@@ -22,11 +32,7 @@ test('the mildest means that ends it in time is applied, and told with its figur
   const vm = await small.createPager('busy', 'host-1', 'region=8 rate=max', 64);
   const { id: destinationHostId } = await small.host('host-2');
   const { id } = await client.vms.migrate(vm.id, { destinationHostId, migrationPolicyId: policy.id });
-  const migration = await eventually(async () => {
-    const detail = await client.migrations.get(id);
-    expect(detail, JSON.stringify(detail.error)).toMatchObject({ status: 'completed' });
-    return detail;
-  }, 60_000);
+  const migration = await ended(id);
   expect(migration.convergence).toEqual(policy.convergence);
   const [first] = migration.decisions;
   expect(first).toMatchObject({ number: 1, by: 'controller', means: 'throttle', failure: null });
@@ -49,6 +55,53 @@ test('the mildest means that ends it in time is applied, and told with its figur
   expect(lines).toContainEqual(
     expect.objectContaining({ side: 'controller', message: expect.stringMatching(/^completed:/) as string }),
   );
+});
+
+/** Ends by suspend, when that which costs the guest nothing was not enough. */
+const policyWith = async (name: string, convergence: z.input<typeof Convergence>) => {
+  const { means = [] } = convergence;
+  const policy = await small.datacenter.client.migrationPolicies.create({
+    ...{ name, downtimeLimitMs: 50, bandwidthMiBps: 8, timeoutSeconds: 300 },
+    convergence: { deadlineSeconds: 200, ...convergence, means: [...means, { means: 'suspend' }] },
+  });
+  return policy.id;
+};
+
+test.each([
+  { pages: 'rate=12 compress=95 change=100', means: 'compression' as const, allowed: ['compression' as const] },
+  {
+    pages: 'rate=20 compress=0 change=1',
+    means: 'xbzrle' as const,
+    allowed: ['compression' as const, 'xbzrle' as const],
+  },
+])('a guest with $pages: as sampled, $means is to help, and it does', async ({ pages, means, allowed }) => {
+  const { client } = small.datacenter;
+  const name = `pages-for-${means}`;
+  const migrationPolicyId = await policyWith(name, { means: allowed.map((each) => ({ means: each })) });
+  const vm = await small.createPager(name, 'host-1', `region=8 ${pages}`, 64);
+  await client.vms.update(vm.id, { migrationPolicyId });
+  expect((await client.vms.migrationPrediction(vm.id)).means[0]).toMatchObject({ means });
+  const { id: destinationHostId } = await small.host('host-2');
+  const { id } = await client.vms.migrate(vm.id, { destinationHostId });
+  const { decisions, progress } = await ended(id);
+  expect(decisions).toContainEqual(expect.objectContaining({ means, by: 'controller', failure: null }));
+  const did = progress![means]!;
+  expect(did.pages).toBeGreaterThan(100);
+  expect(did.bytes).toBeLessThan((did.pages * 4096) / 2);
+  await small.expectBeating(name, 1);
+  await client.vms.stop(vm.id, { mode: 'power_off' });
+});
+
+test('several connections: the migration is begun anew with them, and tells what they carried', async () => {
+  const { client } = small.datacenter;
+  const migrationPolicyId = await policyWith('connections', { mode: 'ordered', means: [{ means: 'multifd' }] });
+  const { id: vmId } = await small.vm('busy');
+  const { id: destinationHostId } = await small.host('host-1');
+  const { id } = await client.vms.migrate(vmId, { destinationHostId, migrationPolicyId });
+  const { decisions, progress } = await ended(id);
+  expect(decisions[0]).toMatchObject({ means: 'multifd', value: 4, restarted: true, failure: null });
+  expect(progress!.multifdBytes).toBeGreaterThan(progress!.transferredBytes / 2);
+  await small.expectBeating('busy', 1);
 });
 
 test('what a move would take is measured before anybody orders it, and kept with the VM', async () => {

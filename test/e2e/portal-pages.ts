@@ -82,6 +82,20 @@ export class Portal {
     await dialog.getByRole('button', { name: 'Create' }).click();
   }
 
+  /** The dialog that an entry of a menu opens. */
+  async openFromMenu(menu: string, entry: string) {
+    await this.page.getByRole('button', { name: menu }).click();
+    await this.page.getByRole('menuitem', { name: entry }).click();
+    return this.page.getByRole('dialog');
+  }
+
+  /** Sends the dialog that is open, and waits until it is done. */
+  async confirm(verb: string): Promise<void> {
+    const dialog = this.page.getByRole('dialog');
+    await dialog.getByRole('button', { name: verb, exact: true }).click();
+    await dialog.waitFor({ state: 'detached' });
+  }
+
   consoleOf = (vm: string) => this.page.getByRole('region', { name: `Console of ${vm}` });
 
   /** On a VM's page. */

@@ -166,6 +166,8 @@ export abstract class SampleDatacenter {
       dirtyRateMiBps: pass.dirtyRateMiBps,
       iteration,
       expectedDowntimeMs: pass.expectedDowntimeMs,
+      xbzrle: { pages: 2048, bytes: MIB / 2, misses: 40 },
+      multifdBytes: 10 * MIB,
     };
     this.tell('migration', migration);
   }
@@ -248,7 +250,10 @@ export abstract class SampleDatacenter {
         memoryMiB: 2048,
         cpuUsedCores: 0,
         memoryUsedMiB: 0,
-        pressure: index === 3 ? null : { cpuSomePercent: 3.2 * index, memorySomePercent: 0, ioSomePercent: 0.4 },
+        pressure:
+          index === 3
+            ? null
+            : { cpuSomePercent: 3.2 * index, memorySomePercent: 0, ioSomePercent: 0.4, stealPercent: 0 },
         isolation: [
           { measure: 'own_user', inForce: true, reason: '' },
           { measure: 'limits', inForce: index !== 3, reason: index === 3 ? 'there are no control groups' : '' },
@@ -278,6 +283,7 @@ export abstract class SampleDatacenter {
         labels: [],
         placement: 'migratable',
         priority: 1,
+        highAvailability: false,
         vcpus: index % 2 === 0 ? 2 : 1,
         memoryMiB: index % 2 === 0 ? 256 : 128,
         image: 'pager',

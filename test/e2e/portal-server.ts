@@ -8,6 +8,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { extname, join } from 'node:path';
 import {
+  type AffinityCheck,
+  type AffinityGroupView,
+  CheckAffinityGroup,
   ClusterView,
   CreateStorageDomain,
   CreateVm,
@@ -22,8 +25,11 @@ import {
   MigrationView,
   PlanView,
   SetPowerManagement,
+  UpdateAffinityGroup,
   UpdateCluster,
   VmView,
+  WhatIf,
+  WhatIfView,
 } from '#contracts';
 import { z } from 'zod';
 import { type Kind, SampleDatacenter } from './portal-sample.js';
@@ -73,6 +79,7 @@ export class PortalServer extends SampleDatacenter {
   readonly token = 'portal-test-token';
   /** Power managements that were set. */
   readonly managements: SetPowerManagement[] = [];
+  readonly affinityGroups: AffinityGroupView[] = [];
   /** What was typed into consoles. */
   readonly typed: string[] = [];
   /** As a proxy does while the controller is away. */
@@ -172,6 +179,7 @@ export class PortalServer extends SampleDatacenter {
       events: this.events,
       'migration-policies': this.migrationPolicies,
       'storage-domains': this.storageDomains,
+      'affinity-groups': this.affinityGroups,
     };
     if (resource === 'energy') return energyOf(this.hosts, query.get('from')!);
     if (resource === 'me') return { name: 'admin' };
@@ -196,6 +204,12 @@ export class PortalServer extends SampleDatacenter {
           'dry_run',
           (body as { schedulingPolicy?: ClusterView['schedulingPolicy'] }).schedulingPolicy,
         );
+      case 'POST clusters what-if':
+        return this.suppose(found(this.clusters), WhatIf.parse(body));
+      case 'POST affinity-groups':
+        return checkOf(CheckAffinityGroup.parse(body), this.vms); // the path's last part is "check"
+      case 'PATCH affinity-groups':
+        return Object.assign(found(this.affinityGroups), UpdateAffinityGroup.parse(body));
       case 'POST hosts':
         return this.addHost(body as { name: string; clusterId: string });
       case 'POST hosts deactivate':
@@ -235,6 +249,21 @@ export class PortalServer extends SampleDatacenter {
       default:
         throw new Refusal(404, 'Not Found', `${method} ${path.join('/')} is not played here`);
     }
+  }
+
+  private suppose(cluster: ClusterView, { schedulingPolicy, withoutHostIds, vms }: WhatIf): WhatIfView {
+    const plan = this.planFor(cluster, 'dry_run', schedulingPolicy);
+    const hosts = this.hosts.filter(({ id }) => !withoutHostIds.includes(id));
+    return WhatIfView.parse({
+      ...plan,
+      wattsBefore: 300,
+      wattsAfter: 100 * hosts.length,
+      hostActions: [],
+      placements: vms.map(({ name, memoryMiB }) => {
+        const host = memoryMiB < 100_000 ? hosts[0]! : null;
+        return { vmName: name, hostId: host?.id ?? null, hostName: host?.name ?? null, reason: 'as it is' };
+      }),
+    });
   }
 
   private addHost({ name, clusterId }: { name: string; clusterId: string }): unknown {
@@ -303,7 +332,7 @@ export class PortalServer extends SampleDatacenter {
       ...{ at: iso(), migrationPolicyId: this.migrationPolicies[0]!.id, usedMiB: vm.memoryMiB / 2, dirtyRateMiBps: 7 },
       ...{ bandwidthMiBps: 110, bandwidthFrom: 'measured', totalMs: 1200, downtimeMs: 40, transferredMiB: 130 },
       ...{ compressedShare: 0.4, deltaShare: null },
-      ...{ means: [], reason: '7.0 MiB/s are written, 110.0 MiB/s are sent: pre-copy alone ends' },
+      ...{ means: [], atHand: [], reason: '7.0 MiB/s are written, 110.0 MiB/s are sent: pre-copy alone ends' },
     };
   }
 
@@ -313,6 +342,17 @@ export class PortalServer extends SampleDatacenter {
     const text = ['Drover pager, 64 MiB, 8 MiB/s\n', ...lines].join('');
     return { offset, next: text.length, text: text.slice(offset) };
   }
+}
+
+/** VMs that share a host with another member of a group that is to be apart. */
+function checkOf({ vmIds, vmsRule }: CheckAffinityGroup, vms: readonly VmView[]): AffinityCheck {
+  const members = vms.filter(({ id }) => vmIds.includes(id));
+  const isCrowded = (vm: VmView) => members.some((other) => other !== vm && other.hostId === vm.hostId);
+  const breaking = vmsRule.enabled && !vmsRule.positive ? members.filter(isCrowded) : [];
+  const violations = breaking.map(({ id, name }) => {
+    return { vmId: id, vmName: name, isHard: vmsRule.enforcing, reason: 'is not alone on its host' };
+  });
+  return { violations, conflicts: [] };
 }
 
 const powerOf = ({ id }: HostView): HostPowerView =>

@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { CreateAffinityGroup } from '#contracts';
 import { hasChromium, openBrowser, Portal } from './portal-pages.js';
 import { PORTAL, PortalServer } from './portal-server.js';
 
@@ -149,6 +151,46 @@ describe.skipIf(!hasChromium)('the portal in a browser', () => {
     await portal.choosePolicy('none');
     await portal.applyPolicy();
     expect(server.clusters[0]!.schedulingPolicy).toEqual({ name: 'none' });
+  });
+
+  test('what another policy would do is shown beside the present one, with hosts away and VMs more', async () => {
+    await portal.arriveWithToken('/policies?tab=what-if');
+    const question = portal.page.getByRole('region', { name: 'What if' });
+    await question.getByRole('radio', { name: 'power_saving' }).check();
+    await question.getByLabel('Without hosts').fill('host-9');
+    await question.getByRole('button', { name: 'Ask' }).click();
+    await question.getByText('there is no host host-9').waitFor();
+    await question.getByLabel('Without hosts').fill('host-3');
+    await question.getByLabel('With more VMs').fill('2');
+    await question.getByLabel('Memory of each').fill('200000');
+    await question.getByRole('button', { name: 'Ask' }).click();
+    const now = portal.page.getByRole('region', { name: 'As it is: evenly_distributed' });
+    const then = portal.page.getByRole('region', { name: 'As supposed: power_saving' });
+    await now.getByText('Power 300 W now, 300 W after.').waitFor();
+    await then.getByText('Power 300 W now, 200 W after.').waitFor();
+    await then.getByText('2 new VMs would find no host').waitFor();
+    await then.getByText('carries 71 % of its CPU').first().waitFor();
+  });
+
+  test('an affinity group is changed, and meanwhile shows who would break it', async () => {
+    const [one, two] = server.vms.filter(({ hostId }) => hostId === server.host('host-1').id);
+    const rule = { enabled: true, positive: true, enforcing: true };
+    const created = { clusterId: server.clusters[0]!.id, name: 'web', vmsRule: rule, vmIds: [one!.id, two!.id] };
+    server.affinityGroups.push({
+      ...CreateAffinityGroup.parse(created),
+      ...{ id: randomUUID(), violations: [], createdAt: new Date().toISOString() },
+    });
+    await portal.arriveWithToken('/policies?tab=affinity');
+    await portal.page.getByRole('button', { name: 'Actions for web' }).click();
+    await portal.page.getByRole('menuitem', { name: 'Change…' }).click();
+    const dialog = portal.page.getByRole('dialog');
+    await dialog.getByText('No VM breaks it now.').waitFor();
+    await dialog.getByLabel('Its VMs run').selectOption('apart');
+    await dialog.getByText('2 VMs would break it now').waitFor();
+    await dialog.getByRole('checkbox', { name: 'Hard', exact: true }).uncheck();
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    await dialog.waitFor({ state: 'hidden' });
+    expect(server.affinityGroups[0]!.vmsRule).toEqual({ enabled: true, positive: false, enforcing: false });
   });
 
   test("a VM's page tells its migrations, and what a move would take; a migration's page its log", async () => {

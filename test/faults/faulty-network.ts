@@ -7,9 +7,14 @@ import { FRAME, FrameSplitter, type Frame } from './frames.js';
 export interface Passing {
   readonly channel: Channel;
   readonly from: 'source' | 'destination';
-  /** Null: of NBD, which is not looked into. */
+  /** Null: of NBD. */
   readonly frame: Frame | null;
+  /** Of NBD: a mirror flushes its copy, which it does once, after the guest has stopped. */
+  readonly isFlush: boolean;
 }
+
+/** NBD's request, of 28 bytes: magic, flags, command (doc/proto.md, "Request message"). */
+const NBD = { magic: 0x2560_9513, bytes: 28, flush: 3 };
 
 export class FaultyNetwork {
   private readonly links: Link[] = [];
@@ -80,7 +85,8 @@ class Link {
       const frames = splitter ? splitter.push(chunk) : [null];
       for (const frame of frames) {
         this.channel ??= channelOf(frame!);
-        if (this.suffers === null) this.onPass({ channel: this.channel, from: side, frame });
+        const isFlush = !frame && side === 'source' && endsInFlush(chunk);
+        if (this.suffers === null) this.onPass({ channel: this.channel, from: side, frame, isFlush });
         this.send(to, frame?.bytes ?? chunk, side);
       }
     });
@@ -100,6 +106,12 @@ class Link {
     if (this.suffers === 'corrupt' && isHit) sent[this.channel === 'nbd' ? 0 : sent.length >> 1]! ^= 1;
     to.write(sent);
   }
+}
+
+/** Whoever flushes waits for all answers first, so nothing follows. */
+function endsInFlush(chunk: Buffer): boolean {
+  const at = chunk.length - NBD.bytes;
+  return at >= 0 && chunk.readUInt32BE(at) === NBD.magic && chunk.readUInt16BE(at + 6) === NBD.flush;
 }
 
 /** What a connection is, by how it opens. */

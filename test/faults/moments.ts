@@ -30,7 +30,7 @@ export class MomentWatch {
     return this.hasCome;
   }
 
-  private isNow({ channel, frame }: Passing): boolean {
+  private isNow({ channel, frame, isFlush }: Passing): boolean {
     const isPages = frame !== null && PAGES.includes(frame.type);
     switch (this.moment) {
       case 'setup':
@@ -40,7 +40,7 @@ export class MomentWatch {
       case 'later_pass':
         return isPages && this.iterations > 0;
       case 'switchover':
-        return frame?.type === FRAME.STATE;
+        return this.channel === 'nbd' ? isFlush : frame?.type === FRAME.STATE;
       case 'commit':
         return frame?.type === FRAME.COMMIT;
       case 'postcopy':

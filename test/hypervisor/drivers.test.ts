@@ -7,6 +7,7 @@ import {
   findQemus,
   type Hypervisor,
   Isolation,
+  maxMemoryMiBOf,
   type MigrateOptions,
   QemuDriver,
   readConsole,
@@ -41,6 +42,11 @@ const drivers: [string, Hypervisor, RegExp][] = [
       ][])
     : []),
 ];
+
+test('the VMM says the most memory that it gives a guest under this Node.js', async () => {
+  expect(await maxMemoryMiBOf(program)).toBe(Number(process.versions.node.split('.')[0]) < 24 ? 3584 : 15_872);
+  expect(await maxMemoryMiBOf(join(dir, 'no-such.js'))).toBeNull();
+});
 
 /** A folder's name for each process. */
 let processes = 0;

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { setImmediate as immediately, setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { bindCodec } from '#migration';
-import type { Channel, Clock, Codec, DestinationMachine, SourceMachine } from '#migration';
+import { bindCodec, pour } from '#migration';
+import type { Channel, Clock, Codec, DestinationMachine, Inlet, SourceMachine } from '#migration';
 import { GuestMemory, layout, type AddressType } from '#vmm';
 
 const CODECS: Readonly<Record<AddressType, string>> = { i32: 'codec.wasm', i64: 'codec64.wasm' };
@@ -41,15 +41,15 @@ export class MemoryChannel implements Channel {
   private readonly queue: { bytes: Uint8Array; taken: () => void; lost: (error: Error) => void }[] = [];
   private at = 0;
   private isDelivering = false;
-  private onData: ((chunk: Uint8Array) => void) | null = null;
+  private inlet: Inlet | null = null;
   private onClose: ((error: Error | null) => void) | null = null;
   isClosed = false;
   private isHeld = false;
 
   constructor(private readonly chunkBytes: number) {}
 
-  open(onData: (chunk: Uint8Array) => void, onClose: (error: Error | null) => void): void {
-    this.onData = onData;
+  open(inlet: Inlet, onClose: (error: Error | null) => void): void {
+    this.inlet = inlet;
     this.onClose = onClose;
     void this.peer.deliver();
   }
@@ -91,7 +91,7 @@ export class MemoryChannel implements Channel {
   async deliver(): Promise<void> {
     if (this.isDelivering) return;
     this.isDelivering = true;
-    while (this.queue.length > 0 && this.peer.onData && !this.isBlocked && !this.peer.isHeld) {
+    while (this.queue.length > 0 && this.peer.inlet && !this.isBlocked && !this.peer.isHeld) {
       await immediately();
       const next = this.queue[0];
       if (!next || this.isClosed) break;
@@ -99,7 +99,7 @@ export class MemoryChannel implements Channel {
         const chunk = next.bytes.slice(from, from + this.chunkBytes);
         const arrives = this.tamper(chunk, this.at);
         this.at += chunk.length;
-        if (arrives) this.peer.onData(arrives);
+        if (arrives) pour(arrives, this.peer.inlet);
         else this.end(new Error('cut'));
       }
       if (this.isClosed) break;

@@ -4,7 +4,7 @@ import { Interval } from '@nestjs/schedule';
 import type { Heartbeat, HeartbeatAnswer } from '#contracts';
 import { AgentContext } from '../agent-context.js';
 import { readLinkMiBps } from '../host/link.js';
-import { readPressure } from '../host/measure.js';
+import { PressureMeter } from '../host/measure.js';
 import { NO_FIGURES, reportVm } from '../vms/report.js';
 import { assembleHeartbeat } from './assemble.js';
 import { ControllerRefusal } from './controller-link.js';
@@ -16,6 +16,8 @@ export class HeartbeatService {
   private current: Promise<void> | null = null;
   /** What was last wrong, so that a state is logged once and not each second. */
   private trouble: string | null = null;
+
+  private readonly pressure = new PressureMeter();
 
   constructor(private readonly agent: AgentContext) {}
 
@@ -58,7 +60,7 @@ export class HeartbeatService {
       vms.records().map(async (record) => [record.vmId, await meter.measure(record, now.getTime())] as const),
     );
     const figures = new Map(measured);
-    const pressure = await readPressure();
+    const pressure = await this.pressure.read();
     // From here on nothing waits: VMs and migrations are told as of the same moment.
     const reports = vms.records().map((record) => reportVm(record, figures.get(record.vmId) ?? NO_FIGURES));
     const { cpuCores, memoryMiB } = config;

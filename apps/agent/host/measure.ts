@@ -1,17 +1,37 @@
 /** Reads the host's figures from /proc; what the kernel does not have is null. */
 import { readFile } from 'node:fs/promises';
 import type { Pressure } from '#contracts';
-import { coresBetween, parseProcessStat, pressureOf, residentMiB } from './proc.js';
+import {
+  type CpuTimes,
+  coresBetween,
+  parseCpuTimes,
+  parseProcessStat,
+  pressureOf,
+  residentMiB,
+  stolenBetween,
+} from './proc.js';
 
-/** Pressure stall information, or null where the kernel has none (before 4.20, or switched off). */
-export async function readPressure(): Promise<Pressure | null> {
-  try {
-    const [cpu, memory, io] = await Promise.all(
-      ['cpu', 'memory', 'io'].map((resource) => readFile(`/proc/pressure/${resource}`, 'utf8')),
-    );
-    return pressureOf({ cpu: cpu!, memory: memory!, io: io! });
-  } catch {
-    return null; // absent, or EOPNOTSUPP when booted with psi=0
+/** Readings of /proc/stat that are kept: over as many heartbeats as the kernel's averages are seconds long. */
+const READINGS = 10;
+
+/** How much the host makes its tasks wait. */
+export class PressureMeter {
+  private readonly readings: CpuTimes[] = [];
+
+  /** Null where the kernel has no pressure stall information (before 4.20, or switched off). */
+  async read(): Promise<Pressure | null> {
+    try {
+      const [cpu, memory, io, stat] = await Promise.all(
+        ['pressure/cpu', 'pressure/memory', 'pressure/io', 'stat'].map((file) => readFile(`/proc/${file}`, 'utf8')),
+      );
+      const now = parseCpuTimes(stat!);
+      const stealPercent = stolenBetween(this.readings[0] ?? now, now);
+      this.readings.push(now);
+      if (this.readings.length > READINGS) this.readings.shift();
+      return pressureOf({ cpu: cpu!, memory: memory!, io: io! }, stealPercent);
+    } catch {
+      return null; // absent, or EOPNOTSUPP when booted with psi=0
+    }
   }
 }
 

@@ -30,11 +30,32 @@ export function parsePressure(text: string): number {
   return Number(match[1]);
 }
 
-export const pressureOf = (files: { cpu: string; memory: string; io: string }): Pressure => ({
+export const pressureOf = (files: { cpu: string; memory: string; io: string }, stealPercent: number): Pressure => ({
   cpuSomePercent: parsePressure(files.cpu),
   memorySomePercent: parsePressure(files.memory),
   ioSomePercent: parsePressure(files.io),
+  stealPercent,
 });
+
+/** Time of all CPUs since boot, and what of it a hypervisor below has taken, in clock ticks. */
+export interface CpuTimes {
+  readonly totalTicks: number;
+  readonly stolenTicks: number;
+}
+
+/** The first line of /proc/stat: user nice system idle iowait irq softirq steal; guest times are within user and nice. */
+export function parseCpuTimes(text: string): CpuTimes {
+  const match = /^cpu +([\d ]+)$/m.exec(text);
+  if (!match) throw new Error(`not a /proc/stat: ${text.slice(0, 80)}`);
+  const ticks = match[1]!.split(' ').map(Number).slice(0, 8);
+  return { totalTicks: ticks.reduce((sum, each) => sum + each, 0), stolenTicks: ticks[7] ?? 0 };
+}
+
+/** Percent of the time between two readings that was stolen. */
+export function stolenBetween(before: CpuTimes, now: CpuTimes): number {
+  const total = now.totalTicks - before.totalTicks;
+  return total <= 0 ? 0 : Math.max(0, (100 * (now.stolenTicks - before.stolenTicks)) / total);
+}
 
 /** Cores in use between two readings of the same process. */
 export function coresBetween(

@@ -84,14 +84,15 @@ export class IncomingMigrations {
     const { phase, end } = this.vms.record(record.vmId)!;
     if ((hasArrived || phase === 'incoming') && process) {
       const { status, isComplete, message } = await process.queryIncoming();
-      if (hasArrived) return { status: 'running', isComplete, message };
-      return { status: status === 'failed' ? 'gone' : status, isComplete, message };
+      if (hasArrived) return { status: 'running', isComplete, hasEnded: false, message };
+      return { status: status === 'failed' ? 'gone' : status, isComplete, hasEnded: false, message };
     }
     if (phase === 'incoming') throw new VmRefusal('not_ready', 'its process does not answer now');
     // A guest that ended after it had arrived has been here all the same.
     const hasRun = phase === 'stopping' || phase === 'ended';
     const message = end?.message ?? 'nothing of the VM is here';
-    return { status: hasRun ? 'running' : 'gone', isComplete: false, message };
+    // A guest that has switched itself off needs no page any more, wherever its pages are.
+    return { status: hasRun ? 'running' : 'gone', isComplete: end?.status === 'down', hasEnded: end !== null, message };
   }
 
   /** The source will never run the VM again: sees to it that it runs here if everything is here. */

@@ -24,6 +24,8 @@ export type DestinationAnswer =
       readonly kind: 'waiting' | 'loaded' | 'running' | 'gone';
       /** Running, with all of its memory. */
       readonly isComplete?: boolean;
+      /** Its process has ended there. */
+      readonly hasEnded?: boolean;
       readonly message: string;
     };
 
@@ -234,8 +236,16 @@ function postcopyStep({ paused }: MigrationRecord, { source, destination, nowMs 
       'the VM ended at the source while pages of it were missing at the destination',
     );
   const { migration } = source;
-  if (destination.kind === 'running' && destination.isComplete && isWithoutConnection(migration))
-    return { action: 'enter', phase: 'confirm', reason: 'all pages are there, though its last word was lost' };
+  if (isWithoutConnection(migration)) {
+    if (destination.kind === 'running' && destination.isComplete)
+      return { action: 'enter', phase: 'confirm', reason: `nothing is missing there any more: ${destination.message}` };
+    if (destination.kind === 'gone' || (destination.kind === 'running' && destination.hasEnded))
+      return lost(
+        'destination_lost',
+        'destination',
+        `the VM was lost with pages still to come: ${destination.message}`,
+      );
+  }
   switch (migration.status) {
     case 'completed':
       return { action: 'enter', phase: migration.isConfirmed ? 'confirm' : 'finish', reason: 'all pages are there' };

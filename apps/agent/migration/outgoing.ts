@@ -348,7 +348,7 @@ export class OutgoingMigrations {
     this.update(migrationId, { paused: { sinceMs: Date.now(), attempts: (paused?.attempts ?? 0) + 1 } });
     const state = await peer.state();
     this.running.get(migrationId)!.answer = state;
-    if (state.kind === 'running' && state.isComplete) return; // there is nothing to recover
+    if (state.kind === 'gone' || (state.kind === 'running' && (state.isComplete || state.hasEnded))) return; // nothing to recover
     const answer = await peer.recover();
     if (answer.kind !== 'prepared')
       throw new Error(`the destination cannot go on: ${'message' in answer ? answer.message : answer.kind}`);

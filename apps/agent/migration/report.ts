@@ -35,12 +35,16 @@ const STATUSES: Record<OutgoingFigures['status'], MigrationReport['status'] | nu
 
 /** The report with the process's latest figures. */
 export function withFigures(report: MigrationReport, figures: OutgoingFigures): MigrationReport {
-  const { totalBytes, transferredBytes, remainingBytes, savedPages, bandwidthMiBps, dirtyRateMiBps } = figures;
-  const { iteration, expectedDowntimeMs, iterations, downtimeMs, totalMs, downtimeParts } = figures;
+  const { totalBytes, transferredBytes, remainingBytes, iteration } = figures;
+  const { savedPages, xbzrle, compression, multifdBytes } = figures;
+  const { bandwidthMiBps, dirtyRateMiBps, expectedDowntimeMs, iterations, downtimeMs, totalMs, downtimeParts } =
+    figures;
+  const sent = { totalBytes, transferredBytes, remainingBytes, iteration };
+  const smaller = { savedPages, xbzrle, compression, multifdBytes };
   const rates = { bandwidthMiBps, dirtyRateMiBps, expectedDowntimeMs };
   return {
     ...withStatus(report, STATUSES[figures.status] ?? report.status),
-    progress: { ...report.progress, totalBytes, transferredBytes, remainingBytes, savedPages, iteration, ...rates },
+    progress: { ...report.progress, ...sent, ...smaller, ...rates },
     iterations: [...iterations],
     downtimeMs,
     totalMs,

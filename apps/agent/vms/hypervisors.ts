@@ -2,6 +2,7 @@
 import type { HostDriver, VmSpec } from '#contracts';
 import {
   findQemus,
+  maxMemoryMiBOf,
   type Hypervisor,
   type Isolation,
   QEMU_ARCHITECTURES,
@@ -36,8 +37,9 @@ export class Hypervisors {
 
   /** `vmmProgram`: Drover's own VMM, of that version. QEMUs are looked for in PATH. */
   static async find(vmmProgram: string, version: string, isolation: Isolation): Promise<Hypervisors> {
-    const qemus = await findQemus();
-    const own = { hypervisor: 'drover', architecture: 'riscv64', accelerator: 'drover', version } as const;
+    const [qemus, maxMemoryMiB] = await Promise.all([findQemus(), maxMemoryMiBOf(vmmProgram)]);
+    const kind = { hypervisor: 'drover', architecture: 'riscv64', accelerator: 'drover', version } as const;
+    const own = { ...kind, ...(maxMemoryMiB !== null && { maxMemoryMiB }) };
     const others = qemus.map((qemu) => {
       const { architecture, accelerator } = qemu;
       return { hypervisor: 'qemu', architecture, accelerator, version: qemu.version } as const;

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { DroverClient } from '#client';
-import type { AffinityGroupView, AffinityRule } from '#contracts';
+import type { AffinityCheck, AffinityGroupView, AffinityRule } from '#contracts';
 import { wholeNumber } from '../arguments.js';
 import { NotFound, UsageError } from '../failure.js';
 import { all, findCluster, findHost, findVm } from '../lookup.js';
@@ -23,6 +23,12 @@ const rowOf = (group: AffinityGroupView) => [
 const groupsText = (groups: readonly AffinityGroupView[]) =>
   table(['NAME', 'VMS', 'HOSTS', 'VM MEMBERS', 'HOST MEMBERS', 'PRIORITY', 'VIOLATED BY'], groups.map(rowOf));
 
+const checkText = ({ violations, conflicts }: AffinityCheck) =>
+  [
+    ...conflicts.map((reason) => `it would be refused: ${reason}`),
+    ...violations.map(({ vmName, reason, isHard }) => `${vmName} breaks it (${isHard ? 'hard' : 'soft'}): ${reason}`),
+  ].join('\n') || 'nobody breaks it now, and it contradicts no other group';
+
 interface CreateOptions {
   readonly cluster?: string;
   readonly vms?: string;
@@ -33,6 +39,7 @@ interface CreateOptions {
   readonly hostLabel: string[];
   readonly soft?: true;
   readonly priority: number;
+  readonly check?: true;
 }
 
 /** `together` or `apart` and the like as a rule; undefined if nothing was said. */
@@ -74,13 +81,14 @@ export function affinityCommands(program: Command): void {
     .option('--host-label <label...>', 'all hosts with one of these labels', [])
     .option('--soft', 'the rules are wishes, not orders')
     .option('--priority <n>', 'of soft rules the higher wins', wholeNumber, 1)
+    .option('--check', 'only tells who would break its rules now, and which rules it contradicts')
     .action((name: string, options: CreateOptions, command: Command) =>
-      change(command, async (client) => {
+      change<AffinityGroupView | AffinityCheck>(command, async (client) => {
         const isSoft = options.soft === true;
         const vmsRule = ruleOf(options.vms, ['together', 'apart'], isSoft);
         const hostsRule = ruleOf(options.hosts, ['on', 'off'], isSoft);
         if (!vmsRule && !hostsRule) throw new UsageError('a group needs a rule: give --vms or --hosts');
-        const value = await client.affinityGroups.create({
+        const group = {
           clusterId: (await findCluster(client, options.cluster)).id,
           name,
           priority: options.priority,
@@ -90,7 +98,12 @@ export function affinityCommands(program: Command): void {
           hostIds: await Promise.all(options.host.map(async (host) => (await findHost(client, host)).id)),
           vmLabels: options.vmLabel,
           hostLabels: options.hostLabel,
-        });
+        };
+        if (options.check) {
+          const value = await client.affinityGroups.check(group);
+          return { value, text: checkText(value) };
+        }
+        const value = await client.affinityGroups.create(group);
         return { value, text: groupsText([value]) };
       }),
     );

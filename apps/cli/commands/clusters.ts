@@ -1,9 +1,28 @@
-import type { Command } from 'commander';
-import { mebibytes } from '../arguments.js';
+import { type Command, Option } from 'commander';
+import type { FencingPolicy } from '#contracts';
+import { mebibytes, seconds, wholeNumber } from '../arguments.js';
 import { UsageError } from '../failure.js';
 import { all, findCluster } from '../lookup.js';
 import { change, show } from '../output.js';
-import { table } from '../table.js';
+import { record, table } from '../table.js';
+
+interface SetOptions {
+  readonly checkpointLimit?: number;
+  readonly fencing?: 'on' | 'off';
+  readonly fencingGrace?: number;
+  readonly fencingSilentLimit?: number;
+}
+
+/** What is not given stays. */
+function fencingOf(options: SetOptions, before: FencingPolicy): FencingPolicy | undefined {
+  const { fencing, fencingGrace, fencingSilentLimit } = options;
+  if (fencing === undefined && fencingGrace === undefined && fencingSilentLimit === undefined) return undefined;
+  return {
+    enabled: fencing === undefined ? before.enabled : fencing === 'on',
+    graceSeconds: fencingGrace ?? before.graceSeconds,
+    skipIfSilentPercent: fencingSilentLimit ?? before.skipIfSilentPercent,
+  };
+}
 
 export function clusterCommands(program: Command): void {
   const clusters = program.command('clusters').description('clusters of hosts under one policy');
@@ -43,12 +62,24 @@ export function clusterCommands(program: Command): void {
       'what each host may take for the memory of VMs that left it; 0: nothing',
       mebibytes,
     )
-    .action((name: string, options: { checkpointLimit?: number }, command: Command) =>
+    .addOption(new Option('--fencing <on|off>', 'cuts the power of hosts that are lost').choices(['on', 'off']))
+    .option('--fencing-grace <seconds>', 'a host is silent for so long before that', seconds)
+    .option('--fencing-silent-limit <percent>', 'no host is fenced while more of them are silent', wholeNumber)
+    .action((name: string, options: SetOptions, command: Command) =>
       change(command, async (client) => {
-        if (Object.keys(options).length === 0) throw new UsageError('nothing to set; give --checkpoint-limit');
-        const { id } = await findCluster(client, name);
-        const value = await client.clusters.update(id, { checkpointLimitMiB: options.checkpointLimit });
-        return { value, text: `hosts of ${value.name} keep up to ${value.checkpointLimitMiB} MiB of VMs that left` };
+        if (Object.keys(options).length === 0) throw new UsageError('nothing to set; --help tells what can be');
+        const { id, fencing: before } = await findCluster(client, name);
+        const fencing = fencingOf(options, before);
+        const value = await client.clusters.update(id, { checkpointLimitMiB: options.checkpointLimit, fencing });
+        const { enabled, graceSeconds, skipIfSilentPercent } = value.fencing;
+        const text = record({
+          name: value.name,
+          'checkpoints per host': `${value.checkpointLimitMiB} MiB`,
+          fencing: enabled
+            ? `after ${graceSeconds} s, unless more than ${skipIfSilentPercent} % of hosts are silent`
+            : 'off',
+        });
+        return { value, text };
       }),
     );
 }

@@ -32,6 +32,7 @@ const onePower = (value: HostPowerView) => ({
     'switched by policy': value.isParked ? 'yes' : 'no',
     since: ago(value.powerSince, Date.now()),
     watts: value.wattsAt?.join(' '),
+    'watts learnt': value.learntWattsAt?.map((watts) => watts.toFixed(0)).join(' '),
     'watts off': value.offWatts,
     'watts measured': value.measuredWatts,
     'in service since': value.inServiceSince,

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { HostStatus, type HostView } from '#contracts';
+import { HostStatus, maxMemoryMiBOf, type HostDriver, type HostView } from '#contracts';
 import { oneOf } from '../arguments.js';
 import { all, findCluster, findHost } from '../lookup.js';
 import { change, show } from '../output.js';
@@ -23,13 +23,11 @@ const isolationOf = ({ isolation }: HostView): string =>
   (isolation ?? []).map(({ measure, inForce, reason }) => (inForce ? measure : `no ${measure} (${reason})`)).join(', ');
 
 /** Such as qemu x86_64 7.2.22 (kvm). */
-const driversOf = ({ drivers }: HostView): string =>
-  drivers
-    .map(
-      ({ hypervisor, architecture, accelerator, version }) =>
-        `${hypervisor} ${architecture} ${version}${hypervisor === 'qemu' ? ` (${accelerator})` : ''}`,
-    )
-    .join(', ');
+function driverText(driver: HostDriver): string {
+  const { hypervisor, architecture, accelerator, version } = driver;
+  const what = hypervisor === 'qemu' ? accelerator : `guests of up to ${maxMemoryMiBOf(driver)} MiB`;
+  return `${hypervisor} ${architecture} ${version} (${what})`;
+}
 
 /** Memory of VMs that left. */
 const checkpointsOf = ({ checkpoints }: HostView): string =>
@@ -52,7 +50,7 @@ const hostText = (host: HostView) =>
     memory: `${host.memoryUsedMiB ?? '?'} of ${host.memoryMiB ?? '?'} MiB`,
     vms: host.vmCount,
     migrations: host.migrationCount,
-    'runs VMs by': driversOf(host),
+    'runs VMs by': host.drivers.map(driverText).join(', '),
     isolation: isolationOf(host),
     labels: host.labels.join(', '),
     checkpoints: checkpointsOf(host),

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import type { DroverClient } from '#client';
 import {
   BlockedChoice,
@@ -86,11 +86,38 @@ interface BeginOptions {
   readonly reason: string;
   readonly hostsAtOnce: number;
   readonly run?: string;
+  readonly argument: string[];
+  readonly commandTimeout?: number;
   readonly restarts?: true;
   readonly powerCycle?: true;
   readonly onBlocked: MaintenanceProcedure['onBlocked'];
+  readonly choice: readonly (readonly [string, BlockedChoice])[];
+  readonly maxAttempts?: number;
+  readonly evacuationTimeout?: number;
   readonly stay?: true;
   readonly leaveVms?: true;
+}
+
+/** `web-1=stop`, added to those before. */
+function choiceOf(text: string, before: BeginOptions['choice']): BeginOptions['choice'] {
+  const at = text.lastIndexOf('=');
+  const choice = BlockedChoice.safeParse(text.slice(at + 1));
+  if (at < 1 || !choice.success)
+    throw new InvalidArgumentError(`write VM=CHOICE; choices are ${BlockedChoice.options.join(', ')}.`);
+  return [...before, [text.slice(0, at), choice.data]];
+}
+
+function actionOf({ run, argument, commandTimeout, restarts, powerCycle }: BeginOptions) {
+  if (run === undefined) {
+    if (argument.length > 0 || commandTimeout !== undefined || restarts)
+      throw new UsageError('--argument, --command-timeout and --restarts belong to a command: name it by --run');
+    return { kind: powerCycle ? ('power_cycle' as const) : ('none' as const) };
+  }
+  if (powerCycle) throw new UsageError('give --run or --power-cycle, not both');
+  return {
+    ...{ kind: 'command' as const, name: run, arguments: argument, restarts: restarts === true },
+    ...(commandTimeout !== undefined && { timeoutSeconds: commandTimeout }),
+  };
 }
 
 export const healthText = (health: HostHealth): string =>
@@ -141,9 +168,14 @@ export function maintenanceCommands(program: Command): void {
     .option('--label <label...>', 'all hosts with one of these labels', [])
     .option('--hosts-at-once <n>', 'in groups of so many', wholeNumber, 1)
     .option('--run <name>', "an executable of the hosts' maintenance.d folder")
+    .option('--argument <text...>', 'what it is given', [])
+    .option('--command-timeout <seconds>', 'how long it may take (3600)', wholeNumber)
     .option('--restarts', 'it restarts the host')
     .option('--power-cycle', 'switched off and on again instead, by power management')
     .addOption(oneOf('--on-blocked <choice>', 'what becomes of VMs that cannot leave', BlockedChoice).default('wait'))
+    .option('--choice <vm=choice>', 'what becomes of this VM if it cannot leave; several times for more', choiceOf, [])
+    .option('--max-attempts <n>', 'so many migrations of a VM may fail (3)', wholeNumber)
+    .option('--evacuation-timeout <minutes>', 'a host that is not empty by then goes back to work (120)', wholeNumber)
     .option('--stay', 'the hosts stay in maintenance')
     .option('--leave-vms', 'VMs that had to leave do not come back')
     .action((names: string[], options: BeginOptions, command: Command) =>
@@ -152,18 +184,21 @@ export function maintenanceCommands(program: Command): void {
         const clusterId = hosts[0]?.clusterId ?? (await findCluster(client, options.cluster)).id;
         if (hosts.length === 0 && options.label.length === 0 && !options.cluster)
           throw new UsageError('name hosts, or say --label, or --cluster for all of a cluster');
-        if (options.run && options.powerCycle) throw new UsageError('give --run or --power-cycle, not both');
-        const action = options.run
-          ? { kind: 'command' as const, name: options.run, restarts: options.restarts === true }
-          : { kind: options.powerCycle ? ('power_cycle' as const) : ('none' as const) };
+        const choices = await Promise.all(
+          options.choice.map(async ([vm, choice]) => ({ vmId: (await findVm(client, vm)).id, choice })),
+        );
+        const { maxAttempts, evacuationTimeout: evacuationTimeoutMinutes } = options;
         const value = await client.maintenance.begin({
           clusterId,
           hostIds: hosts.map(({ id }) => id),
           hostLabels: options.label,
           reason: options.reason,
           hostsAtOnce: options.hostsAtOnce,
-          action,
+          action: actionOf(options),
           onBlocked: options.onBlocked,
+          choices,
+          ...(maxAttempts && { maxAttempts }),
+          ...(evacuationTimeoutMinutes && { evacuationTimeoutMinutes }),
           activate: !options.stay,
           returnVms: !options.leaveVms,
         });

@@ -20,9 +20,28 @@ const rowOf = (m: MigrationView) => [
   m.error?.message ?? m.reason,
 ];
 
+const PAGE_BYTES = 4096;
+
 /** Pages that the destination had already. */
 const savedText = (pages = 0): string | null =>
-  pages > 0 ? `${pages} pages (${mib(pages * 4096)}), which were there from an earlier stay` : null;
+  pages > 0 ? `${pages} pages (${mib(pages * PAGE_BYTES)}), which were there from an earlier stay` : null;
+
+/** What was sent, and what means made of it. */
+function sentOf({ progress }: MigrationDetail): Record<string, string | null> {
+  const { xbzrle, compression, multifdBytes = 0 } = progress ?? {};
+  return {
+    transferred: mib(progress?.transferredBytes),
+    ...(xbzrle && {
+      '  xbzrle': `${xbzrle.pages} pages as ${mib(xbzrle.bytes)} of deltas; ${xbzrle.misses} were not in the cache`,
+    }),
+    ...(compression && {
+      '  compression': `${compression.pages} pages (${mib(compression.pages * PAGE_BYTES)}) as ${mib(compression.bytes)}`,
+    }),
+    ...(multifdBytes > 0 && { '  multifd': `${mib(multifdBytes)} on connections for pages alone` }),
+    remaining: mib(progress?.remainingBytes),
+    saved: savedText(progress?.savedPages),
+  };
+}
 
 function detailText(m: MigrationDetail): string {
   const head = record({
@@ -39,9 +58,7 @@ function detailText(m: MigrationDetail): string {
     ...Object.fromEntries(
       Object.entries(m.downtimeBreakdown ?? {}).map(([part, value]) => [`  ${part.replace(/Ms$/, '')}`, ms(value)]),
     ),
-    transferred: mib(m.progress?.transferredBytes),
-    remaining: mib(m.progress?.remainingBytes),
-    saved: savedText(m.progress?.savedPages),
+    ...sentOf(m),
   });
   const passes = m.iterations.map((i) => [
     i.iteration,

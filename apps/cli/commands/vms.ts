@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { DroverClient } from '#client';
 import { Architecture, HypervisorName, VmPlacement, VmStatus, type VmView } from '#contracts';
 import { limit, oneOf, wholeNumber } from '../arguments.js';
@@ -8,6 +8,7 @@ import { meansText } from '../means.js';
 import { followConsole, printConsole } from '../console.js';
 import { change, refuseWatch, show } from '../output.js';
 import { connect, type ConnectionOptions } from '../connection.js';
+import { UsageError } from '../failure.js';
 import { ago, ms, record, table } from '../table.js';
 
 async function hostNames(client: DroverClient): Promise<Map<string, string>> {
@@ -51,6 +52,8 @@ async function oneVm(client: DroverClient, vm: VmView) {
     cpu: vm.cpuUsedCores === null ? null : `${vm.cpuUsedCores.toFixed(2)} cores`,
     'dirty rate': vm.dirtyRateMiBps === null ? null : `${vm.dirtyRateMiBps.toFixed(1)} MiB/s`,
     placement: vm.placement,
+    priority: vm.priority,
+    'high availability': vm.highAvailability ? 'yes' : 'no',
     labels: vm.labels.join(', '),
     migrations: vm.migrationCount,
     'exit code': vm.exitCode,
@@ -61,6 +64,26 @@ async function oneVm(client: DroverClient, vm: VmView) {
 }
 
 const shareText = (share: number | null) => (share === null ? 'not sampled' : `to ${Math.round(share * 100)} %`);
+
+/** Whether it is started elsewhere when its host was fenced. */
+const highAvailabilityOption = () =>
+  new Option('--high-availability <yes|no>', 'started elsewhere when its host has lost its power').choices([
+    'yes',
+    'no',
+  ]);
+
+interface SetOptions {
+  readonly placement?: VmPlacement;
+  readonly label?: string[];
+  readonly priority?: number;
+  readonly highAvailability?: 'yes' | 'no';
+}
+
+const PRIORITY = [
+  '--priority <n>',
+  '1 (low) to 100 (high): the higher leaves a host first that is emptied',
+  wholeNumber,
+] as const;
 
 /** NETWORK, or NETWORK=DEVICE. */
 function nicOf(text: string): { network: string; hostDevice?: string } {
@@ -115,10 +138,15 @@ export function vmCommands(program: Command): void {
     .description('changes what is given')
     .addOption(oneOf('--placement <placement>', 'who may move it: policies too, people alone, nobody', VmPlacement))
     .option('--label <label...>', 'its labels from now on')
-    .action((name: string, options: { placement?: VmPlacement; label?: string[] }, command: Command) =>
+    .option(...PRIORITY)
+    .addOption(highAvailabilityOption())
+    .action((name: string, options: SetOptions, command: Command) =>
       change(command, async (client) => {
+        if (Object.keys(options).length === 0) throw new UsageError('nothing to set; --help tells what can be');
+        const { placement, label: labels, priority } = options;
+        const highAvailability = options.highAvailability && options.highAvailability === 'yes';
         const { id } = await findVm(client, name);
-        return oneVm(client, await client.vms.update(id, { placement: options.placement, labels: options.label }));
+        return oneVm(client, await client.vms.update(id, { placement, labels, priority, highAvailability }));
       }),
     );
   vms
@@ -128,7 +156,7 @@ export function vmCommands(program: Command): void {
     .option('--cluster <cluster>', 'where it belongs')
     .option('--host <host>', 'where it starts; the scheduler chooses otherwise')
     .option('--vcpus <n>', 'harts', wholeNumber, 1)
-    .option('--memory <MiB>', 'memory', wholeNumber, 128)
+    .option('--memory <MiB>', 'memory; drover hosts show tells the most that a host gives a guest', wholeNumber, 128)
     .option('--append <text>', 'kernel command line', '')
     .addOption(oneOf('--hypervisor <hypervisor>', 'what runs it: drover (default) or qemu', HypervisorName))
     .addOption(oneOf('--architecture <architecture>', 'riscv64 (default), or x86_64 on QEMU', Architecture))
@@ -141,6 +169,8 @@ export function vmCommands(program: Command): void {
       'a disk, several times for more: DOMAIN:MIB, or DOMAIN:MIB:IMAGE to begin with IMAGE.img of the host',
       diskOption,
     )
+    .option(...PRIORITY)
+    .addOption(highAvailabilityOption())
     .option('--no-start', 'leaves it down')
     .action(
       (
@@ -154,6 +184,8 @@ export function vmCommands(program: Command): void {
           architecture?: Architecture;
           vcpus: number;
           memory: number;
+          priority?: number;
+          highAvailability?: 'yes' | 'no';
           start: boolean;
         },
         command: Command,
@@ -161,12 +193,14 @@ export function vmCommands(program: Command): void {
         change(command, async (client) => {
           const clusterId = (await findCluster(client, options.cluster)).id;
           const hostId = options.host ? (await findHost(client, options.host)).id : null;
-          const { image, append, vcpus, memory: memoryMiB, start, hypervisor, architecture } = options;
+          const { image, append, vcpus, memory: memoryMiB, start, hypervisor, architecture, priority } = options;
           const machine = {
             vcpus,
             memoryMiB,
             ...(hypervisor && { hypervisor }),
             ...(architecture && { architecture }),
+            ...(priority !== undefined && { priority }),
+            highAvailability: options.highAvailability === 'yes',
           };
           const nics = options.network?.map(nicOf) ?? [];
           const disks = [];

@@ -1,8 +1,10 @@
 import { Body, Controller, Delete, Get, Param, Patch, Post, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import {
+  AffinityCheck,
   AffinityGroupQuery,
   AffinityGroupView,
+  CheckAffinityGroup,
   CreateAffinityGroup,
   Id,
   type Page,
@@ -30,6 +32,13 @@ export class AffinityController {
   @Returns(AffinityGroupView, 201)
   create(@Body({ schema: CreateAffinityGroup }) body: CreateAffinityGroup): Promise<AffinityGroupView> {
     return this.affinity.create(body, new Date());
+  }
+
+  /** What would come of a group before it is saved: who would break its rules now, and which rules it contradicts. */
+  @Post('check')
+  @Returns(AffinityCheck)
+  check(@Body({ schema: CheckAffinityGroup }) body: CheckAffinityGroup): Promise<AffinityCheck> {
+    return this.affinity.check(body);
   }
 
   @Get(':id')

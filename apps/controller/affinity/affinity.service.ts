@@ -1,5 +1,15 @@
+import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import type { AffinityGroupQuery, AffinityGroupView, CreateAffinityGroup, Page, UpdateAffinityGroup } from '#contracts';
+import type {
+  AffinityCheck,
+  AffinityGroup,
+  AffinityGroupQuery,
+  AffinityGroupView,
+  CheckAffinityGroup,
+  CreateAffinityGroup,
+  Page,
+  UpdateAffinityGroup,
+} from '#contracts';
 import { type AffinityGroupRow, Conflict, Database, type Repositories } from '#database';
 import { type ClusterFacts, conflictsOf, violationsOf } from '#planner';
 import { BadInput } from '../http/problems.js';
@@ -42,18 +52,39 @@ export class AffinityService {
     });
   }
 
+  /** What would come of a group. Nothing is kept. */
+  async check({ clusterId, id = randomUUID(), ...body }: CheckAffinityGroup): Promise<AffinityCheck> {
+    const cluster = await this.db.clusters.get(clusterId);
+    const group = { id, ...body };
+    const conflicts = await conflictsWith(this.db, cluster.id, group);
+    const facts = await this.db.facts.ofCluster(cluster.id);
+    const violations = violationsOf({ ...facts, affinityGroups: [group] }, id);
+    return { violations, conflicts };
+  }
+
   /** Refuses members that are not the cluster's, and hard rules that cannot hold together. */
   private async checked(tx: Repositories, row: AffinityGroupRow, what: string, now: Date): Promise<AffinityGroupView> {
-    const { vms, hosts } = await tx.facts.membersOf(row.clusterId);
-    const missing = [...strangers('vmIds', row.vmIds, vms), ...strangers('hostIds', row.hostIds, hosts)];
-    if (missing.length > 0) throw new BadInput(missing);
-    const conflicts = conflictsOf(await tx.affinity.ofCluster(row.clusterId), vms, hosts);
-    const own = conflicts.filter(({ groupIds }) => groupIds.includes(row.id));
-    if (own.length > 0) throw new Conflict(own.map(({ reason }) => reason).join('; '));
+    const conflicts = await conflictsWith(tx, row.clusterId, row);
+    if (conflicts.length > 0) throw new Conflict(conflicts.join('; '));
     const text = `affinity group ${row.name} was ${what} by the administrator`;
     await tx.events.add('info', 'affinity.changed', text, { clusterId: row.clusterId }, now);
     return view(row, await tx.facts.ofCluster(row.clusterId));
   }
+}
+
+/** Why the group cannot hold together with the others; throws BadInput for members that are not the cluster's. */
+async function conflictsWith(
+  { affinity, facts }: Pick<Repositories, 'affinity' | 'facts'>,
+  clusterId: string,
+  group: AffinityGroup,
+): Promise<string[]> {
+  const { vms, hosts } = await facts.membersOf(clusterId);
+  const missing = [...strangers('vmIds', group.vmIds, vms), ...strangers('hostIds', group.hostIds, hosts)];
+  if (missing.length > 0) throw new BadInput(missing);
+  const others = (await affinity.ofCluster(clusterId)).filter(({ id }) => id !== group.id);
+  return conflictsOf([...others, group], vms, hosts)
+    .filter(({ groupIds }) => groupIds.includes(group.id))
+    .map(({ reason }) => reason);
 }
 
 function strangers(field: string, ids: readonly string[], members: readonly { readonly id: string }[]) {

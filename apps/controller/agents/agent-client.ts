@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { z } from 'zod';
-import { Database, NotFound } from '#database';
+import { Database, type Host, NotFound } from '#database';
 import { SecretBox } from '../auth/secrets.js';
 import { AgentUnavailable, Refused } from '../http/problems.js';
 
@@ -26,6 +26,15 @@ export class AgentClient {
     const parsed = answer.safeParse(response.status === 204 ? undefined : await response.json().catch(() => undefined));
     if (!parsed.success) throw new AgentUnavailable(`the agent of host ${hostId} gave an answer that makes no sense`);
     return parsed.data;
+  }
+
+  /** Whether anything answers where the host's agent is, whatever it says. */
+  async isReachable({ agentUrl }: Pick<Host, 'agentUrl'>): Promise<boolean> {
+    if (!agentUrl) return false;
+    return fetch(agentUrl, { signal: AbortSignal.timeout(TIMEOUT_MS) }).then(
+      () => true,
+      () => false,
+    );
   }
 
   private async fetch(hostId: string, { method, path, body }: Call): Promise<Response> {

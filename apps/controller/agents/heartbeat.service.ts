@@ -21,7 +21,7 @@ import { hostAnswers } from '../power/operations.js';
 import { judgeCopy } from '../reconciler/decide.js';
 import { migrationFacts, Reconciler, type Settled, vmFacts } from '../reconciler/reconciler.js';
 import { VERSION } from '../version.js';
-import { HeartbeatOrder } from './heartbeat-order.js';
+import { isOvertaken } from './heartbeat-order.js';
 import { bandwidthsFor } from './bandwidths.js';
 import { Peers } from './peers.js';
 
@@ -31,8 +31,6 @@ const NO_NEWS = HeartbeatAnswer.parse({ forgetVms: [], forgetMigrations: [], des
 /** News from a host: stores it, acts on it at once, and tells the agent what it may forget or must end. */
 @Injectable()
 export class HeartbeatService {
-  private readonly order = new HeartbeatOrder();
-
   constructor(
     private readonly db: Database,
     private readonly reconciler: Reconciler,
@@ -45,7 +43,7 @@ export class HeartbeatService {
   async accept(hostId: string, beat: Heartbeat, now: Date): Promise<HeartbeatAnswer> {
     const accepted = await this.db.transaction(async (tx) => {
       const host = await tx.hosts.lock(hostId);
-      if (!this.order.accept(hostId, Date.parse(beat.sentAt))) return null;
+      if (isOvertaken(new Date(beat.sentAt), host.heartbeatSentAt)) return null;
       const cluster = await tx.clusters.get(host.clusterId);
       const weight = smoothingWeight(host.lastHeartbeatAt, now);
       await this.saveHost(tx, host, cluster, beat, weight, now);
@@ -123,6 +121,7 @@ export class HeartbeatService {
       cpuSmoothedCores,
       overUtilizedSince: overUtilizedSince(host.overUtilizedSince, cpuSmoothedCores / cpuCores, schedulingPolicy, now),
       lastHeartbeatAt: now,
+      heartbeatSentAt: new Date(beat.sentAt),
     };
     const subject = { hostId: host.id, clusterId: host.clusterId };
     const woken = await hostAnswers(tx, host, now);

@@ -8,7 +8,7 @@ export const currentPolicy = ({ schedulingPolicy, policySchedule, openWindow }: 
 /** What is kept of each change of a cluster. */
 export function policyValues(cluster: Cluster): ClusterPolicy {
   const { schedulingPolicy, policySchedule, planMode, migrationPolicyId } = cluster;
-  const { cooldownSeconds, maxMigrationsPerHost, haReservation, checkpointLimitMiB } = cluster;
+  const { cooldownSeconds, maxMigrationsPerHost, haReservation, checkpointLimitMiB, fencing } = cluster;
   return {
     schedulingPolicy,
     policySchedule,
@@ -18,5 +18,6 @@ export function policyValues(cluster: Cluster): ClusterPolicy {
     maxMigrationsPerHost,
     haReservation,
     checkpointLimitMiB,
+    fencing,
   };
 }

@@ -1,6 +1,8 @@
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { SchedulerRegistry } from '@nestjs/schedule';
+import type { HostStatus } from '#contracts';
 import { Database, type Host, type HostPower } from '#database';
+import { addWatts, learntCurve, type WattsSamples } from '#planner';
 import { type Log, LOG } from '../log.js';
 import { PowerControls } from '../power/power-controls.js';
 import { FRESH_MS } from '../power/power.view.js';
@@ -61,7 +63,7 @@ export class EnergyLoop implements OnApplicationBootstrap, OnApplicationShutdown
       status: host.status,
       cpuCores: host.cpuCores,
       cpuUsedCores: host.cpuSmoothedCores,
-      curve: power.wattsAt,
+      curve: power.wattsAt ?? learntCurve(power.wattsSamples),
       offWatts: power.offWatts,
       measuredWatts: isFresh ? power.measuredWatts : null,
       isParked: power.isParked,
@@ -81,7 +83,8 @@ export class EnergyLoop implements OnApplicationBootstrap, OnApplicationShutdown
     try {
       const measuredWatts = await this.controls.watts(power);
       if (measuredWatts === null) return power;
-      return await this.db.hostPower.save(host.id, { measuredWatts, measuredAt: new Date() });
+      const wattsSamples = samplesWith(power.wattsSamples, host, measuredWatts);
+      return await this.db.hostPower.save(host.id, { measuredWatts, measuredAt: new Date(), wattsSamples });
     } catch (error) {
       this.askedAt.set(host.id, now + ASK_AGAIN_MS);
       this.log.debug({ hostId: host.id, host: host.name, reason: (error as Error).message }, 'its BMC tells no watts');
@@ -95,3 +98,15 @@ export class EnergyLoop implements OnApplicationBootstrap, OnApplicationShutdown
     await this.db.clusterLoads.removeOld(now);
   }
 }
+
+/** A host in any other status says nothing of its use now. */
+const TELLING: ReadonlySet<HostStatus> = new Set(['up', 'preparing_for_maintenance', 'maintenance']);
+
+const samplesWith = (
+  samples: WattsSamples | null,
+  { status, cpuCores, cpuSmoothedCores }: Host,
+  watts: number,
+): WattsSamples | null =>
+  TELLING.has(status) && cpuCores !== null && cpuSmoothedCores !== null
+    ? addWatts(samples, cpuSmoothedCores / cpuCores, watts)
+    : samples;

@@ -15,6 +15,7 @@ export async function maintenanceFacts(
   tx: Repositories,
   cluster: Cluster,
   now: Date,
+  decidingSince: Date,
 ): Promise<{ readonly facts: MaintenanceFacts; readonly runs: readonly MaintenanceRun[] } | null> {
   const policies = await tx.maintenancePolicies.enabledOf(cluster.id);
   const active = await tx.maintenance.activeOf(cluster.id);
@@ -35,6 +36,7 @@ export async function maintenanceFacts(
     cluster: await tx.facts.ofCluster(cluster.id),
     schedulingPolicy: currentPolicy(cluster),
     limits: limitsOf(cluster),
+    decidingSinceMs: decidingSince.getTime(),
   };
   return { facts, runs };
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import type { MaintenanceVm, Severity } from '#contracts';
+import { MaintenanceProcedure, type MaintenanceVm, type Severity } from '#contracts';
 import { Database, type MaintenanceRun, type Repositories } from '#database';
 import { decideMaintenance, type MaintenanceStep, newVm } from '#maintenance';
 import { activateHost, deactivateHost } from '../hosts/maintenance.js';
@@ -24,6 +24,8 @@ type Step<A extends MaintenanceStep['action']> = Extract<MaintenanceStep, { acti
 /** Asks what a cluster's maintenance needs now, and does it. All it must remember is in the rows of the runs. */
 @Injectable()
 export class Maintaining {
+  private decidingSince: Date | null = null;
+
   constructor(
     private readonly db: Database,
     private readonly orders: Orders,
@@ -33,10 +35,11 @@ export class Maintaining {
 
   /** One turn for one cluster. */
   async turn(clusterId: string, now: Date): Promise<void> {
+    const decidingSince = (this.decidingSince ??= now);
     const { orders, starts } = await this.db.transaction(async (tx) => {
       await tx.clusters.lockDecisions(clusterId);
       const afterwards: Afterwards = { orders: [], starts: [] };
-      const found = await maintenanceFacts(tx, await tx.clusters.get(clusterId), now);
+      const found = await maintenanceFacts(tx, await tx.clusters.get(clusterId), now, decidingSince);
       if (!found) return afterwards;
       const steps = decideMaintenance(found.facts, now.getTime());
       const runs = new Map(found.runs.map((run) => [run.id, run]));
@@ -103,7 +106,6 @@ export class Maintaining {
 
   private async begin(tx: Repositories, step: Step<'begin'>, clusterId: string, now: Date): Promise<void> {
     const policy = await tx.maintenancePolicies.get(step.policyId);
-    const { action, onBlocked, maxAttempts, evacuationTimeoutMinutes, activate, returnVms } = policy.definition;
     const rolloutId = randomUUID();
     for (const { hostId, hostName, group, reason } of step.hosts) {
       const values = {
@@ -121,7 +123,7 @@ export class Maintaining {
         waitsForWindow: step.waitsForWindow,
         windowStartsAt: step.windowStartsMs === null ? null : new Date(step.windowStartsMs),
         windowEndsAt: step.windowEndsMs === null ? null : new Date(step.windowEndsMs),
-        procedure: { action, onBlocked, maxAttempts, evacuationTimeoutMinutes, activate, returnVms },
+        procedure: MaintenanceProcedure.parse(policy.definition),
         vms: [],
       };
       await tx.maintenance.create(values, 'waits for its turn', now);

@@ -62,7 +62,7 @@ export class MaintenancePoliciesService {
     return this.db.transaction(async (tx) => {
       const policy = await tx.maintenancePolicies.get(id);
       const cluster = await tx.clusters.get(policy.clusterId);
-      const found = await maintenanceFacts(tx, cluster, now);
+      const found = await maintenanceFacts(tx, cluster, now, now);
       const facts = found?.facts ?? {
         policies: [],
         hosts: (await tx.hosts.ofCluster(cluster.id)).map((host) => hostFacts(host, [])),
@@ -71,6 +71,7 @@ export class MaintenancePoliciesService {
         cluster: await tx.facts.ofCluster(cluster.id),
         schedulingPolicy: currentPolicy(cluster),
         limits: limitsOf(cluster),
+        decidingSinceMs: now.getTime(),
       };
       const due = dueRollouts(policyFacts(policy), facts, now.getTime()).flatMap((step) =>
         step.action === 'begin' ? step.hosts : [],

@@ -1,7 +1,25 @@
 import type { MaintenanceRunView, MaintenanceVm } from '#contracts';
-import type { MaintenanceRun } from '#database';
+import type { MaintenanceRun, Migration, Repositories, Vm } from '#database';
+import { type LeavingVm, secondsToEmpty } from '#maintenance';
 
-export const maintenanceRunView = (run: MaintenanceRun): MaintenanceRunView => ({
+const MIB = 2 ** 20;
+
+const isStill = ({ state }: MaintenanceVm) => state === 'here' || state === 'leaving';
+
+/** With the time that is still needed, by what VMs write and migrations have measured until now. */
+export async function maintenanceRunViews(
+  db: Pick<Repositories, 'vms' | 'migrations'>,
+  runs: readonly MaintenanceRun[],
+): Promise<MaintenanceRunView[]> {
+  const evacuating = runs.filter(({ phase }) => phase === 'evacuating');
+  const vmIds = evacuating.flatMap(({ vms }) => vms.filter(isStill).map(({ vmId }) => vmId));
+  const vms = new Map((await db.vms.byIds(vmIds)).map((vm) => [vm.id, vm]));
+  const moves = new Map((await db.migrations.activeOfVms(vmIds)).map((move) => [move.vmId, move]));
+  const leaving = (vm: MaintenanceVm) => leavingVm(vm, vms.get(vm.vmId), moves.get(vm.vmId));
+  return runs.map((run) => ({ ...viewOf(run), progress: progressOf(run, leaving) }));
+}
+
+const viewOf = (run: MaintenanceRun): Omit<MaintenanceRunView, 'progress'> => ({
   id: run.id,
   clusterId: run.clusterId,
   hostId: run.hostId,
@@ -20,7 +38,6 @@ export const maintenanceRunView = (run: MaintenanceRun): MaintenanceRunView => (
   windowEndsAt: run.windowEndsAt?.toISOString() ?? null,
   procedure: run.procedure,
   vms: run.vms,
-  progress: progressOf(run),
   command: run.command,
   timeline: run.timeline,
   createdAt: run.createdAt.toISOString(),
@@ -28,19 +45,34 @@ export const maintenanceRunView = (run: MaintenanceRun): MaintenanceRunView => (
   endedAt: run.endedAt?.toISOString() ?? null,
 });
 
-const isStill = ({ state }: MaintenanceVm) => state === 'here' || state === 'leaving';
-
-/** VMs share their host's link, so their times add up. */
-function progressOf({ vms, startedAt, phase }: MaintenanceRun): MaintenanceRunView['progress'] {
+function progressOf(
+  { vms, phase }: MaintenanceRun,
+  leaving: (vm: MaintenanceVm) => LeavingVm,
+): MaintenanceRunView['progress'] {
   const still = vms.filter(isStill);
-  const seconds = still.reduce<number | null>(
-    (sum, { expectedSeconds }) => (sum === null || expectedSeconds === null ? null : sum + expectedSeconds),
-    0,
-  );
+  const left = still.map(leaving);
   return {
     vmsGone: vms.length - still.length,
     vmsTotal: vms.length,
-    remainingMiB: still.reduce((sum, { memoryMiB }) => sum + memoryMiB, 0),
-    etaSeconds: startedAt !== null && phase === 'evacuating' ? seconds : null,
+    remainingMiB: left.reduce((sum, vm) => sum + vm.remainingMiB, 0),
+    etaSeconds: phase === 'evacuating' ? secondsToEmpty(left) : null,
   };
+}
+
+/** Disks that are copied count as memory does: they take the same link. */
+function leavingVm(
+  { memoryMiB, expectedSeconds }: MaintenanceVm,
+  vm: Vm | undefined,
+  move: Migration | undefined,
+): LeavingVm {
+  const progress = move?.progress ?? null;
+  const dirtyRateMiBps = progress?.dirtyRateMiBps ?? vm?.dirtyRateMiBps ?? 0;
+  if (!progress)
+    return {
+      remainingMiB: Math.min(memoryMiB, vm?.memoryUsedMiB ?? memoryMiB),
+      ...{ dirtyRateMiBps, bandwidthMiBps: null, expectedSeconds },
+    };
+  const remainingBytes = progress.remainingBytes + (progress.disks?.remainingBytes ?? 0);
+  const bandwidthMiBps = progress.bandwidthMiBps || null;
+  return { remainingMiB: remainingBytes / MIB, dirtyRateMiBps, bandwidthMiBps, expectedSeconds };
 }

@@ -17,7 +17,7 @@ import {
 import { Database, type MaintenanceRun } from '#database';
 import { Returns } from '../http/returns.js';
 import { MaintenanceReports } from './maintenance-reports.js';
-import { maintenanceRunView } from './maintenance-run.view.js';
+import { maintenanceRunViews } from './maintenance-run.view.js';
 import { MaintenanceRunsService } from './maintenance-runs.service.js';
 
 @ApiTags('maintenance')
@@ -35,7 +35,7 @@ export class MaintenanceRunsController {
   @Returns(pageOf(MaintenanceRunView))
   async list(@Query({ schema: MaintenanceRunQuery }) query: MaintenanceRunQuery): Promise<Page<MaintenanceRunView>> {
     const { items, nextCursor } = await this.db.maintenance.page(query);
-    return { items: items.map(maintenanceRunView), nextCursor };
+    return { items: await maintenanceRunViews(this.db, items), nextCursor };
   }
 
   /** By hand: hosts go through maintenance in groups; it stops at the first group that fails. */
@@ -43,13 +43,13 @@ export class MaintenanceRunsController {
   @Returns(MaintenanceRollout, 201)
   async create(@Body({ schema: CreateMaintenanceRuns }) body: CreateMaintenanceRuns): Promise<MaintenanceRollout> {
     const runs = await this.runs.create(body, new Date());
-    return { rolloutId: runs[0]!.rolloutId, runs: runs.map(maintenanceRunView) };
+    return { rolloutId: runs[0]!.rolloutId, runs: await maintenanceRunViews(this.db, runs) };
   }
 
   @Get('maintenance-runs/:id')
   @Returns(MaintenanceRunView)
-  async get(@Param('id', { schema: Id }) id: string): Promise<MaintenanceRunView> {
-    return maintenanceRunView(await this.db.maintenance.get(id));
+  get(@Param('id', { schema: Id }) id: string): Promise<MaintenanceRunView> {
+    return this.view(this.db.maintenance.get(id));
   }
 
   /** What is to become of VMs that cannot leave. */
@@ -113,6 +113,7 @@ export class MaintenanceRunsController {
   }
 
   private async view(run: Promise<MaintenanceRun>): Promise<MaintenanceRunView> {
-    return maintenanceRunView(await run);
+    const [view] = await maintenanceRunViews(this.db, [await run]);
+    return view!;
   }
 }

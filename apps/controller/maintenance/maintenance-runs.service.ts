@@ -1,6 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import type { BlockedChoice, CreateMaintenanceRuns, MaintenancePhase, RequestMaintenance } from '#contracts';
+import {
+  type BlockedChoice,
+  type CreateMaintenanceRuns,
+  type MaintenancePhase,
+  MaintenanceProcedure,
+  type RequestMaintenance,
+} from '#contracts';
 import { Database, type Host, type MaintenanceRun, type Repositories } from '#database';
 import { hasEndedMaintenance, IllegalTransition } from '#lifecycle';
 import { inGroups, inScope, newVm } from '#maintenance';
@@ -63,8 +69,7 @@ export class MaintenanceRunsService {
         throw new Refused(`no maintenance policy lets others ask for ${host.name}; make one with the trigger request`);
       await refuseIfBusy(tx, host);
       const { policy, trigger } = found;
-      const { windows, hostsAtOnce, action, onBlocked, maxAttempts, evacuationTimeoutMinutes, activate, returnVms } =
-        policy.definition;
+      const { windows, hostsAtOnce } = policy.definition;
       const values = {
         ...BY_HAND,
         clusterId,
@@ -79,7 +84,7 @@ export class MaintenanceRunsService {
         groupNumber: 1,
         hostsAtOnce,
         waitsForWindow: trigger.when === 'in_window' && windows.length > 0,
-        procedure: { action, onBlocked, maxAttempts, evacuationTimeoutMinutes, activate, returnVms },
+        procedure: MaintenanceProcedure.parse(policy.definition),
         vms: [],
       };
       const text = `${source} asks for maintenance of ${host.name}: ${reason}`;

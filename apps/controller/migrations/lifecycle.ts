@@ -2,7 +2,7 @@
 import type { MigrationDecision, MigrationError, MigrationReport, MigrationTrigger } from '#contracts';
 import type { Host, Migration, Repositories, Vm } from '#database';
 import { allows, VM_TRANSITIONS } from '#lifecycle';
-import { cooldownMs, remember } from '#planner';
+import { restAfter } from '#planner';
 import { VERSION } from '../version.js';
 
 interface Beginning {
@@ -90,7 +90,7 @@ export async function completeMigration(
       statusReason: '',
       migrationCount: vm.migrationCount + 1,
       migrationObstacle: null,
-      ...restAfter(vm, migration, cooldownSeconds, now),
+      ...restOf(vm, migration, true, cooldownSeconds, now),
     },
     now,
   );
@@ -101,16 +101,12 @@ export async function completeMigration(
   await tx.events.add('info', 'vm.migrated', text, subjectOf(migration), now);
 }
 
-/** Moves by policies are remembered: the more of them, the longer the VM rests. */
-function restAfter(vm: Vm, migration: Migration, cooldownSeconds: number, now: Date) {
-  const { sourceHostId, destinationHostId, trigger } = migration;
-  const recentMoves =
-    trigger === 'policy'
-      ? remember(vm.recentMoves, { sourceHostId, destinationHostId, atMs: now.getTime() })
-      : vm.recentMoves;
-  const restMs =
-    trigger === 'policy' ? cooldownMs(recentMoves, cooldownSeconds * 1000, now.getTime()) : cooldownSeconds * 1000;
-  return { recentMoves, cooldownUntil: new Date(now.getTime() + restMs) };
+/** How long the VM rests now, and what is remembered of its moves. */
+function restOf(vm: Vm, { trigger, ...ends }: Migration, hasArrived: boolean, cooldownSeconds: number, now: Date) {
+  const { sourceHostId, destinationHostId } = ends;
+  const ended = { sourceHostId, destinationHostId, isByPolicy: trigger === 'policy', hasArrived };
+  const { recentMoves, cooldownUntilMs } = restAfter(vm.recentMoves, ended, cooldownSeconds * 1000, now.getTime());
+  return { recentMoves, cooldownUntil: new Date(cooldownUntilMs) };
 }
 
 /** Codes of errors that will be there again if nobody does anything about them. */
@@ -164,7 +160,7 @@ export async function tellDecisions(
 async function coolDown(tx: Repositories, migration: Migration, now: Date): Promise<void> {
   const { cooldownSeconds } = await tx.clusters.get(migration.clusterId);
   const vm = await tx.vms.lock(migration.vmId);
-  await tx.vms.update(vm, { cooldownUntil: new Date(now.getTime() + cooldownSeconds * 1000) });
+  await tx.vms.update(vm, restOf(vm, migration, false, cooldownSeconds, now));
 }
 
 const subjectOf = ({ id, clusterId, vmId, sourceHostId, planId }: Migration) => ({

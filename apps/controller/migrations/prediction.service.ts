@@ -58,6 +58,6 @@ export class PredictionService {
     );
     const transferredMiB = transferredBytes === null ? null : transferredBytes / MIB;
     const measures = { usedMiB, dirtyRateMiBps, compressedShare, deltaShare, bandwidthMiBps, bandwidthFrom } as const;
-    return { migrationPolicyId, ...measures, totalMs, downtimeMs, transferredMiB, means: [...means], reason };
+    return { migrationPolicyId, ...measures, totalMs, downtimeMs, transferredMiB, means: [...means], atHand, reason };
   }
 }

@@ -3,7 +3,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { PlannedMove } from '#contracts';
 import { type Cluster, Database, type Repositories, type WholePlan } from '#database';
 import { hasEnded } from '#lifecycle';
-import { nextMoves, obstacleToSteps, whyOutdated } from '#planner';
+import { nextMoves, nextSteps, whyOutdated } from '#planner';
 import { currentPolicy } from '../clusters/current-policy.js';
 import { limitsOf } from '../clusters/limits.js';
 import { type Log, LOG } from '../log.js';
@@ -132,22 +132,15 @@ export class PlanProgress {
 
   /** The VMs' rows are locked. */
   private async beginNext(tx: Repositories, cluster: Cluster, plan: WholePlan, now: Date): Promise<Order[]> {
+    const { ready, lost } = nextMoves(plan.moves);
+    if (ready.length === 0 && lost.length === 0) return [];
     const orders: Order[] = [];
-    const held = new Set<number>();
-    for (;;) {
-      const { ready, lost } = nextMoves(plan.moves);
-      for (const position of lost)
-        await this.setMove(tx, plan, position, { state: 'dropped', stateReason: 'a move that it waited for is off' });
-      const position = ready.find((each) => !held.has(each));
-      if (position === undefined) return orders;
-      const move = plan.moves[position]!;
-      const facts = await tx.facts.asItIs(cluster.id);
-      const step = { ...move, waitsFor: [] };
-      const obstacle = obstacleToSteps(facts, [step], plan.policy, limitsOf(cluster));
-      if (obstacle?.isPassing) held.add(position);
-      else if (obstacle) await this.setMove(tx, plan, position, { state: 'dropped', stateReason: obstacle.reason });
-      else orders.push(...(await this.begin(tx, plan, position, now)));
+    const facts = await tx.facts.asItIs(cluster.id);
+    for (const step of nextSteps(facts, plan.moves, plan.policy, limitsOf(cluster))) {
+      if (step.action === 'begin') orders.push(...(await this.begin(tx, plan, step.position, now)));
+      else await this.setMove(tx, plan, step.position, { state: 'dropped', stateReason: step.reason });
     }
+    return orders;
   }
 
   /** The VM's row is locked. */

@@ -7,6 +7,7 @@ import { limitsOf } from '../clusters/limits.js';
 import { type Log, LOG } from '../log.js';
 import { Metrics } from '../metrics/metrics.js';
 import { type Order, Orders } from '../orders.js';
+import { withPredictions } from '../migrations/predicted-facts.js';
 import { watchLoads } from '../policy-loop/load-watch.js';
 import { watchWindow } from '../policy-loop/window-watch.js';
 import { forecastFor, observeLoad } from '../power/forecast.js';
@@ -29,7 +30,8 @@ export class Planning {
   dryRun(clusterId: string, policy: SchedulingPolicy | undefined, now: Date): Promise<WholePlan> {
     return this.db.transaction(async (tx) => {
       const cluster = await tx.clusters.get(clusterId);
-      const facts = await forecastFor(tx, cluster, await tx.facts.ofCluster(clusterId), now);
+      const present = await withPredictions(tx, cluster, await tx.facts.ofCluster(clusterId));
+      const facts = await forecastFor(tx, cluster, present, now);
       const result = this.ask(facts, cluster, policy ?? currentPolicy(cluster), now);
       const id = await tx.plans.create(named(result, facts, cluster, policy ?? currentPolicy(cluster), now));
       return tx.plans.getWhole(id);
@@ -43,7 +45,7 @@ export class Planning {
     const { cluster, facts, result, planIds, orders } = await this.db.transaction(async (tx) => {
       await tx.clusters.lockDecisions(clusterId);
       const decided = await tx.clusters.get(clusterId);
-      const present = await tx.facts.ofCluster(clusterId);
+      const present = await withPredictions(tx, decided, await tx.facts.ofCluster(clusterId));
       await observeLoad(tx, decided, present, now);
       const known = await forecastFor(tx, decided, present, now);
       const answer = this.ask(known, decided, currentPolicy(decided), now);

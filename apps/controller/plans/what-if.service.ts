@@ -5,6 +5,7 @@ import { Database } from '#database';
 import { policyAt, whatIf } from '#planner';
 import { limitsOf } from '../clusters/limits.js';
 import { BadInput } from '../http/problems.js';
+import { withPredictions } from '../migrations/predicted-facts.js';
 import { named } from './named-plan.js';
 
 /** Asks the planner about a cluster that is not as it is. Nothing is kept, and nothing moves. */
@@ -15,7 +16,7 @@ export class WhatIfs {
   ask(clusterId: string, question: WhatIf, now: Date): Promise<WhatIfView> {
     return this.db.transaction(async (tx) => {
       const cluster = await tx.clusters.get(clusterId);
-      const facts = await tx.facts.ofCluster(clusterId);
+      const facts = await withPredictions(tx, cluster, await tx.facts.ofCluster(clusterId));
       const atMs = question.at ? Date.parse(question.at) : now.getTime();
       const policy = question.schedulingPolicy ?? policyAt(cluster, atMs);
       const { withoutHostIds } = question;

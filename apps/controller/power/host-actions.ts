@@ -1,6 +1,6 @@
 /** What a plan says about hosts, carried out: into maintenance and out of it, off and on. */
 import type { Host, Repositories } from '#database';
-import type { HostAction } from '#planner';
+import { type HostAction, isStillDue } from '#planner';
 import { orderPower, subjectOf } from './operations.js';
 
 /** Within the plan's transaction. What has changed since the plan was made is left for the next one. */
@@ -18,19 +18,20 @@ async function begin(tx: Repositories, { hostId, action, reason }: HostAction, n
   const host = await tx.hosts.lock(hostId);
   const power = await tx.hostPower.find(hostId);
   if (!power?.management || power.operation) return false;
+  const { status } = host;
+  const { isParked } = power;
+  if (!isStillDue(action, { status, isParked, isEmpty: await isEmpty(tx, host) })) return false;
   switch (action) {
     case 'deactivate':
-      return host.status === 'up' && (await isEmpty(tx, host)) && park(tx, host, reason, now);
+      return park(tx, host, reason, now);
     case 'activate':
-      return host.status === 'maintenance' && power.isParked && unpark(tx, host, reason, now);
+      return unpark(tx, host, reason, now);
     case 'power_off':
-      if (host.status !== 'maintenance' || !power.isParked || !(await isEmpty(tx, host))) return false;
-      await orderPower(tx, hostId, { kind: 'off', reason, statusAfter: 'up', isParked: true }, now);
+    case 'power_on': {
+      const kind = action === 'power_on' ? 'on' : 'off';
+      await orderPower(tx, hostId, { kind, reason, statusAfter: 'up', isParked: true }, now);
       return true;
-    case 'power_on':
-      if (host.status !== 'powered_off' || !power.isParked) return false;
-      await orderPower(tx, hostId, { kind: 'on', reason, statusAfter: 'up', isParked: true }, now);
-      return true;
+    }
   }
 }
 

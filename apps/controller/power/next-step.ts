@@ -41,7 +41,7 @@ export function nextStep(situation: Situation, nowMs: number): PowerStep {
       if (hasFailed)
         return {
           action: 'give_up',
-          to: 'maintenance',
+          to: operation.fences ? 'non_responsive' : 'maintenance',
           reason: `${hostName} could not be switched off: ${operation.error}`,
         };
       return { action: isEarly ? 'wait' : 'switch_off' };

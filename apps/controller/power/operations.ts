@@ -10,6 +10,8 @@ export interface PowerOrder {
   readonly statusAfter: PowerOperation['statusAfter'];
   /** Whether a host that does not answer may be cut off, with the VMs that perhaps run there. */
   readonly force?: boolean;
+  /** It is lost; see PowerOperation. */
+  readonly fences?: boolean;
   /** A policy wants it so, and will wake the host. */
   readonly isParked?: boolean;
 }
@@ -24,7 +26,7 @@ const LATE_HEARTBEAT_MS = 10_000;
 export async function orderPower(tx: Repositories, hostId: string, order: PowerOrder, now: Date): Promise<Host> {
   const host = await tx.hosts.lock(hostId);
   const power = await tx.hostPower.find(hostId);
-  const { kind, reason, statusAfter, isParked = false } = order;
+  const { kind, reason, statusAfter, fences = false, isParked = false } = order;
   if (!power?.management) throw new Refused(`${host.name} has no power management; set one first`);
   if (power.operation)
     throw new Refused(`${host.name} is being switched already (${power.operation.kind}); wait for its end`);
@@ -39,6 +41,7 @@ export async function orderPower(tx: Repositories, hostId: string, order: PowerO
     kind,
     reason,
     statusAfter,
+    fences,
     requestedAt: now.toISOString(),
     wakes: kind !== 'off' && (kind !== 'on' || host.status === 'powered_off'),
     attempts: 0,
@@ -110,7 +113,8 @@ export async function giveUp(
   { to, reason }: { to: HostStatus; reason: string },
   now: Date,
 ): Promise<void> {
-  const statusBeforeLoss = to === 'non_responsive' ? (operation?.statusAfter ?? 'maintenance') : null;
+  const expected = operation?.fences ? host.statusBeforeLoss : operation?.statusAfter;
+  const statusBeforeLoss = to === 'non_responsive' ? (expected ?? 'maintenance') : null;
   await tx.hosts.changeStatus(host.id, to, { statusReason: reason, statusBeforeLoss }, now);
   // A host that has not done as it was told is left to people.
   await tx.hostPower.save(host.id, { operation: null, isParked: false, provenAt: null });

@@ -81,7 +81,8 @@ export class PowerLoop implements OnApplicationBootstrap, OnApplicationShutdown 
     try {
       const control = this.controls.of(power);
       await (action === 'switch_on' ? control.on() : control.off());
-      return null;
+      const state = power.operation!.fences ? await control.status() : 'off';
+      return state === 'off' ? null : `its management was told to cut its power, and says then that it is ${state}`;
     } catch (error) {
       const { message } = error as Error;
       this.log.warn({ hostId: host.id, host: host.name, action, reason: message }, 'power');

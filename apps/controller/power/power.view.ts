@@ -1,5 +1,6 @@
 import type { HostPowerView, WakeUp } from '#contracts';
 import type { HostPower } from '#database';
+import { learntCurve } from '#planner';
 
 /** How old a measurement of the BMC may be to be told. */
 export const FRESH_MS = 180_000;
@@ -25,6 +26,7 @@ export const powerView = (
   powerSince: power?.powerSince.toISOString() ?? null,
   operation: power?.operation ?? null,
   wattsAt: power?.wattsAt ?? null,
+  learntWattsAt: power ? learntCurve(power.wattsSamples) : null,
   offWatts: power?.offWatts ?? 0,
   measuredWatts:
     power?.measuredAt && now.getTime() - power.measuredAt.getTime() < FRESH_MS ? power.measuredWatts : null,

@@ -52,7 +52,14 @@ export interface Situation {
 }
 
 export type Decision =
-  | { readonly action: 'set_status'; readonly to: VmStatus; readonly reason: string; readonly exitCode?: number | null }
+  | {
+      readonly action: 'set_status';
+      readonly to: VmStatus;
+      readonly reason: string;
+      readonly exitCode?: number | null;
+      /** It went down with its host, though nobody had wanted that. */
+      readonly isLost?: boolean;
+    }
   /** The row takes over a copy that it did not know of; its status is what the next decision makes of it. */
   | { readonly action: 'follow'; readonly hostId: string; readonly epoch: number; readonly reason: string }
   | { readonly action: 'complete_migration'; readonly to: 'up' | 'paused'; readonly reason: string }
@@ -147,7 +154,8 @@ function decideAlive(
 function decideGone({ vm, copies, host, migration }: Situation, hostId: string, now: number): Decision | null {
   const home = host(hostId);
   // What has no power runs nothing: that is known, where of silence nothing is.
-  if (home.status === 'powered_off' && !migration) return down(`${home.name} was switched off`);
+  if (home.status === 'powered_off' && !migration)
+    return { ...down(`${home.name} was switched off`), isLost: vm.status !== 'stopping' };
   if (!answers(home)) return unknown(vm, `${home.name} does not answer`);
   const last = copies.find((copy) => copy.hostId === hostId && copy.epoch === vm.epoch);
   // How long a host has been heard that does not mention it: its silence says nothing.
@@ -179,7 +187,7 @@ function decideGone({ vm, copies, host, migration }: Situation, hostId: string, 
 const endOf = ({ exitCode }: CopyFacts, hostName: string) =>
   exitCode === null ? `it ended on ${hostName}` : `the guest ended with status ${exitCode}`;
 
-const down = (reason: string, exitCode: number | null = null): Decision => ({
+const down = (reason: string, exitCode: number | null = null): Extract<Decision, { action: 'set_status' }> => ({
   action: 'set_status',
   to: 'down',
   reason,

@@ -116,7 +116,7 @@ export class Reconciler {
 
   private async setStatus(
     tx: Repositories,
-    { to, reason, exitCode = null }: Extract<Decision, { action: 'set_status' }>,
+    { to, reason, exitCode = null, isLost = false }: Extract<Decision, { action: 'set_status' }>,
     vm: Vm,
     now: Date,
   ): Promise<void> {
@@ -124,7 +124,11 @@ export class Reconciler {
     await tx.vms.changeStatus(
       vm.id,
       to,
-      { statusReason: reason, startedAt, ...(to === 'down' ? { exitCode } : {}) },
+      {
+        statusReason: reason,
+        startedAt,
+        ...(to === 'down' ? { exitCode, lostAt: isLost && vm.highAvailability ? now : null } : {}),
+      },
       now,
     );
     const subject = subjectOf(vm, vm.hostId);

@@ -10,6 +10,7 @@ export const vmView = (vm: Vm): VmView => ({
   labels: vm.labels,
   placement: vm.placement,
   priority: vm.priority,
+  highAvailability: vm.highAvailability,
   hostId: vm.hostId,
   status: vm.status,
   statusReason: vm.statusReason,

@@ -8,8 +8,10 @@ import { currentPolicy } from '../clusters/current-policy.js';
 import { limitsOf } from '../clusters/limits.js';
 import { Refused } from '../http/problems.js';
 import { beginMigration } from '../migrations/lifecycle.js';
+import { withPredictions } from '../migrations/predicted-facts.js';
 import { Orders, pauseOrder, removeDisksOrder, startOrder, stopOrder } from '../orders.js';
 import { hostOfDisks, newDisks } from './disks.js';
+import { checkMemory } from './memory.js';
 import { newNics } from './nics.js';
 
 type Placement = { readonly hostId: string } | { readonly hostId: null; readonly reason: string };
@@ -23,13 +25,15 @@ export class VmsService {
 
   /**
    * A VM that finds no host now is created all the same: it is down, and its status reason says why. A host that was
-   * asked for by name and cannot take it is a contradiction: Refused, and nothing is created.
+   * asked for by name and cannot take it is a contradiction: Refused, and nothing is created. Throws BadInput for more
+   * memory than any host gives a guest.
    */
   async create({ hostId, start, ...definition }: CreateVm, now: Date): Promise<Vm> {
     const vm = await this.db.transaction(async (tx) => {
       await tx.clusters.lockDecisions((await tx.clusters.get(definition.clusterId)).id);
       if (hostId) await tx.hosts.get(hostId);
       if (definition.migrationPolicyId) await tx.migrationPolicies.get(definition.migrationPolicyId);
+      await checkMemory(tx, definition);
       const id = randomUUID();
       const nics = newNics(id, definition.nics);
       const disks = await newDisks(tx, definition);
@@ -134,7 +138,7 @@ export class VmsService {
     const { clusterId, name, hostId } = await this.db.vms.get(id);
     if (hostId === null) throw new Refused(`VM ${name} is down; it has a place once it runs`);
     const cluster = await this.db.clusters.get(clusterId);
-    const facts = await this.db.facts.ofCluster(clusterId);
+    const facts = await withPredictions(this.db, cluster, await this.db.facts.ofCluster(clusterId));
     const policy = currentPolicy(cluster);
     const found = explainPlacement(facts, id, policy, limitsOf(cluster), now.getTime());
     const names = new Map(facts.hosts.map((host) => [host.id, host.name]));
@@ -180,7 +184,7 @@ export class VmsService {
 
   private begin(tx: Repositories, vm: Vm, hostId: string, now: Date): Promise<Vm> {
     const epoch = vm.lastEpoch + 1;
-    const fresh = { consoleTail: '', guest: null, exitCode: null, startedAt: null, statusReason: '' };
+    const fresh = { consoleTail: '', guest: null, exitCode: null, startedAt: null, statusReason: '', lostAt: null };
     return tx.vms.changeStatus(vm.id, 'starting', { ...fresh, hostId, epoch, lastEpoch: epoch }, now);
   }
 }

@@ -1,5 +1,11 @@
 import { Check, Column, Entity, ForeignKey, PrimaryGeneratedColumn } from 'typeorm';
-import type { PlanMode, PolicySchedule, SchedulingPolicy } from '#contracts';
+import {
+  DEFAULT_FENCING,
+  type FencingPolicy,
+  type PlanMode,
+  type PolicySchedule,
+  type SchedulingPolicy,
+} from '#contracts';
 import { CREATED, EMPTY_TEXT, JSON_VALUE, PLAN_MODE, TEXT, UUID } from './columns.js';
 import { MigrationPolicy } from './migration-policy.entity.js';
 
@@ -48,6 +54,9 @@ export class Cluster {
   /** Of each host, for the memory of VMs that left it; 0: none is kept. */
   @Column({ default: 4096 })
   checkpointLimitMiB!: number;
+
+  @Column({ ...JSON_VALUE, default: DEFAULT_FENCING })
+  fencing!: FencingPolicy;
 
   @Column(CREATED)
   createdAt!: Date;

@@ -1,5 +1,6 @@
 import { Column, Entity, ForeignKey, Index, PrimaryColumn, PrimaryGeneratedColumn } from 'typeorm';
 import type { PowerManagement, PowerOperation } from '#contracts';
+import type { WattsSamples } from '#planner';
 import { Host } from './host.entity.js';
 import { CREATED, JSON_VALUE, REAL, TIME, UUID } from './columns.js';
 
@@ -36,8 +37,13 @@ export class HostPower {
   @Column({ ...JSON_VALUE, nullable: true })
   operation!: PowerOperation | null;
 
+  /** As people have given it. */
   @Column({ ...JSON_VALUE, nullable: true })
   wattsAt!: number[] | null;
+
+  /** What the BMC has measured, by utilisation. */
+  @Column({ ...JSON_VALUE, nullable: true })
+  wattsSamples!: WattsSamples | null;
 
   @Column({ ...REAL, default: 0 })
   offWatts!: number;

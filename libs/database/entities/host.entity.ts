@@ -101,6 +101,10 @@ export class Host {
   @Column({ ...TIME, nullable: true })
   lastHeartbeatAt!: Date | null;
 
+  /** When the newest heartbeat was sent, by the host's own clock. */
+  @Column({ ...TIME, nullable: true })
+  heartbeatSentAt!: Date | null;
+
   @Column(CREATED)
   createdAt!: Date;
 }

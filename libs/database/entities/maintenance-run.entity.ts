@@ -1,4 +1,4 @@
-import { Check, Column, Entity, ForeignKey, Generated, Index, PrimaryGeneratedColumn } from 'typeorm';
+import { Check, Column, Entity, ForeignKey, Index } from 'typeorm';
 import type {
   CommandReport,
   MaintenancePhase,
@@ -9,6 +9,7 @@ import type {
 } from '#contracts';
 import { Cluster } from './cluster.entity.js';
 import { CREATED, EMPTY_TEXT, JSON_VALUE, MAINTENANCE_PHASE, TEXT, TIME, UUID } from './columns.js';
+import { Sequential } from './sequential.js';
 
 /** One host's way into maintenance and out of it; it keeps the names, and outlives host and policy. */
 @Entity('maintenance_run')
@@ -18,16 +19,7 @@ import { CREATED, EMPTY_TEXT, JSON_VALUE, MAINTENANCE_PHASE, TEXT, TIME, UUID } 
   unique: true,
   where: `phase NOT IN ('done', 'failed', 'cancelled')`,
 })
-export class MaintenanceRun {
-  @PrimaryGeneratedColumn('uuid')
-  id!: string;
-
-  /** Order of creation; what lists are paged by. */
-  @Index({ unique: true })
-  @Generated('increment')
-  @Column({ type: 'bigint' })
-  seq!: string;
-
+export class MaintenanceRun extends Sequential {
   @ForeignKey(() => Cluster, { onDelete: 'CASCADE' })
   @Index()
   @Column(UUID)

@@ -1,4 +1,4 @@
-import { Check, Column, Entity, ForeignKey, Generated, Index, PrimaryColumn, PrimaryGeneratedColumn } from 'typeorm';
+import { Check, Column, Entity, ForeignKey, Index, PrimaryColumn, PrimaryGeneratedColumn } from 'typeorm';
 import type {
   Convergence,
   DowntimeBreakdown,
@@ -23,6 +23,7 @@ import {
   TIME,
   UUID,
 } from './columns.js';
+import { Sequential } from './sequential.js';
 
 /** History: it keeps the names, and outlives the VM and the hosts that it tells of. */
 @Entity('migration')
@@ -35,16 +36,7 @@ import {
   unique: true,
   where: `status NOT IN ('completed', 'failed', 'cancelled')`,
 })
-export class Migration {
-  @PrimaryGeneratedColumn('uuid')
-  id!: string;
-
-  /** Order of creation; what lists are paged by. */
-  @Index({ unique: true })
-  @Generated('increment')
-  @Column({ type: 'bigint' })
-  seq!: string;
-
+export class Migration extends Sequential {
   @Column(UUID)
   clusterId!: string;
 

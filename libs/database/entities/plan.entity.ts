@@ -1,4 +1,4 @@
-import { Check, Column, Entity, ForeignKey, Generated, Index, PrimaryColumn, PrimaryGeneratedColumn } from 'typeorm';
+import { Check, Column, Entity, ForeignKey, Index, PrimaryColumn } from 'typeorm';
 import type {
   MoveCost,
   MoveKind,
@@ -21,20 +21,12 @@ import {
   TIME,
   UUID,
 } from './columns.js';
+import { Sequential } from './sequential.js';
 
 @Entity('plan')
 @Check('plan_kind_check', `kind IN ('dry_run', 'proposed', 'applied')`)
 @Check('plan_status_check', PLAN_STATUS)
-export class Plan {
-  @PrimaryGeneratedColumn('uuid')
-  id!: string;
-
-  /** Order of creation; what lists are paged by. */
-  @Index({ unique: true })
-  @Generated('increment')
-  @Column({ type: 'bigint' })
-  seq!: string;
-
+export class Plan extends Sequential {
   @ForeignKey(() => Cluster, { onDelete: 'CASCADE' })
   @Index()
   @Column(UUID)

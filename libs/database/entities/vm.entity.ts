@@ -153,6 +153,14 @@ export class Vm {
   @Column({ type: 'integer', default: 1 })
   priority!: number;
 
+  /** Started elsewhere when its host has lost its power. */
+  @Column({ default: false })
+  highAvailability!: boolean;
+
+  /** When it went down with its host; null: it did not, or has been started since. */
+  @Column({ ...TIME, nullable: true })
+  lostAt!: Date | null;
+
   /** Why its last migration found that it cannot be migrated. */
   @Column({ ...TEXT, nullable: true })
   migrationObstacle!: string | null;

@@ -7,7 +7,7 @@ import { page } from '../paging.js';
 import { BaseRepository } from './base.js';
 
 /** What has a default. */
-type Optional = 'haReservation' | 'checkpointLimitMiB' | 'planMode' | 'policySchedule' | 'openWindow';
+type Optional = 'fencing' | 'haReservation' | 'checkpointLimitMiB' | 'planMode' | 'policySchedule' | 'openWindow';
 type ClusterValues = Omit<Cluster, 'id' | 'createdAt' | Optional> & Partial<Pick<Cluster, Optional>>;
 
 export class ClusterRepository extends BaseRepository<Cluster> {
@@ -47,6 +47,10 @@ type PolicyValues = Omit<MigrationPolicy, 'id' | 'createdAt' | keyof Passage> & 
 export class MigrationPolicyRepository extends BaseRepository<MigrationPolicy> {
   constructor(manager: EntityManager) {
     super(manager, MigrationPolicy, 'migration policy');
+  }
+
+  all(): Promise<MigrationPolicy[]> {
+    return this.rows.find();
   }
 
   page(query: PageQuery): Promise<Page<MigrationPolicy>> {

@@ -1,5 +1,12 @@
 import { type EntityManager, In, IsNull, Not } from 'typeorm';
-import { type ClusterFacts, driverFor, type HostPower as PowerFacts, type InFlightMove } from '#planner';
+import {
+  learntCurve,
+  type ClusterFacts,
+  driverFor,
+  type HostPower as PowerFacts,
+  type InFlightMove,
+  whyBound,
+} from '#planner';
 import { AffinityGroupRow } from '../entities/affinity-group.entity.js';
 import { Host } from '../entities/host.entity.js';
 import { HostPower } from '../entities/host-power.entity.js';
@@ -55,7 +62,7 @@ export class FactsRepository {
         networkMiBps: null,
         cpuUsedCores: load.get(host.id) ?? 0,
         networkUsedMiBps: 0,
-        pressure: host.pressure ? { ...host.pressure, stealPercent: 0 } : null,
+        pressure: host.pressure && { ...host.pressure, stealPercent: host.pressure.stealPercent ?? 0 },
         overUtilizedSinceMs: millis(host.overUtilizedSince),
         drivers: host.drivers,
         isEvacuationPaused: paused.some(({ hostId }) => hostId === host.id),
@@ -74,6 +81,7 @@ export class FactsRepository {
         networkUsedMiBps: 0,
         history: vm.loadHistory,
         prediction: null,
+        localDisksMiB: vm.disks.reduce((sum, { kind, sizeMiB }) => (kind === 'local' ? sum + sizeMiB : sum), 0),
         memoryUsedMiB: vm.memoryUsedMiB,
         dirtyRateMiBps: vm.dirtyRateMiBps,
         cooldownUntilMs: millis(vm.cooldownUntil),
@@ -82,7 +90,7 @@ export class FactsRepository {
         runsOn: driverFor(driversOf.get(vm.hostId!) ?? [], vm),
         recentMoves: vm.recentMoves,
         nics: vm.nics,
-        immovableReason: whyImmovable(vm),
+        immovableReason: whyBound(vm),
         priority: vm.priority,
         isLeftToPeople: vm.placement !== 'migratable',
       })),
@@ -118,7 +126,7 @@ const YEAR_MS = 365.25 * 86_400_000;
 const powerFacts = (power: HostPower | undefined, now: Date): PowerFacts | null =>
   power
     ? {
-        wattsAt: power.wattsAt,
+        wattsAt: power.wattsAt ?? learntCurve(power.wattsSamples),
         wakeUp: !power.management ? 'none' : power.provenAt ? 'proven' : 'unproven',
         bootSeconds: power.bootSeconds,
         isParked: power.isParked,
@@ -126,9 +134,3 @@ const powerFacts = (power: HostPower | undefined, now: Date): PowerFacts | null 
         ageYears: power.inServiceSince ? (now.getTime() - Date.parse(power.inServiceSince)) / YEAR_MS : null,
       }
     : null;
-
-/** What nobody but an administrator can change; null: nothing of that kind. */
-function whyImmovable({ name, placement, migrationObstacle }: Vm): string | null {
-  if (placement === 'pinned') return `${name} is pinned to its host; unpin it to let it move`;
-  return migrationObstacle === null ? null : `${name} could not be migrated: ${migrationObstacle}`;
-}

@@ -98,6 +98,20 @@ export class MigrationRepository extends BaseRepository<Migration> {
     return rows.length === 0 ? null : rows.reduce((sum, row) => sum + row.bandwidth_mibps, 0) / rows.length;
   }
 
+  /** The same for all hosts of a cluster that have any. */
+  async bandwidthsFrom(clusterId: string): Promise<Map<string, number>> {
+    const rows: { host_id: string; mibps: number }[] = await this.manager.query(
+      `SELECT latest.source_host_id AS host_id, avg(latest.bandwidth_mibps) AS mibps
+         FROM (SELECT m.source_host_id, i.bandwidth_mibps,
+                      row_number() OVER (PARTITION BY m.source_host_id ORDER BY m.seq DESC) AS age
+                 FROM migration m JOIN migration_iteration i ON i.migration_id = m.id AND i.iteration = 1
+                WHERE m.cluster_id = $1 AND i.bytes > $2) latest
+        WHERE latest.age <= 5 GROUP BY 1`,
+      [clusterId, ENOUGH_BYTES],
+    );
+    return new Map(rows.map(({ host_id, mibps }) => [host_id, Number(mibps)]));
+  }
+
   /** Creates it as planned. A VM that is being migrated already violates a constraint. */
   async create(values: NewMigration, now: Date): Promise<Migration> {
     const ordinal = 1 + (await this.rows.countBy({ vmId: values.vmId }));

@@ -1,4 +1,4 @@
-import type { EntityManager } from 'typeorm';
+import { type EntityManager, IsNull, Not } from 'typeorm';
 import type { Page, VmQuery, VmReport, VmStatus } from '#contracts';
 import { transition, VM_TRANSITIONS } from '#lifecycle';
 import type { LoadHistory } from '#planner';
@@ -19,7 +19,7 @@ type VmDefinition = Pick<
   | 'migrationPolicyId'
   | 'statusReason'
 > &
-  Partial<Pick<Vm, 'id' | 'labels' | 'placement' | 'priority'>>;
+  Partial<Pick<Vm, 'id' | 'labels' | 'placement' | 'priority' | 'highAvailability'>>;
 /** All that may change besides the status. */
 export type VmChange = Partial<Omit<Vm, 'id' | 'clusterId' | 'status' | 'statusSince' | 'createdAt'>>;
 
@@ -48,6 +48,18 @@ export class VmRepository extends BaseRepository<Vm> {
     if (status) query.andWhere('row.status = :status', { status });
     if (name) query.andWhere('row.name = :name', { name });
     return page(query, paging, { by: 'name', direction: 'ASC' });
+  }
+
+  /** What is known of migrations to come of the cluster's VMs that run. */
+  migrationOutlooks(clusterId: string): Promise<Pick<Vm, 'id' | 'migrationPolicyId' | 'migrationPrediction'>[]> {
+    const select = { id: true, migrationPolicyId: true, migrationPrediction: true } as const;
+    return this.rows.find({ select, where: { clusterId, status: 'up' } });
+  }
+
+  /** Went down with their hosts and are to be started elsewhere; those of higher priority first. */
+  lost(): Promise<Vm[]> {
+    const where = { status: 'down' as const, highAvailability: true, lostAt: Not(IsNull()) };
+    return this.rows.find({ where, order: { priority: 'DESC', lostAt: 'ASC', name: 'ASC' } });
   }
 
   all(): Promise<Vm[]> {
@@ -91,12 +103,12 @@ export class VmRepository extends BaseRepository<Vm> {
     await this.manager.query('SELECT 1 FROM vm WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE', [ids]);
   }
 
-  /** Ids of VMs that no heartbeat speaks of, because their host does not answer, and that are not known to be so yet. */
+  /** Ids of VMs that no heartbeat speaks of, because their host does not answer or is off, and that are not known to be so yet. */
   async idsOnSilentHosts(): Promise<string[]> {
     const rows: { id: string }[] = await this.manager.query(
       `SELECT vm.id FROM vm JOIN host ON host.id = vm.host_id
-        WHERE host.status = 'non_responsive'
-          AND (vm.status <> 'unknown' OR EXISTS (
+        WHERE host.status = 'powered_off'
+           OR host.status = 'non_responsive' AND (vm.status <> 'unknown' OR EXISTS (
                 SELECT 1 FROM migration
                  WHERE vm_id = vm.id AND migration.status NOT IN ('completed', 'failed', 'cancelled')))`,
     );

@@ -39,8 +39,8 @@ const PAGE_BYTES: u32 = 0x5140;
 const PAGES: u32 = GUARDED + PAGE_BYTES;
 const MAX_PAGES: u32 = (CACHE_DECODED_SIZE - PAGES) / PAGE_BYTES;
 /** What all harts of a VM together should not exceed, each of them having LEAST_PAGES: what is hot is translated anyway. */
-const PAGES_OF_ALL: u32 = 2000;
-const LEAST_PAGES: u32 = 256;
+const PAGES_OF_ALL: u32 = 1000;
+const LEAST_PAGES: u32 = 128;
 
 const INSTRUCTIONS: u32 = 0x1000;
 const MAX_INSTRUCTIONS: u32 = (0x5100 - INSTRUCTIONS) / DECODED;

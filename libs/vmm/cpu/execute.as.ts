@@ -32,6 +32,9 @@ const SYSTEM: u32 = 0x1c;
 /** The inner loop counts in bytes of decoded instructions. */
 const MAX_BUDGET: i32 = i32.MAX_VALUE / DECODED;
 
+/** After so many instructions it is seen whether attention is asked for. */
+const UNASKED: i32 = 0x8000;
+
 /** Executes up to `budget` instructions; an EXIT_ reason of slots.ts. */
 export function run(budget: i32): i32 {
   if (atomic.load<i32>(hart, H_ATTENTION)) return EXIT_ATTENTION;
@@ -39,17 +42,23 @@ export function run(budget: i32): i32 {
   let left = min(budget, MAX_BUDGET);
   let mayAsk = false;
   while (true) {
-    const leftAfter = enter(left, mayAsk);
-    retire(left - leftAfter);
-    left = leftAfter;
-    if (left > 0 && !isStopped) {
-      const most = isGuarded ? 1 : left;
+    const part = min(left, UNASKED);
+    let partLeft = enter(part, mayAsk);
+    retire(part - partLeft);
+    if (partLeft > 0 && !isStopped) {
+      const most = isGuarded ? 1 : partLeft;
       const executed = most - interpret(most);
       retire(executed);
-      left -= executed;
+      partLeft -= executed;
       if (isGuarded) leaveGuarded();
     }
+    left -= part - partLeft;
     if (left <= 0) return EXIT_BUDGET;
+    if (partLeft <= 0) {
+      if (atomic.load<i32>(hart, H_ATTENTION)) return EXIT_ATTENTION;
+      mayAsk = false; // it may have ended anywhere
+      continue;
+    }
     mayAsk = isFound || isStopped; // not behind what only the inner loop does not know
     if (isFound) continue;
 

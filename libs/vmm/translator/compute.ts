@@ -1,10 +1,9 @@
 /** Code for operations that stay in registers. */
+import { isBitOperation, manipulateBits } from './bit-manipulation.js';
 import type { Frame } from './frame.js';
 import type { Condition, Operation } from './instruction.js';
+import { push, pushWord, type Operand } from './operand.js';
 import type { Plain } from './wasm/opcodes.js';
-
-/** A value: a guest register or a constant. */
-export type Operand = Readonly<{ register: number }> | Readonly<{ constant: number }>;
 
 /** Operations that are one of WebAssembly's on 64 bits; for the -w ones, the low half of its result sign-extended. */
 const WIDE: Partial<Record<Operation, readonly Plain[]>> = {
@@ -63,6 +62,8 @@ export function compute(frame: Frame, operation: Operation, a: Operand, b: Opera
     code.op(narrow, 'i64.extend_i32_s');
   } else if (division) {
     divide(frame, ...division, a, b);
+  } else if (isBitOperation(operation)) {
+    manipulateBits(frame, operation, a, b);
   } else {
     multiplyHigh(frame, operation, a, b);
   }
@@ -73,20 +74,6 @@ export function compare(frame: Frame, condition: Condition, rs1: number, rs2: nu
   frame.get(rs1);
   frame.get(rs2);
   frame.code.op(CONDITIONS[condition]);
-}
-
-function push(frame: Frame, operand: Operand): void {
-  if ('register' in operand) frame.get(operand.register);
-  else frame.code.i64(operand.constant);
-}
-
-function pushWord(frame: Frame, operand: Operand): void {
-  if ('constant' in operand) {
-    frame.code.i32(operand.constant);
-  } else {
-    frame.get(operand.register);
-    frame.code.op('i32.wrap_i64');
-  }
 }
 
 /**

@@ -33,13 +33,45 @@ function select<T extends string>(groups: Record<number, readonly (T | undefined
 const REGISTER = select<Operation>({
   0x00: ['add', 'sll', 'slt', 'sltu', 'xor', 'srl', 'or', 'and'],
   0x01: ['mul', 'mulh', 'mulhsu', 'mulhu', 'div', 'divu', 'rem', 'remu'],
-  0x20: ['sub', undefined, undefined, undefined, undefined, 'sra'],
+  0x05: [undefined, undefined, undefined, undefined, 'min', 'minu', 'max', 'maxu'],
+  0x10: [undefined, undefined, 'sh1add', undefined, 'sh2add', undefined, 'sh3add'],
+  0x14: [undefined, 'bset'],
+  0x20: ['sub', undefined, undefined, undefined, 'xnor', 'sra', 'orn', 'andn'],
+  0x24: [undefined, 'bclr', undefined, undefined, undefined, 'bext'],
+  0x30: [undefined, 'rol', undefined, undefined, undefined, 'ror'],
+  0x34: [undefined, 'binv'],
 });
 const REGISTER_WORD = select<Operation>({
   0x00: ['addw', 'sllw', undefined, undefined, undefined, 'srlw'],
   0x01: ['mulw', undefined, undefined, undefined, 'divw', 'divuw', 'remw', 'remuw'],
+  0x04: ['add.uw'],
+  0x10: [undefined, undefined, 'sh1add.uw', undefined, 'sh2add.uw', undefined, 'sh3add.uw'],
   0x20: ['subw', undefined, undefined, undefined, undefined, 'sraw'],
+  0x30: [undefined, 'rolw', undefined, undefined, undefined, 'rorw'],
 });
+/** By what is above the amount, six bits of which are the instruction's: to the left (funct3 1), to the right (5). */
+const SHIFTS_LEFT: Record<number, Operation> = { 0x00: 'sll', 0x0a: 'bset', 0x12: 'bclr', 0x1a: 'binv' };
+const SHIFTS_RIGHT: Record<number, Operation> = { 0x00: 'srl', 0x10: 'sra', 0x12: 'bext', 0x18: 'ror' };
+/** The same of words, with five bits. */
+const WORD_SHIFTS_RIGHT: Record<number, Operation> = { 0x00: 'srlw', 0x20: 'sraw', 0x30: 'rorw' };
+/** On one register, by bits 20 to 31 above funct3. */
+const UNARY: ReadonlyMap<number, Operation> = new Map([
+  [0x6001, 'clz'],
+  [0x6011, 'ctz'],
+  [0x6021, 'cpop'],
+  [0x6041, 'sext.b'],
+  [0x6051, 'sext.h'],
+  [0x2875, 'orc.b'],
+  [0x6b85, 'rev8'],
+]);
+const UNARY_WORD: ReadonlyMap<number, Operation> = new Map([
+  [0x6001, 'clzw'],
+  [0x6011, 'ctzw'],
+  [0x6021, 'cpopw'],
+]);
+const ZEXT_H = 0x0804;
+const unarySelector = (insn: number, funct3: number) => ((insn >>> 20) << 4) | funct3;
+
 /** By funct3; shifts are told apart by what is above the amount. */
 const IMMEDIATE = ['add', undefined, 'slt', 'sltu', 'xor', undefined, 'or', 'and'] as const;
 const CONDITIONS = ['beq', 'bne', undefined, undefined, 'blt', 'bge', 'bltu', 'bgeu'] as const;
@@ -84,6 +116,8 @@ export function decode(insn: number): Action {
     case OPCODE.op:
       return compute(REGISTER.get(selector(insn >>> 25, funct3)), rd, rs1, rs2);
     case OPCODE.op32:
+      if (unarySelector(insn, funct3) === ZEXT_H)
+        return { kind: 'computeImmediate', operation: 'zext.h', rd, rs1, immediate: 0 };
       return compute(REGISTER_WORD.get(selector(insn >>> 25, funct3)), rd, rs1, rs2);
     case OPCODE.branch: {
       const condition: Condition | undefined = CONDITIONS[funct3];
@@ -105,6 +139,7 @@ export function decode(insn: number): Action {
     case FLOAT_OPCODE.nmsub:
     case FLOAT_OPCODE.nmadd:
     case FLOAT_OPCODE.op:
+    case FLOAT_OPCODE.system:
       return decodeFloat(insn) ?? INTERPRET;
     default:
       return INTERPRET;
@@ -124,13 +159,19 @@ function decodeImmediate(insn: number, funct3: number, rd: number, rs1: number):
   const operation = IMMEDIATE[funct3];
   if (operation === 'add' && rs1 === 0) return { kind: 'constant', rd, immediate: insn >> 20 };
   if (operation) return { kind: 'computeImmediate', operation, rd, rs1, immediate: insn >> 20 };
-  return shift(insn >>> 26, funct3 === 1 ? { 0: 'sll' } : { 0: 'srl', 0x10: 'sra' }, rd, rs1, (insn >>> 20) & 63);
+  const unary = UNARY.get(unarySelector(insn, funct3));
+  if (unary) return { kind: 'computeImmediate', operation: unary, rd, rs1, immediate: 0 };
+  return shift(insn >>> 26, funct3 === 1 ? SHIFTS_LEFT : SHIFTS_RIGHT, rd, rs1, (insn >>> 20) & 63);
 }
 
 function decodeImmediateWord(insn: number, funct3: number, rd: number, rs1: number): Action {
   if (funct3 === 0) return { kind: 'computeImmediate', operation: 'addw', rd, rs1, immediate: insn >> 20 };
   if (funct3 !== 1 && funct3 !== 5) return INTERPRET;
-  return shift(insn >>> 25, funct3 === 1 ? { 0: 'sllw' } : { 0: 'srlw', 0x20: 'sraw' }, rd, rs1, (insn >>> 20) & 31);
+  if (funct3 === 5) return shift(insn >>> 25, WORD_SHIFTS_RIGHT, rd, rs1, (insn >>> 20) & 31);
+  const unary = UNARY_WORD.get(unarySelector(insn, funct3));
+  if (unary) return { kind: 'computeImmediate', operation: unary, rd, rs1, immediate: 0 };
+  if (insn >>> 26 === 2) return shift(0, { 0: 'slli.uw' }, rd, rs1, (insn >>> 20) & 63);
+  return shift(insn >>> 25, { 0: 'sllw' }, rd, rs1, (insn >>> 20) & 31);
 }
 
 function shift(upper: number, operations: Record<number, Operation>, rd: number, rs1: number, amount: number): Action {

@@ -7,7 +7,7 @@ import { FloatCode } from './float.js';
 import { isFloat } from './float-instruction.js';
 import { EXIT_CHAIN, EXIT_INTERPRET, Frame } from './frame.js';
 import type { Instruction } from './instruction.js';
-import type { Region } from './region.js';
+import { isReturn, type Region } from './region.js';
 import { analyseRegisters } from './registers.js';
 import { structure, type Edge, type Shape } from './structure.js';
 import type { Code, Label } from './wasm/code.js';
@@ -102,6 +102,8 @@ class Emitter {
           frame.pushGuestAddress(end.next);
           frame.set(end.rd);
           code.get(target);
+        } else if (isReturn(end)) {
+          this.goBack(node, edges);
         }
         frame.leave(node, EXIT_CHAIN);
         break;
@@ -110,6 +112,22 @@ class Emitter {
         frame.leave(node, EXIT_INTERPRET);
         break;
     }
+  }
+
+  /** Goes where the address on the stack is, if that is behind a call of the region; else keeps it there. */
+  private goBack(from: number, edges: ReadonlyMap<number, Edge>): void {
+    const { frame } = this;
+    const { code } = frame;
+    const target = frame.scratch('target', 'i64');
+    code.set(target);
+    for (const node of edges.keys()) {
+      const { offset } = this.region.blocks[node]!;
+      frame.pushGuestAddress(offset);
+      const isThere = code.get(target).op('i64.eq').if();
+      this.go(from, offset, edges);
+      code.end(isThere);
+    }
+    code.get(target);
   }
 
   /** Goes to what lies `offset` bytes behind the beginning of the page, inside of the region or out of it. */

@@ -1,5 +1,14 @@
 /** Code for conversions between numbers and integers, and between the formats. */
-import { TYPE, pushIsNan, pushIsNormalOrMore, pushIsNotFinite, pushIsNotZero, pushIsTiny } from './float-conditions.js';
+import {
+  TYPE,
+  pushCanonicalNan,
+  pushIsFinite,
+  pushIsNan,
+  pushIsNormalOrMore,
+  pushIsNotFinite,
+  pushIsNotZero,
+  pushIsTiny,
+} from './float-conditions.js';
 import type { FloatAction, FloatFormat, IntegerKind, ToWhole } from './float-instruction.js';
 import type { FloatMode } from './float-mode.js';
 import { EXIT_INTERPRET, type Frame, type Place } from './frame.js';
@@ -7,14 +16,26 @@ import { EXIT_INTERPRET, type Frame, type Place } from './frame.js';
 type Of<Kind extends FloatAction['kind']> = Extract<FloatAction, { kind: Kind }>;
 
 const INTEGER_TYPE = { w: 'i32_s', wu: 'i32_u', l: 'i64_s', lu: 'i64_u' } as const;
+/** What a number too small or too large becomes (Unprivileged spec, table "Domains of float-to-integer conversions"). */
+const ENDS: Record<IntegerKind, readonly [least: bigint, most: bigint]> = {
+  w: [-(2n ** 31n), 2n ** 31n - 1n],
+  wu: [0n, -1n],
+  l: [-(2n ** 63n), 2n ** 63n - 1n],
+  lu: [0n, -1n],
+};
 /** From here on, a kind has no integer. The lowest of a signed one is left to the interpreter as well. */
 const LIMIT: Record<IntegerKind, number> = { w: 2 ** 31, wu: 2 ** 32, l: 2 ** 63, lu: 2 ** 64 };
 
 /** FCVT.D.S: pushes the single of a local as a double, or leaves the region. */
-export function pushWidened(frame: Frame, from: number, place: Place): void {
+export function pushWidened(frame: Frame, mode: FloatMode, from: number, place: Place): void {
   const { code } = frame;
-  frame.leaveIf(place, EXIT_INTERPRET, () => pushIsNan(code, from, 's'));
-  code.get(from).op('f64.promote_f32');
+  const result = frame.scratch('widened', 'f64');
+  code.get(from).op('f64.promote_f32').set(result);
+  pushIsNan(code, from, 's');
+  const nan = code.if();
+  mode.leaveUnlessInvalid(place);
+  pushCanonicalNan(code, 'd');
+  code.set(result).end(nan).get(result);
 }
 
 /** FCVT.S.D: pushes the double of a local as a single, or leaves the region. */
@@ -22,13 +43,20 @@ export function pushNarrowed(frame: Frame, mode: FloatMode, from: number, place:
   const { code } = frame;
   const result = frame.scratch('result', 'f32');
   code.get(from).op('f32.demote_f64').set(result);
+  pushIsNan(code, from, 'd');
+  const nan = code.if();
+  mode.leaveUnlessInvalid(place);
+  pushCanonicalNan(code, 's');
+  code.set(result).else();
   frame.leaveIf(place, EXIT_INTERPRET, () => {
     pushIsTiny(code, result, 's');
     pushIsNotZero(code, from, 'd');
     code.op('i32.and');
     pushIsNotFinite(code, result, 's');
-    code.op('i32.or');
+    pushIsFinite(code, from, 'd'); // it overflowed
+    code.op('i32.and', 'i32.or');
   });
+  code.end(nan);
   mode.leaveIfInexact(place, () => code.get(result).op('f64.promote_f32').get(from).op('f64.ne'));
   code.get(result);
 }
@@ -45,17 +73,20 @@ export function pushToInteger(
   const whole = frame.scratch('whole', 'f64');
   pushWhole(frame, from, toWhole);
   code.set(whole);
-  frame.leaveIf(place, EXIT_INTERPRET, () => {
-    const isUnsigned = integer === 'wu' || integer === 'lu';
-    code
-      .get(whole)
-      .f64(isUnsigned ? -1 : -LIMIT[integer])
-      .op('f64.gt');
-    code.get(whole).f64(LIMIT[integer]).op('f64.lt', 'i32.and', 'i32.eqz');
-  });
   mode.leaveIfInexact(place, () => code.get(whole).get(from).op('f64.ne'));
+  const isUnsigned = integer === 'wu' || integer === 'lu';
+  code
+    .get(whole)
+    .f64(isUnsigned ? -1 : -LIMIT[integer])
+    .op('f64.gt');
+  code.get(whole).f64(LIMIT[integer]).op('f64.lt', 'i32.and');
+  const fits = code.if('i64');
   code.get(whole).op(integer === 'lu' ? 'i64.trunc_f64_u' : 'i64.trunc_f64_s');
   if (integer === 'wu') code.op('i64.extend32_s');
+  code.else();
+  mode.leaveUnlessInvalid(place);
+  const [least, most] = ENDS[integer];
+  code.i64(least).i64(most).get(whole).f64(0).op('f64.lt', 'select').end(fits); // NaNs become the most
 }
 
 function pushWhole(frame: Frame, from: number, toWhole: ToWhole): void {

@@ -1,5 +1,6 @@
 /** From the bits of instructions of F and D to actions. Unprivileged spec, chapter 34. */
 import type {
+  CsrOperation,
   FloatAction,
   FloatCondition,
   FloatFormat,
@@ -18,6 +19,8 @@ export const FLOAT_OPCODE = {
   nmsub: 0x12,
   nmadd: 0x13,
   op: 0x14,
+  /** Of which the CSRs of floating point are translated. */
+  system: 0x1c,
 } as const;
 
 /** funct5, bits 27 to 31 of OP-FP. */
@@ -39,6 +42,15 @@ const INTEGERS: readonly IntegerKind[] = ['w', 'wu', 'l', 'lu'];
 const TO_WHOLE: readonly ToWhole[] = ['nearest', 'trunc', 'floor', 'ceil', 'awayFromZero'];
 const NEAREST = 0;
 const DYNAMIC = 7;
+/** By funct3; those from 5 on have a constant instead of a register. */
+const CSR_OPERATIONS: readonly (CsrOperation | undefined)[] = [undefined, 'write', 'set', 'clear'];
+/** fflags, frm, fcsr, which are CSRs 1 to 3: where they lie in fcsr. */
+const CSR_FIELDS: readonly (Readonly<{ shift: number; mask: number }> | undefined)[] = [
+  undefined,
+  { shift: 0, mask: 31 },
+  { shift: 5, mask: 7 },
+  { shift: 0, mask: 255 },
+];
 
 /** What an instruction of these opcodes does; undefined for what is not translated. */
 export function decodeFloat(insn: number): FloatAction | undefined {
@@ -52,9 +64,18 @@ export function decodeFloat(insn: number): FloatAction | undefined {
     const immediate = ((insn >> 20) & ~31) | field(insn, 7);
     return width && { kind: 'floatStore', format: width, fs2: field(insn, 20), rs1, immediate };
   }
+  if (opcode === FLOAT_OPCODE.system) return decodeCsr(insn, funct3);
   const format = FORMATS[(insn >>> 25) & 3];
   if (!format) return undefined;
   return opcode === FLOAT_OPCODE.op ? decodeOperation(insn, format) : decodeFused(insn, format);
+}
+
+function decodeCsr(insn: number, funct3: number): FloatAction | undefined {
+  const operation = CSR_OPERATIONS[funct3 & 3];
+  const csr = CSR_FIELDS[insn >>> 20];
+  if (!operation || !csr) return undefined;
+  const [rd, rs1] = [field(insn, 7), field(insn, 15)];
+  return { kind: 'floatCsr', operation, ...csr, rd, ...(funct3 & 4 ? { rs1: 0, bits: rs1 } : { rs1, bits: 0 }) };
 }
 
 const field = (insn: number, from: number) => (insn >>> from) & 31;
@@ -99,7 +120,7 @@ function decodeOperation(insn: number, format: FloatFormat): FloatAction | undef
     }
     case CONVERT: {
       const isLegal = rs2 === (format === 's' ? 1 : 0) && roundsToNearest(rm);
-      return isLegal ? { kind: 'floatConvert', format, fd: rd, fs1: rs1 } : undefined;
+      return isLegal ? { kind: 'floatConvert', format, isDynamic: rm === DYNAMIC, fd: rd, fs1: rs1 } : undefined;
     }
     case ROOT:
       return rs2 === 0 && roundsToNearest(rm) ? { kind: 'floatRoot', format, fd: rd, fs1: rs1 } : undefined;
@@ -112,8 +133,9 @@ function decodeOperation(insn: number, format: FloatFormat): FloatAction | undef
     case FROM_INTEGER: {
       const integer = INTEGERS[rs2];
       const isLegal = roundsToNearest(rm) || TO_WHOLE[rm] !== undefined;
+      if (!integer || !isLegal) return undefined;
       const mustBeExact = !roundsToNearest(rm);
-      return integer && isLegal ? { kind: 'floatFromInteger', integer, mustBeExact, format, fd: rd, rs1 } : undefined;
+      return { kind: 'floatFromInteger', integer, mustBeExact, isDynamic: rm === DYNAMIC, format, fd: rd, rs1 };
     }
     case TO_X: {
       if (rs2 !== 0 || rm > 1) return undefined;

@@ -6,6 +6,8 @@ export type FloatOperation = 'add' | 'sub' | 'mul' | 'div' | 'min' | 'max';
 /** FSGNJ, FSGNJN, FSGNJX. */
 export type SignOperation = 'copy' | 'negate' | 'xor';
 export type FloatCondition = 'le' | 'lt' | 'eq';
+/** CSRRW, CSRRS, CSRRC. */
+export type CsrOperation = 'write' | 'set' | 'clear';
 export type IntegerKind = 'w' | 'wu' | 'l' | 'lu';
 /** How a number becomes a whole one: by WebAssembly's names, and to nearest with ties away from zero. */
 export type ToWhole = 'nearest' | 'trunc' | 'floor' | 'ceil' | 'awayFromZero';
@@ -43,12 +45,12 @@ export type FloatAction =
       fs2: number;
     }>
   /** FCVT.S.D and FCVT.D.S; the format is that of the result. */
-  | Readonly<{ kind: 'floatConvert'; format: FloatFormat; fd: number; fs1: number }>
+  | Readonly<{ kind: 'floatConvert'; format: FloatFormat; isDynamic: boolean; fd: number; fs1: number }>
   | Readonly<{
       kind: 'floatToInteger';
       integer: IntegerKind;
       toWhole: ToWhole;
-      /** The rounding mode is in frm. */
+      /** The rounding mode is in frm; one that is reserved there makes it illegal. */
       isDynamic: boolean;
       format: FloatFormat;
       rd: number;
@@ -59,6 +61,7 @@ export type FloatAction =
       integer: IntegerKind;
       /** The instruction rounds in another way than to nearest. */
       mustBeExact: boolean;
+      isDynamic: boolean;
       format: FloatFormat;
       fd: number;
       rs1: number;
@@ -67,7 +70,18 @@ export type FloatAction =
   /** FMV.X.W, FMV.X.D. */
   | Readonly<{ kind: 'floatToX'; format: FloatFormat; rd: number; fs1: number }>
   /** FMV.W.X, FMV.D.X. */
-  | Readonly<{ kind: 'floatFromX'; format: FloatFormat; fd: number; rs1: number }>;
+  | Readonly<{ kind: 'floatFromX'; format: FloatFormat; fd: number; rs1: number }>
+  /** On fcsr or a field of it; the operand is that of register rs1, or, if that is x0, `bits`. */
+  | Readonly<{
+      kind: 'floatCsr';
+      operation: CsrOperation;
+      /** The field: where it begins, and its bits there. */
+      shift: number;
+      mask: number;
+      rd: number;
+      rs1: number;
+      bits: number;
+    }>;
 
 export function isFloat(action: Readonly<{ kind: string }>): action is FloatAction {
   return action.kind.startsWith('float');

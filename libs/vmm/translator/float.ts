@@ -4,13 +4,14 @@
  */
 import { H_TLB_READ, H_TLB_WRITE } from '../layout.js';
 import { pushHostAddress } from './access.js';
-import { TYPE, pushIsNan, pushIsNotFinite, pushIsNotZero, pushIsTiny } from './float-conditions.js';
+import { TYPE, pushIsFinite, pushIsNan, pushIsNotZero, pushIsTiny } from './float-conditions.js';
 import { holdsAll, pushClass, pushFromInteger, pushNarrowed, pushToInteger, pushWidened } from './float-convert.js';
 import { pushFusedByHost, pushFusedFromRests, pushFusedSingles } from './float-fused.js';
 import type { FloatAction, FloatFormat } from './float-instruction.js';
 import { FloatMode } from './float-mode.js';
 import { FloatRegisters } from './float-registers.js';
 import { pushIsNotProduct, pushIsNotProductOfSingles, pushRestOfSum } from './float-rest.js';
+import { leaveIfNan, settleSpecial } from './float-special.js';
 import { EXIT_INTERPRET, type Frame, type Place } from './frame.js';
 
 type Of<Kind extends FloatAction['kind']> = Extract<FloatAction, { kind: Kind }>;
@@ -62,7 +63,7 @@ export class FloatCode {
         this.compare(action, place);
         return frame.set(action.rd);
       case 'floatConvert':
-        if (action.format === 'd') pushWidened(frame, registers.read(action.fs1, 's', place), place);
+        if (action.format === 'd') pushWidened(frame, mode, registers.read(action.fs1, 's', place), place);
         else pushNarrowed(frame, mode, registers.read(action.fs1, 'd', place), place);
         break;
       case 'floatToInteger':
@@ -83,6 +84,8 @@ export class FloatCode {
         if (action.format === 's') frame.code.op('i32.wrap_i64', 'f32.reinterpret_i32');
         else frame.code.op('f64.reinterpret_i64');
         break;
+      case 'floatCsr':
+        return mode.access(action);
     }
     registers.write(action.fd, action.format);
   }
@@ -92,18 +95,21 @@ export class FloatCode {
     const result = this.frame.scratch('result', TYPE[format]);
     const [a, b] = [this.registers.read(fs1, format, place), this.registers.read(fs2, format, place)];
     code.get(a).get(b).op(`${TYPE[format]}.${operation}`).set(result);
-    this.leaveIf(place, () => {
-      if (operation === 'min' || operation === 'max') return pushIsNan(code, result, format);
-      pushIsNotFinite(code, result, format);
-      if (operation === 'add' || operation === 'sub') return; // tiny sums are exact
-      pushIsTiny(code, result, format);
-      pushIsNotZero(code, a, format); // zero times or by something is exact
-      if (operation === 'mul') {
-        pushIsNotZero(code, b, format);
+    if (operation === 'min' || operation === 'max') {
+      this.leaveIf(place, () => pushIsNan(code, result, format));
+    } else {
+      settleSpecial(this.frame, this.mode, result, [a, b], format, place);
+    }
+    if (operation === 'mul' || operation === 'div') {
+      this.leaveIf(place, () => {
+        pushIsTiny(code, result, format); // tiny sums are exact
+        pushIsNotZero(code, a, format); // zero times or by something is exact
         code.op('i32.and');
-      }
-      code.op('i32.and', 'i32.or');
-    });
+        if (operation === 'mul') pushIsNotZero(code, b, format);
+        else pushIsFinite(code, b, format); // as is something by infinity
+        code.op('i32.and');
+      });
+    }
     if (operation === 'mul') this.leaveIfNotProduct(a, b, result, format, place);
     else if (operation === 'div') this.leaveIfNotProduct(result, b, a, format, place);
     else if (operation === 'add' || operation === 'sub') this.leaveIfNotSum(a, b, result, operation, format, place);
@@ -115,7 +121,7 @@ export class FloatCode {
     const result = this.frame.scratch('result', TYPE[format]);
     const square = this.registers.read(fs1, format, place);
     code.get(square).op(`${TYPE[format]}.sqrt`).set(result);
-    this.leaveIf(place, () => pushIsNotFinite(code, result, format)); // roots are never tiny
+    settleSpecial(this.frame, this.mode, result, [square], format, place); // roots are never tiny
     this.leaveIfNotProduct(result, result, square, format, place);
     code.get(result);
   }
@@ -186,11 +192,7 @@ export class FloatCode {
   private compare({ condition, format, fs1, fs2 }: Of<'floatCompare'>, place: Place): void {
     const { code } = this.frame;
     const [a, b] = [this.registers.read(fs1, format, place), this.registers.read(fs2, format, place)];
-    this.leaveIf(place, () => {
-      pushIsNan(code, a, format);
-      pushIsNan(code, b, format);
-      code.op('i32.or');
-    });
+    leaveIfNan(this.frame, this.mode, [a, b], format, place);
     code.get(a).get(b).op(`${TYPE[format]}.${condition}`, 'i64.extend_i32_u');
   }
 
@@ -199,7 +201,7 @@ export class FloatCode {
   }
 }
 
-/** Of such instructions, frm does not decide how they round. */
+/** Of such instructions, frm decides neither how they round nor whether they are legal. */
 function roundsByItself(action: FloatAction): boolean {
   switch (action.kind) {
     case 'floatLoad':
@@ -209,15 +211,16 @@ function roundsByItself(action: FloatAction): boolean {
     case 'floatClass':
     case 'floatToX':
     case 'floatFromX':
+    case 'floatCsr':
       return true;
     case 'floatCompute':
       return action.operation === 'min' || action.operation === 'max';
     case 'floatConvert':
-      return action.format === 'd';
+      return action.format === 'd' && !action.isDynamic;
     case 'floatToInteger':
       return !action.isDynamic;
     case 'floatFromInteger':
-      return action.mustBeExact || holdsAll(action.integer, action.format);
+      return action.mustBeExact || (holdsAll(action.integer, action.format) && !action.isDynamic);
     default:
       return false;
   }

@@ -7,7 +7,15 @@ export type Operation =
   | 'add' | 'sub' | 'sll' | 'slt' | 'sltu' | 'xor' | 'srl' | 'sra' | 'or' | 'and'
   | 'addw' | 'subw' | 'sllw' | 'srlw' | 'sraw'
   | 'mul' | 'mulh' | 'mulhsu' | 'mulhu' | 'div' | 'divu' | 'rem' | 'remu'
-  | 'mulw' | 'divw' | 'divuw' | 'remw' | 'remuw';
+  | 'mulw' | 'divw' | 'divuw' | 'remw' | 'remuw'
+  | BitOperation;
+/** Those of the B extension; some take one value. */
+// prettier-ignore
+export type BitOperation =
+  | 'add.uw' | 'sh1add' | 'sh2add' | 'sh3add' | 'sh1add.uw' | 'sh2add.uw' | 'sh3add.uw' | 'slli.uw'
+  | 'andn' | 'orn' | 'xnor' | 'min' | 'minu' | 'max' | 'maxu' | 'rol' | 'ror' | 'rolw' | 'rorw'
+  | 'bset' | 'bclr' | 'binv' | 'bext'
+  | 'clz' | 'ctz' | 'cpop' | 'clzw' | 'ctzw' | 'cpopw' | 'sext.b' | 'sext.h' | 'zext.h' | 'orc.b' | 'rev8';
 export type Condition = 'beq' | 'bne' | 'blt' | 'bge' | 'bltu' | 'bgeu';
 export type AtomicOperation = 'lr' | 'sc' | 'amoswap' | 'amoadd' | 'amoxor' | 'amoand' | 'amoor';
 /** Bytes of an access to memory. */
@@ -57,6 +65,7 @@ export function registersRead(action: Action): number {
     case 'floatStore':
     case 'floatFromInteger':
     case 'floatFromX':
+    case 'floatCsr':
       return bit(action.rs1) & ~1;
     default:
       return 0;

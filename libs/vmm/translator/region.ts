@@ -1,12 +1,16 @@
 /**
  * Which code is translated together: the basic blocks of one page that can be reached from an entry without leaving the
- * page. Calls (jumps that link) and jumps through registers leave the region; the code behind a call, where the callee
- * will return to, is a region of its own.
+ * page. That goes through calls within the page and back: a return leads to whatever is behind a call of the region, if
+ * that is where it goes. Other jumps through registers, and calls of other pages, leave the region; the code behind such
+ * a call is a region of its own.
  */
 import { decode } from './decode.js';
 import type { Condition, Instruction } from './instruction.js';
 
 export const PAGE_BYTES = 4096;
+const RETURN_ADDRESS = 1;
+/** Places to which a return is compared before it leaves the region. */
+const MOST_RETURNS = 4;
 
 /** Content of a page of guest code, and what each 16-bit instruction stands for. */
 export interface CodePage {
@@ -43,22 +47,42 @@ export interface Region {
 export function formRegion(page: CodePage, entry: number, maxInstructions: number): Region | undefined {
   const { instructions, leaders } = explore(page, entry, maxInstructions);
   if (!instructions.has(entry) || instructions.get(entry)!.kind === 'interpret') return undefined;
-  const blocks = [...leaders]
+  const found = [...leaders]
     .filter((offset) => instructions.has(offset))
     .map((offset) => cut(offset, instructions, leaders));
+  const behindCalls = placesBehindCalls(found.map(({ end }) => end)).slice(0, MOST_RETURNS);
+  const targetsOf = ({ end }: Block) => (isReturn(end) ? behindCalls : targetsInside(end));
+  const blocks = reachable(found, targetsOf);
   const indices = new Map(blocks.map(({ offset }, index) => [offset, index]));
-  const successors = blocks.map(({ end }) =>
-    targetsInside(end).flatMap((target) => (indices.has(target) ? [indices.get(target)!] : [])),
+  const successors = blocks.map((block) =>
+    targetsOf(block).flatMap((target) => (indices.has(target) ? [indices.get(target)!] : [])),
   );
   return { blocks, successors };
 }
 
-/** Decodes what can be reached, nearest first, until it is too much. Leaders begin with the entry. */
+/** Without places behind calls to which nothing in the region returns. */
+function reachable(blocks: readonly Block[], targetsOf: (block: Block) => readonly number[]): Block[] {
+  const byOffset = new Map(blocks.map((block) => [block.offset, block]));
+  const reached = new Set(blocks.slice(0, 1));
+  for (const block of reached) {
+    // grows meanwhile
+    for (const target of targetsOf(block)) if (byOffset.has(target)) reached.add(byOffset.get(target)!);
+  }
+  return blocks.filter((block) => reached.has(block));
+}
+
+/** Decodes what can be reached, nearest first, until it is too much; calls come last, and only while it is little. */
 function explore(page: CodePage, entry: number, maxInstructions: number) {
   const instructions = new Map<number, Instruction>();
-  const leaders = new Set([entry]);
-  for (const leader of leaders) {
-    // grows meanwhile
+  const leaders = new Set<number>();
+  const waiting = [entry];
+  const calls: number[] = [];
+  for (;;) {
+    const isLittle = instructions.size < maxInstructions / 2;
+    const leader = waiting.shift() ?? (isLittle ? calls.shift() : undefined);
+    if (leader === undefined) return { instructions, leaders };
+    if (leaders.has(leader)) continue;
+    leaders.add(leader);
     let offset = leader;
     while (!instructions.has(offset) && instructions.size < maxInstructions) {
       const instruction = fetch(page, offset);
@@ -66,13 +90,14 @@ function explore(page: CodePage, entry: number, maxInstructions: number) {
       instructions.set(offset, instruction);
       const next = offset + instruction.length;
       if (endsBlock(instruction)) {
-        for (const target of targetsInside(endOf(instruction))) leaders.add(target);
+        const end = endOf(instruction);
+        const isCall = end.kind === 'goto' && end.link !== 0;
+        (isCall ? calls : waiting).push(...targetsInside(end), ...placesBehindCalls([end]));
         break;
       }
       offset = next;
     }
   }
-  return { instructions, leaders };
 }
 
 /** Undefined outside of the page. An instruction that only begins in it is left to the interpreter. */
@@ -107,12 +132,23 @@ function endOf(last: Instruction): BlockEnd {
   }
 }
 
-/** Where a block's end may lead without leaving region or page. */
+const isInside = (offset: number) => offset >= 0 && offset < PAGE_BYTES;
+
+/** Where a block's end may lead without leaving region or page, but for returns. */
 function targetsInside(end: BlockEnd): number[] {
-  const targets =
-    end.kind === 'branch' ? [end.taken, end.otherwise] : end.kind === 'goto' && !end.link ? [end.target] : [];
-  return targets.filter((target) => target >= 0 && target < PAGE_BYTES);
+  const targets = end.kind === 'branch' ? [end.taken, end.otherwise] : end.kind === 'goto' ? [end.target] : [];
+  return targets.filter(isInside);
 }
+
+/** Places behind calls of functions within the page, where those will return to. */
+const placesBehindCalls = (ends: readonly BlockEnd[]): number[] =>
+  ends
+    .flatMap((end) => (end.kind === 'goto' && end.link === RETURN_ADDRESS && isInside(end.target) ? [end.next] : []))
+    .filter(isInside);
+
+/** As the calling convention has it (Unprivileged spec, table of return-address stack hints); others leave the region. */
+export const isReturn = (end: BlockEnd): boolean =>
+  end.kind === 'jumpRegister' && end.rd === 0 && end.rs1 === RETURN_ADDRESS && end.immediate === 0;
 
 /** The block that begins at a leader: up to an instruction that ends it, the next leader or the end of what is known. */
 function cut(offset: number, instructions: ReadonlyMap<number, Instruction>, leaders: ReadonlySet<number>): Block {

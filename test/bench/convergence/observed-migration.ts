@@ -19,11 +19,18 @@ const MOST_MS = 60_000;
 /** Any rest is sent in this. */
 const ENDLESS_PAUSE_MS = 2_000_000;
 
+export interface PageWaits {
+  readonly blockedMs: number;
+  readonly medianUs: number;
+}
+
 export interface Outcome {
   readonly hasEnded: boolean;
   readonly totalMs: number;
   readonly pauseMs: number | null;
   readonly sentMiB: number;
+  /** In post-copy, as the destination tells: for how long harts waited for pages, and the median of all waits. */
+  readonly waits: PageWaits | null;
   /** What was applied on the way. */
   readonly steps: readonly string[];
 }
@@ -69,14 +76,28 @@ export async function moveBy(
       const hasResumed = destination.events.some(({ event }) => event === 'RESUME');
       if (hasResumed) {
         const pauseMs = destination.eventMs('RESUME') - source.eventMs('STOP');
-        return { hasEnded: true, totalMs: answer['total-time'] ?? totalMs, pauseMs, sentMiB, steps: move.steps };
+        const waits = await waitsOf(destination);
+        return { hasEnded: true, totalMs: answer['total-time'] ?? totalMs, pauseMs, sentMiB, waits, steps: move.steps };
       }
     } else if (totalMs > MOST_MS && status === 'active') {
       await source.qmp.execute('migrate_cancel');
-      return { hasEnded: false, totalMs, pauseMs: null, sentMiB, steps: move.steps };
+      return { hasEnded: false, totalMs, pauseMs: null, sentMiB, waits: null, steps: move.steps };
     }
     await sleep(LOOK_MS);
   }
+}
+
+/** Null if no hart had to wait, or the program does not tell. */
+async function waitsOf({ qmp }: VmProcess): Promise<PageWaits | null> {
+  const answer = await qmp.execute<Waits>('query-migrate');
+  const medianUs = answer['x-drover-incoming']?.missLatencyMedianUs ?? null;
+  const harts = answer['postcopy-vcpu-blocktime'];
+  return harts && medianUs !== null ? { blockedMs: harts.reduce((sum, ms) => sum + ms, 0), medianUs } : null;
+}
+
+interface Waits {
+  readonly 'postcopy-vcpu-blocktime'?: readonly number[];
+  readonly 'x-drover-incoming'?: { readonly missLatencyMedianUs: number | null };
 }
 
 async function atHandOf(vm: VmProcess, { capabilities = [] }: Approach): Promise<MeansAtHand[]> {
@@ -125,8 +146,9 @@ class Move {
       ...this.observation.facts,
       ...{ startedAtMs: this.startedAtMs, phase: 'precopy', vcpus: 1, atHand: [...this.atHand] },
       ...{ totalBytes: figures.totalBytes, remainingBytes: figures.remainingBytes },
+      usedBytes: this.source.residentMiB() * MIB,
       ...{ downtimeLimitMs: this.downtimeLimitMs, bandwidthMiBps: BANDWIDTH_MIBPS },
-      ...{ compressedShare: null, deltaShare: null, decisions: this.decisions },
+      ...{ compressedShare: figures.compressedShare, deltaShare: figures.deltaShare, decisions: this.decisions },
     };
     const { step, reason, figures: because } = decide(facts, policy, nowMs);
     if (!step) return answer;

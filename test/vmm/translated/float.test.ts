@@ -7,7 +7,7 @@ import { hasRelaxedSimd, hostFuses } from '../../../libs/vmm/translator/fusing.j
 import { PAGE_BYTES, formRegion } from '../../../libs/vmm/translator/region.js';
 import { translate } from '../../../libs/vmm/translator/translate.js';
 import { Random } from '../../random.js';
-import { CSRS, EBREAK } from '../assembler.js';
+import { CSRS, EBREAK, csr, csri } from '../assembler.js';
 import {
   ARITHMETIC,
   COMPARISONS,
@@ -158,6 +158,7 @@ describe('one instruction alone', () => {
     for (let round = 0; round < 80; round++) {
       compare(code, 1, difficult(random, format));
       compare(code, 1, difficult(random, format), 0n);
+      compare(code, 1, difficult(random, format), random.pick([FLAGS.NV, FLAGS.NV | FLAGS.NX]));
       compare(code, 1, ordinary(random, format), 0n);
     }
   };
@@ -203,6 +204,55 @@ test.each([
   hart.setCsr(CSRS.fcsr, fcsr);
   hart.setCsr(CSRS.mstatus, fs << 13n);
   expect(MANY - (code(HARTS, MANY, BigInt(RAM_BASE), MACHINE_MODE) >> 1)).toBe(expected);
+});
+
+const bitsOf = (value: number) => new BigUint64Array(Float64Array.of(value).buffer)[0]!;
+const CSR_OPERATIONS = ['w', 's', 'c'] as const;
+test.each(
+  (['fflags', 'frm', 'fcsr'] as const).flatMap((name) =>
+    CSR_OPERATIONS.flatMap((operation) => [
+      [name, operation, csr(operation, X7, name, X9)] as const,
+      [name, operation, csr(operation, X9, name, X9)] as const,
+      [name, operation, csr(operation, 0, name, 0)] as const,
+      [name, operation, csri(operation, X7, name, 1)] as const,
+    ]),
+  ),
+)(
+  '%s, operation %s, is accessed in translated code, and what comes behind minds it: %i',
+  (_name, _operation, access) => {
+    const code = compile([arithmetic('fadd', 'd', F4, 1, 2, dyn), access, arithmetic('fdiv', 'd', F4, 1, 2, dyn)]);
+    const random = new Random(access);
+    const floats = [1.5, 3].map(bitsOf);
+    for (const fcsr of [FLAGS.NX, FLAGS.NX | FLAGS.DZ, 0n, 0xffn, FLAGS.NX | (1n << 5n)]) {
+      for (const integer of [0n, 1n, 2n, 0x20n, 0xe1n, random.bigint(64)]) {
+        const done = compare(code, 3, { floats, integer }, fcsr);
+        if (fcsr >> 5n === 0n) expect(done).toBeGreaterThanOrEqual(2);
+      }
+    }
+  },
+);
+
+test.each(FORMATS)('what is infinite or no number stays in translated code once NV is set: format %s', (format) => {
+  const bits = (value: number) =>
+    format === 'd' ? bitsOf(value) : BOX | BigInt(new Uint32Array(Float32Array.of(value).buffer)[0]!);
+  const [NAN, INFINITE] = [Number.NaN, Infinity].map(bits);
+  const code = compile([
+    ...keys(ARITHMETIC).map((name) => arithmetic(name, format, F4, 1, 2, dyn)),
+    fsqrt(format, F4, 1, dyn),
+    fcvt(format === 's' ? 'd' : 's', F4, 1, dyn),
+    ...keys(COMPARISONS).map((name) => comparison(name, format, X7, 1, 2)),
+    ...keys(INTEGERS).map((kind) => fcvtToX(kind, format, X7, 1, rtz)),
+  ]);
+  const length = keys(ARITHMETIC).length + 2 + keys(COMPARISONS).length + keys(INTEGERS).length;
+  for (const [a, b] of [
+    [NAN, bits(1)],
+    [bits(-1), NAN],
+    [INFINITE, bits(-3)],
+    [bits(5e30), INFINITE],
+    [INFINITE, INFINITE],
+  ] as const) {
+    expect(compare(code, length, { floats: [a!, b!], integer: 0n }, FLAGS.NV | FLAGS.NX)).toBe(length);
+  }
 });
 
 test('exact arithmetic needs no NX to be translated', () => {

@@ -9,6 +9,7 @@ import {
   REGISTER_OPERATIONS,
   SHIFTS,
   STORES,
+  UNARY_OPERATIONS,
   amo,
   auipc,
   b,
@@ -23,6 +24,7 @@ import {
   s,
   shift,
   sizeOf,
+  unary,
 } from '../assembler.js';
 import type { TestMachine } from '../machine.js';
 
@@ -32,7 +34,9 @@ const HANDLER = RAM_BASE;
 const DATA = RAM_BASE + 0x1_0000;
 /** Point to data, near the end of a page, and to nothing; never written. */
 const BASES: Readonly<Record<number, number>> = { 8: DATA + 0x800, 9: DATA + 0xffb, 2: 0x4000_0000 };
-export const FREE = Array.from({ length: 30 }, (_, n) => n).filter((n) => !(n in BASES));
+/** Written by calls alone, so that a return leads somewhere. */
+const RETURN_ADDRESS = 1;
+export const FREE = Array.from({ length: 30 }, (_, n) => n).filter((n) => !(n in BASES) && n !== RETURN_ADDRESS);
 const VALUES = [0n, 1n, -1n, 2n ** 31n, -(2n ** 31n), 2n ** 63n, 2n ** 63n - 1n, 0xffff_ffffn];
 const LOADS = ['lb', 'lh', 'lw', 'ld', 'lbu', 'lhu', 'lwu'] as const;
 const ATOMICS = ['lr', 'sc', 'sc', 'amoswap', 'amoadd', 'amoxor', 'amoand', 'amoor', 'amomin', 'amomaxu'] as const;
@@ -66,7 +70,7 @@ export interface RandomProgram {
 /** `instruction` gives one instruction, or a few that belong together; they may write the registers of FREE. */
 export function randomProgram(random: Random, instruction = integerInstruction): RandomProgram {
   const blocks = Array.from({ length: random.below(9) + 2 }, () => body(random, instruction));
-  const ends = blocks.map(() => random.below(8));
+  const ends = blocks.map(() => random.below(9));
   // The places of the blocks must be known before the jumps between them can be written: each end takes 8 bytes.
   const places: number[] = [];
   let size = 0;
@@ -93,7 +97,7 @@ export function randomProgram(random: Random, instruction = integerInstruction):
       hart.setCsr(0x305, BigInt(HANDLER));
       for (const { register, value } of values) hart.setX(register, BigInt.asUintN(64, value));
       for (const [register, value] of Object.entries(BASES)) hart.setX(Number(register), BigInt(value));
-      hart.setX(1, BigInt(CODE));
+      hart.setX(RETURN_ADDRESS, BigInt(CODE));
       hart.pc = BigInt(CODE);
     },
   };
@@ -130,7 +134,7 @@ export function integerInstruction(random: Random): number | number[] {
     case 7:
       return 0x0001 | (random.pick([10, 11, 12]) << 7) | (random.below(32) << 2); // C.ADDI
     case 8:
-      return li(rd, random.pick(VALUES));
+      return random.chance(50) ? li(rd, random.pick(VALUES)) : unary(random.pick(keys(UNARY_OPERATIONS)), rd, rs1);
     default:
       return r(random.pick(keys(REGISTER_OPERATIONS)), rd, rs1, rs2);
   }
@@ -142,7 +146,8 @@ function endOf(random: Random, kind: number, first: number, second: number): num
     const branch = b(random.pick(keys(BRANCHES)), random.below(32), random.below(32), first);
     return [branch, random.chance(30) ? i('addi', 31, 31, 0) : jal(0, second)];
   }
-  if (kind === 5) return [jal(1, first), jal(0, second)];
+  if (kind === 5) return [jal(RETURN_ADDRESS, first), jal(0, second)];
   if (kind === 6) return [auipc(5, 0), i('jalr', random.pick([0, 1, 5]), 5, first)];
+  if (kind === 7) return [i('jalr', 0, RETURN_ADDRESS, 0), jal(0, second)];
   return [i('addi', 30, 30, 1), jal(0, second)];
 }

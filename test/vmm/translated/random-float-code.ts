@@ -1,7 +1,7 @@
 /** Random programs as in random-code.ts that compute with floating point, most of the time as compilers let it. */
 import { RAM_BASE } from '../../../libs/vmm/layout.js';
 import type { Random } from '../../random.js';
-import { CSRS, csr } from '../assembler.js';
+import { CSRS, csr, csri } from '../assembler.js';
 import {
   ARITHMETIC,
   COMPARISONS,
@@ -76,6 +76,14 @@ export function floatValue(random: Random, format: Format): bigint {
   }
 }
 
+/** Mostly one that keeps rounding to nearest, and NX, without which most is interpreted. */
+function csrInstruction(random: Random, x: number): number {
+  const name = random.pick(['fflags', 'frm', 'fcsr'] as const);
+  if (random.chance(60)) return csr('s', x, name, 0);
+  if (random.chance(50)) return csri(random.pick(['w', 's', 'c']), random.pick([0, x]), name, random.pick([0, 1, 9]));
+  return csr(random.pick(['w', 's', 'c']), random.pick([0, x]), name, random.pick([0, x, random.below(32)]));
+}
+
 function floatInstruction(random: Random): number {
   const format = random.pick(FORMATS);
   const float = (of = format) => random.pick(FLOATS[random.chance(95) ? of : random.pick(FORMATS)]);
@@ -108,7 +116,7 @@ function floatInstruction(random: Random): number {
     case 11:
       return random.pick([fmvToX(format, x, fs1), fmvFromX(format, fd, random.below(32))]);
     case 12:
-      return random.chance(5) ? csr('w', 0, 'fcsr', 0) : arithmetic('fmul', format, fd, fs1, fs2, rm);
+      return random.chance(20) ? csrInstruction(random, x) : arithmetic('fmul', format, fd, fs1, fs2, rm);
     default:
       return arithmetic(random.pick(keys(ARITHMETIC)), format, fd, fs1, fs2, rm);
   }

@@ -6,6 +6,7 @@ import { EXIT_INTERPRET } from '../../../libs/vmm/cpu/translation-area.js';
 import { PAGE_BYTES, formRegion } from '../../../libs/vmm/translator/region.js';
 import { translate } from '../../../libs/vmm/translator/translate.js';
 import { Random } from '../../random.js';
+import { REGISTER_OPERATIONS, SHIFTS, UNARY_OPERATIONS, b, i, jal, r, s, shift, unary } from '../assembler.js';
 import { CODE, randomProgram } from './random-code.js';
 import { TestMachine, newMemory } from '../machine.js';
 import { randomFloatProgram } from './random-float-code.js';
@@ -13,12 +14,15 @@ import { randomFloatProgram } from './random-float-code.js';
 type TranslatedFunction = (hart: number, left: number, pc: bigint, context: bigint) => number;
 
 const MACHINE_MODE = 3n;
+const keys = <T extends object>(table: T) => Object.keys(table) as (keyof T)[];
 
 /** A hart whose code is translated before it is executed for the first time. */
 class TranslatedHart {
   readonly machine: TestMachine;
   /** Instructions executed in translated code. */
   translated = 0;
+  /** How often it was entered. */
+  entered = 0;
   private readonly view: DataView;
   private readonly functions = new Map<bigint, TranslatedFunction | undefined>();
 
@@ -45,6 +49,7 @@ class TranslatedHart {
     if (!code) return 0;
     const result = code(HARTS, budget, hart.pc, MACHINE_MODE);
     const executed = budget - (result >> 1);
+    this.entered++;
     this.translated += executed;
     this.view.setBigUint64(HARTS + H_INSTRET, hart.instret + BigInt(executed), true);
     return executed + ((result & 1) === EXIT_INTERPRET ? this.interpret() : 0);
@@ -97,6 +102,49 @@ test.each([
     translated += one.translated;
   }
   expect(translated).toBeGreaterThan(executed / 3);
+});
+
+test('all of the B extension is translated', () => {
+  const one = new TranslatedHart(400);
+  const code = [
+    ...keys(REGISTER_OPERATIONS).map((name) => r(name, 7, 8, 9)),
+    ...keys(UNARY_OPERATIONS).map((name) => unary(name, 7, 8)),
+    ...keys(SHIFTS).map((name) => shift(name, 7, 8, 5)),
+  ];
+  one.machine.load(code, CODE);
+  one.machine.hart.pc = BigInt(CODE);
+  one.run(code.length, () => code.length);
+  expect(one.translated).toBe(code.length);
+});
+
+test('calls within the page and back stay in the region, also when a function calls itself', () => {
+  const one = new TranslatedHart(400);
+  const [ra, sp, n, sum] = [1, 2, 10, 11] as const;
+  // sum += n for n, n - 1, ... 1, each added when the call for the next has returned.
+  const recursive = [
+    b('beq', n, 0, 40), // to the return
+    i('addi', sp, sp, -16),
+    s('sd', ra, sp, 0),
+    s('sd', n, sp, 8),
+    i('addi', n, n, -1),
+    jal(ra, -20),
+    i('ld', n, sp, 8),
+    i('ld', ra, sp, 0),
+    i('addi', sp, sp, 16),
+    r('add', sum, sum, n),
+    i('jalr', 0, ra, 0),
+  ];
+  one.machine.load([jal(ra, 12), jal(ra, 8), jal(0, 0), ...recursive], CODE);
+  const { hart } = one.machine;
+  for (const round of [1, 2]) {
+    hart.setX(n, 20n);
+    hart.setX(sp, BigInt(CODE) + 0x8000n);
+    hart.pc = BigInt(CODE);
+    one.entered = 0;
+    one.run(600, () => 600);
+    expect(hart.x(sum)).toBe(BigInt(round * 2 * 210));
+  }
+  expect(one.entered).toBe(1); // in the second round no access misses the TLB
 });
 
 test('code that cannot be translated is left to the interpreter', () => {

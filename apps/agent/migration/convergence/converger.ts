@@ -4,7 +4,10 @@ import { VcpuLimit, type OutgoingFigures, type VmProcess } from '#hypervisor';
 import type { MigrationRecord } from '../migration-record.js';
 import type { DestinationPeer } from '../peer.js';
 import { Observation } from './observation.js';
+import { residentMiBOf } from './resident.js';
 import { chooseOfflinable, countOfflinable, setOnline } from './vcpus.js';
+
+const MIB = 2 ** 20;
 
 /** Beside what the process does by itself. */
 export interface AppliedOutside {
@@ -37,12 +40,14 @@ export class Converger {
     const nowMs = Date.now();
     const observation = this.observationOf(record.migrationId, nowMs);
     const dirtyRateMiBps = figures.status === 'active' ? await process.dirtyRateMiBps().catch(() => null) : null;
+    const usedMiB = await residentMiBOf(process.handle.pid).catch(() => null); // it may have ended meanwhile
     observation.note(figures, dirtyRateMiBps, nowMs);
     return {
       ...observation.facts,
       startedAtMs: Date.parse(record.startedAt),
       phase: PHASES[figures.status] ?? 'ending',
       totalBytes: figures.totalBytes,
+      ...(usedMiB !== null && { usedBytes: usedMiB * MIB }),
       remainingBytes: figures.remainingBytes,
       downtimeLimitMs: record.order.downtimeLimitMs,
       bandwidthMiBps: record.order.bandwidthMiBps,

@@ -1,10 +1,9 @@
 /** What is measured of a VM before anybody migrates it. */
-import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MigrationProbe } from '#contracts';
 import type { PageShares, VmProcess } from '#hypervisor';
-import { parseProcessStat, residentMiB } from '../../host/proc.js';
 import { Converger } from './converger.js';
+import { residentMiBOf } from './resident.js';
 
 /** How often, and how far apart, what the guest writes is read: pages that it writes again in each count each time. */
 const READINGS = 4;
@@ -22,7 +21,7 @@ export async function probeMigration(process: VmProcess): Promise<MigrationProbe
     if (rate !== null) rates.push(rate);
   }
   const dirtyRateMiBps = rates.length === 0 ? null : rates.reduce((sum, rate) => sum + rate, 0) / rates.length;
-  const stat = parseProcessStat(await readFile(`/proc/${process.handle.pid}/stat`, 'utf8'));
+  const usedMiB = await residentMiBOf(process.handle.pid);
   const { compressedShare = null, deltaShare = null } = shares ?? {};
-  return { dirtyRateMiBps, usedMiB: residentMiB(stat), compressedShare, deltaShare, atHand };
+  return { dirtyRateMiBps, usedMiB, compressedShare, deltaShare, atHand };
 }

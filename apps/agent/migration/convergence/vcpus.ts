@@ -7,11 +7,12 @@ export async function countOfflinable(agent: GuestAgent | null): Promise<number>
   return vcpus?.filter(({ isOnline, canOffline }) => isOnline && canOffline).length ?? 0;
 }
 
-/** Ids of `count` vCPUs that may go offline, the last ones first. Throws if there are fewer. */
+/** Ids of `count` vCPUs that may go offline: those with the highest. Throws if there are fewer. */
 export async function chooseOfflinable(agent: GuestAgent, count: number): Promise<number[]> {
   const vcpus = (await agent.vcpus()).filter(({ isOnline, canOffline }) => isOnline && canOffline);
   if (vcpus.length < count) throw new Error(`the guest lets only ${vcpus.length} of its vCPUs go offline`);
-  return vcpus.slice(-count).map(({ logicalId }) => logicalId);
+  const ids = vcpus.map(({ logicalId }) => logicalId); // guests list them in any order
+  return ids.toSorted((a, b) => a - b).slice(-count);
 }
 
 /** Throws if the guest does not. */

@@ -1,6 +1,9 @@
 /** A bar for each day: what was used, and on top of it what was saved. */
 import type { EnergyDay } from '#contracts';
 
+/** There is room for a label below each of so many bars. */
+const MOST_LABELS = 31;
+
 export function EnergyBars({ days }: { days: readonly EnergyDay[] }) {
   const byDay = new Map<string, { used: number; saved: number }>();
   for (const { day, usedKWh, savedKWh } of days) {
@@ -19,6 +22,13 @@ export function EnergyBars({ days }: { days: readonly EnergyDay[] }) {
           </div>
         ))}
       </div>
+      {byDay.size <= MOST_LABELS && (
+        <div className="energy-bars-days subtle" aria-hidden>
+          {[...byDay.keys()].map((day) => (
+            <div key={day}>{day.slice(5)}</div>
+          ))}
+        </div>
+      )}
       <figcaption className="subtle">
         <span className="energy-key energy-used" aria-hidden /> used{' '}
         <span className="energy-key energy-saved" aria-hidden /> saved; the highest bar is {highest.toFixed(2)} kWh

@@ -1,6 +1,7 @@
 /** What hosts have drawn, and what switching them off has saved. */
 import { useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
+import { Link } from 'react-router';
 import type { EnergyDay } from '#contracts';
 import { useInventory } from '../live/inventory.js';
 import { useSession } from '../live/session.js';
@@ -68,7 +69,8 @@ export function EnergyPage() {
       {!data && !error && <LoadingPage />}
       {data && data.days.length === 0 && (
         <Nothing title="Nothing is known yet" icon={EnergyIcon}>
-          Give hosts their power curves, on their pages under Power, or a power management whose BMC measures.
+          Give <Link to="/hosts">hosts</Link> their power curves, on their pages under Power, or a power management
+          whose BMC measures.
         </Nothing>
       )}
       {data && data.days.length > 0 && (

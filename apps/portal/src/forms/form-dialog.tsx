@@ -11,17 +11,20 @@ interface FormDialogProps {
   readonly form: Form;
   readonly verb: string;
   readonly isDanger?: boolean;
+  readonly wide?: boolean;
   readonly onSubmit: () => void;
   readonly onClose: () => void;
   readonly children: ReactNode;
 }
 
-export function FormDialog({ title, description, form, verb, isDanger, onSubmit, onClose, children }: FormDialogProps) {
+export function FormDialog(props: FormDialogProps) {
+  const { title, description, form, verb, isDanger, wide, onSubmit, onClose, children } = props;
   const id = useId();
   return (
     <Dialog
       title={title}
       description={description}
+      wide={wide}
       onClose={onClose}
       footer={
         <>

@@ -8,7 +8,7 @@ type Values = Readonly<Record<string, unknown>>;
 export interface Form {
   readonly values: Values;
   readonly set: (name: string, value: unknown) => void;
-  /** What is wrong with a field, if anything. */
+  /** What is wrong with a field, if anything; one in a row of a list: `windows.0.cron`. */
   readonly errorOf: (name: string) => string | undefined;
   /** An error that belongs to no field. */
   readonly problem: unknown;
@@ -42,14 +42,25 @@ export function useForm<S extends z.ZodObject>({ schema, initial }: FormOptions<
 
   const set = (name: string, value: unknown) => {
     setValues((before) => ({ ...before, [name]: value }));
-    setErrors((before) => Object.fromEntries(Object.entries(before).filter(([field]) => field !== name)));
+    setErrors((before) =>
+      Object.fromEntries(Object.entries(before).filter(([field]) => field !== name && !field.startsWith(`${name}.`))),
+    );
   };
 
   /** The valid value, or undefined with the fields' errors shown. */
   const check = (): z.output<S> | undefined => {
     const result = schema.safeParse(values, { reportInput: true });
     if (result.success) return result.data;
-    setErrors(Object.fromEntries(result.error.issues.map((issue) => [String(issue.path[0] ?? ''), explain(issue)])));
+    setErrors(
+      Object.fromEntries(
+        result.error.issues.flatMap((issue) => {
+          const first = String(issue.path[0] ?? '');
+          // Rows of a list show what is wrong with their own fields.
+          const names = Array.isArray(values[first]) ? [] : [first];
+          return [...names, issue.path.join('.')].map((name) => [name, explain(issue)]);
+        }),
+      ),
+    );
     return undefined;
   };
 
@@ -65,9 +76,13 @@ export function useForm<S extends z.ZodObject>({ schema, initial }: FormOptions<
     } catch (error) {
       const named = error instanceof ApiError ? error.errors : [];
       // The controller names nested fields in full, such as schedulingPolicy.parameters.MinimumGain.
-      const byField = named.map(({ field, message }) => [field.split('.').at(-1) ?? field, message] as const);
-      setErrors(Object.fromEntries(byField));
-      if (byField.length === 0 || byField.some(([field]) => !(field in values))) setProblem(error);
+      const last = (field: string) => field.split('.').at(-1) ?? field;
+      setErrors(
+        Object.fromEntries(named.flatMap(({ field, message }) => [field, last(field)].map((name) => [name, message]))),
+      );
+      const isShown = ({ field }: { field: string }) =>
+        last(field) in values || (field.split('.')[0] ?? field) in values;
+      if (named.length === 0 || !named.every(isShown)) setProblem(error);
       return false;
     } finally {
       setBusy(false);
@@ -81,4 +96,15 @@ export function useForm<S extends z.ZodObject>({ schema, initial }: FormOptions<
   };
 
   return { values, set, errorOf: (name: string) => errors[name], problem, isBusy, check, submit, reset };
+}
+
+/** The fields of a group within a form, as a form of their own. */
+export function groupOf(form: Form, name: string): Form {
+  const values = form.values[name] as Values;
+  return {
+    ...form,
+    values,
+    set: (field, value) => form.set(name, { ...values, [field]: value }),
+    errorOf: (field) => form.errorOf(`${name}.${field}`),
+  };
 }

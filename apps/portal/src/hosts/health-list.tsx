@@ -15,7 +15,7 @@ export function HealthList({ health }: { health: HostHealth | null }) {
   const checks = health.checks.toSorted((a, b) => order.indexOf(a.state) - order.indexOf(b.state));
   return (
     <>
-      <ul className="isolation">
+      <ul className="findings">
         {checks.map(({ kind, subject, state, reason }) => {
           const { tone, icon: Icon } = LOOKS[state];
           return (

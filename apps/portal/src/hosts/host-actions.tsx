@@ -4,12 +4,13 @@ import { useState } from 'react';
 import { useNavigate } from 'react-router';
 import type { HostView } from '#contracts';
 import { useSession } from '../live/session.js';
+import { BeginDialog } from '../maintenance/begin-dialog.js';
 import { ActionMenu } from '../parts/action-menu.js';
 import { ConfirmDialog } from '../parts/dialog.js';
 import { useToasts } from '../parts/toasts.js';
 import { MaintenanceDialog } from './maintenance-dialog.js';
 
-type Open = 'maintenance' | 'delete' | null;
+type Open = 'maintenance' | 'run' | 'delete' | null;
 
 const inMaintenance = ({ status }: HostView) => status === 'maintenance' || status === 'preparing_for_maintenance';
 
@@ -42,6 +43,12 @@ export function HostActions({ host, isPage }: { host: HostView; isPage?: boolean
   const whyNot = deletionRefusal(host);
   const menu = [
     {
+      title: 'Begin maintenance…',
+      onClick: () => setOpen('run'),
+      isDisabled: host.status !== 'up',
+      why: host.status === 'up' ? undefined : 'Only a host that is up can be emptied.',
+    },
+    {
       title: 'Delete…',
       onClick: () => setOpen('delete'),
       isDanger: true,
@@ -62,6 +69,7 @@ export function HostActions({ host, isPage }: { host: HostView; isPage?: boolean
       )}
       <ActionMenu label={`Actions for ${host.name}`} actions={isPage ? menu : [maintenance, ...menu]} />
       {open === 'maintenance' && <MaintenanceDialog host={host} onClose={() => setOpen(null)} />}
+      {open === 'run' && <BeginDialog hostName={host.name} onClose={() => setOpen(null)} />}
       {open === 'delete' && (
         <ConfirmDialog
           title={`Delete ${host.name}?`}

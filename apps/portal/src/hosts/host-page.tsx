@@ -95,7 +95,7 @@ function KnownHost({ host }: { host: HostView }) {
           </Fact>
           <Fact name="Waits (10 s)">
             {host.pressure
-              ? `CPU ${host.pressure.cpuSomePercent.toFixed(1)} %, memory ${host.pressure.memorySomePercent.toFixed(1)} %, I/O ${host.pressure.ioSomePercent.toFixed(1)} %`
+              ? `CPU ${host.pressure.cpuSomePercent.toFixed(1)} %, memory ${host.pressure.memorySomePercent.toFixed(1)} %, I/O ${host.pressure.ioSomePercent.toFixed(1)} %, stolen ${host.pressure.stealPercent.toFixed(1)} %`
               : 'not told by its kernel'}
           </Fact>
           <Fact name="Runs VMs by">{host.drivers.map(driverText).join('; ') || 'not told yet'}</Fact>

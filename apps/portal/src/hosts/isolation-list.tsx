@@ -13,7 +13,7 @@ const WORDS: Record<IsolationMeasure['measure'], string> = {
 export function IsolationList({ isolation }: { isolation: readonly IsolationMeasure[] | null }) {
   if (!isolation) return 'not known yet';
   return (
-    <ul className="isolation">
+    <ul className="findings">
       {isolation.map(({ measure, inForce, reason }) => (
         <li key={measure} className={`status tone-${inForce ? 'ok' : 'warn'}`}>
           {inForce ? <OkIcon /> : <WarningIcon />}

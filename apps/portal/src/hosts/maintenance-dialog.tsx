@@ -8,6 +8,7 @@ import { useSession } from '../live/session.js';
 import { mebibytes, plural } from '../parts/figures.js';
 import { ArrowIcon } from '../parts/icons.js';
 import { HostLink } from '../parts/links.js';
+import { maxMemoryMiB } from '../vms/host-options.js';
 
 /** What becomes of a VM when its host is emptied. */
 function fateOf(vm: VmView, hasPlace: boolean): string {
@@ -26,7 +27,8 @@ export function MaintenanceDialog({ host, onClose }: { host: HostView; onClose: 
     [hosts, host.id, host.clusterId],
   );
   const freeMiB = ({ memoryMiB, memoryUsedMiB }: HostView) => (memoryMiB ?? 0) - (memoryUsedMiB ?? 0);
-  const places = (vm: VmView) => others.filter((other) => freeMiB(other) >= vm.memoryMiB);
+  const places = (vm: VmView) =>
+    others.filter((other) => Math.min(freeMiB(other), maxMemoryMiB(other, vm)) >= vm.memoryMiB);
   return (
     <FormDialog
       title={`Set ${host.name} to maintenance`}

@@ -79,7 +79,7 @@ export function PowerPanel({ host }: { host: HostView }) {
 }
 
 function PowerFacts({ power }: { power: HostPowerView }) {
-  const { management, operation, wattsAt } = power;
+  const { management, operation } = power;
   return (
     <>
       {operation?.error && (
@@ -99,13 +99,21 @@ function PowerFacts({ power }: { power: HostPowerView }) {
           <When at={power.powerSince} />
         </Fact>
         <Fact name="Draws">
-          {wattsAt ? `${wattsAt[0]} W idle, ${wattsAt.at(-1)} W busy, ${power.offWatts} W off` : 'not known'}
+          {drawText(power)}
           {power.measuredWatts !== null && `; ${power.measuredWatts} W now, by its BMC`}
         </Fact>
         <Fact name="In service since">{power.inServiceSince ?? 'not known'}</Fact>
       </Facts>
     </>
   );
+}
+
+/** The curve that was given counts, else the one that was learnt. */
+function drawText({ wattsAt, learntWattsAt, offWatts }: HostPowerView): string {
+  const curve = wattsAt ?? learntWattsAt;
+  if (!curve) return 'not known';
+  const [idle, busy] = [curve[0]!, curve.at(-1)!].map((watts) => watts.toFixed(0));
+  return `${idle} W idle, ${busy} W busy, ${offWatts} W off${wattsAt ? '' : ' (learnt from its BMC)'}`;
 }
 
 interface MenuProps {
@@ -119,12 +127,14 @@ function PowerMenu({ host, power, onDone, onHardware }: MenuProps) {
   const { client } = useSession();
   const { act } = useToasts();
   const [asked, setAsked] = useState<PowerOperationKind | null>(null);
+  const isLost = host.status === 'non_responsive';
   const whyNot = (kind: PowerOperationKind): string | undefined => {
     if (!power.management) return 'It has no power management.';
     if (power.operation) return 'It is being switched already.';
     if (kind === 'on')
       return host.status === 'powered_off' || host.status === 'non_responsive' ? undefined : 'It is on.';
     if (kind === 'off' && host.status === 'powered_off') return 'It is off.';
+    if (isLost) return kind === 'test' ? 'It does not answer: a test would prove nothing.' : undefined;
     return host.status === 'maintenance' || host.status === 'powered_off' ? undefined : 'Set it to maintenance first.';
   };
   const ask = () =>
@@ -155,11 +165,16 @@ function PowerMenu({ host, power, onDone, onHardware }: MenuProps) {
           isDanger={asked === 'off' || asked === 'cycle'}
           onClose={() => setAsked(null)}
           action={async () => {
-            await client.power.order(host.id, asked);
+            await client.power.order(host.id, asked, { reason: '', force: isLost });
             onDone();
           }}
         >
           {ORDERS[asked].text}
+          {isLost && asked !== 'on' && (
+            <p className="tone-warn">
+              {host.name} does not answer, but VMs may still run there: whatever they have not stored is lost.
+            </p>
+          )}
         </ConfirmDialog>
       )}
     </>

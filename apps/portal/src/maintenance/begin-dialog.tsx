@@ -1,27 +1,27 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { z } from 'zod';
-import { BlockedChoice } from '#contracts';
-import { CheckField, NumberField, SelectField, TextField } from '../forms/fields.js';
+import { BlockedChoice, CreateMaintenanceRuns } from '#contracts';
+import { NumberField, TextField } from '../forms/fields.js';
 import { FormDialog } from '../forms/form-dialog.js';
 import { useForm } from '../forms/form.js';
 import { useInventory } from '../live/inventory.js';
 import { useSession } from '../live/session.js';
 import { useCluster } from '../policies/cluster-picker.js';
 import { words } from './policy-form.js';
+import { ProcedureFields } from './procedure-fields.js';
+import { NEW_PROCEDURE, ProcedureForm, procedureOf } from './procedure-form.js';
 import { ReportView } from './report-view.js';
 import { MAINTENANCE } from './use-maintenance.js';
-import { CHOICE_WORDS } from './words.js';
 
 const BeginForm = z.object({
-  reason: z.string().trim().min(1, 'say why, for those who find hosts empty').max(500),
+  reason: CreateMaintenanceRuns.shape.reason,
   hostNames: z.string(),
-  hostsAtOnce: z.number().int().min(1).max(100),
-  command: z.string(),
-  restarts: z.boolean(),
-  onBlocked: BlockedChoice,
-  activate: z.boolean(),
-  returnVms: z.boolean(),
+  hostLabels: z.string(),
+  hostsAtOnce: CreateMaintenanceRuns.shape.hostsAtOnce.unwrap(),
+  choices: z.record(z.string(), BlockedChoice),
+  ...ProcedureForm.shape,
 });
+type Choices = z.infer<typeof BeginForm>['choices'];
 
 /** By hand: hosts go through maintenance in groups. What would happen is shown below the form. */
 export function BeginDialog({ hostName = '', onClose }: { hostName?: string; onClose: () => void }) {
@@ -31,16 +31,7 @@ export function BeginDialog({ hostName = '', onClose }: { hostName?: string; onC
   const chosen = useCluster();
   const form = useForm({
     schema: BeginForm,
-    initial: {
-      reason: '',
-      hostNames: hostName,
-      hostsAtOnce: 1,
-      command: '',
-      restarts: false,
-      onBlocked: 'wait',
-      activate: true,
-      returnVms: true,
-    },
+    initial: { reason: '', hostNames: hostName, hostLabels: '', hostsAtOnce: 1, choices: {}, ...NEW_PROCEDURE },
   });
   const names = words(String(form.values.hostNames));
   const known = hosts.filter(({ name }) => names.includes(name));
@@ -51,17 +42,20 @@ export function BeginDialog({ hostName = '', onClose }: { hostName?: string; onC
     queryFn: () => client.maintenance.report(clusterId, members),
     enabled: members.length > 0 && members.length === names.length,
   });
+  const choices = form.values.choices as Choices;
+  const choose = (vmId: string, choice: BlockedChoice | null) => {
+    const { [vmId]: _, ...others } = choices;
+    form.set('choices', choice === null ? others : { ...others, [vmId]: choice });
+  };
   const begin = async () => {
     const done = await form.submit((values) => {
-      const { reason, hostsAtOnce, onBlocked, activate, returnVms, command, restarts } = values;
-      const body = { reason, hostsAtOnce, onBlocked, activate, returnVms };
       const stranger = names.find((name) => !known.some((host) => host.name === name));
       if (stranger !== undefined) throw new Error(`there is no host ${stranger}`);
-      const action =
-        command.trim() === ''
-          ? { kind: 'none' as const }
-          : { kind: 'command' as const, name: command.trim(), restarts };
-      return client.maintenance.begin({ ...body, clusterId, hostIds: members, action });
+      return client.maintenance.begin({
+        ...{ clusterId, hostIds: members, hostLabels: words(values.hostLabels), ...procedureOf(values) },
+        ...{ reason: values.reason, hostsAtOnce: values.hostsAtOnce },
+        choices: Object.entries(values.choices).map(([vmId, choice]) => ({ vmId, choice })),
+      });
     });
     if (!done) return;
     await queries.invalidateQueries({ queryKey: MAINTENANCE });
@@ -73,34 +67,29 @@ export function BeginDialog({ hostName = '', onClose }: { hostName?: string; onC
       description="Hosts are emptied, acted on, checked and put back to work, group after group."
       form={form}
       verb="Begin"
+      wide
       onClose={onClose}
       onSubmit={() => void begin()}
     >
       <TextField form={form} name="reason" label="Reason" isRequired />
-      <TextField
+      <div className="field-row">
+        <TextField
+          form={form}
+          name="hostNames"
+          label="Hosts"
+          help="Names, with commas between them; without labels either: all that are up."
+        />
+        <TextField form={form} name="hostLabels" label="Hosts with a label" />
+      </div>
+      <NumberField
         form={form}
-        name="hostNames"
-        label="Hosts"
-        help="Names, with commas between them; empty: all that are up."
+        name="hostsAtOnce"
+        label="At once"
+        step={1}
+        help="It stops at the first group that fails."
       />
-      <NumberField form={form} name="hostsAtOnce" label="At once" step={1} />
-      <TextField
-        form={form}
-        name="command"
-        label="Command"
-        isMonospace
-        help="An executable of the hosts’ folder maintenance.d; empty: none."
-      />
-      <CheckField form={form} name="restarts" label="The command restarts the host" />
-      <SelectField
-        form={form}
-        name="onBlocked"
-        label="A VM that cannot leave"
-        options={Object.entries(CHOICE_WORDS).map(([value, label]) => ({ value, label }))}
-      />
-      <CheckField form={form} name="activate" label="A healthy host takes VMs again" />
-      <CheckField form={form} name="returnVms" label="VMs that had to leave come back" />
-      {report.data && <ReportView report={report.data} />}
+      <ProcedureFields form={form} />
+      {report.data && <ReportView report={report.data} choices={choices} onChoose={choose} />}
     </FormDialog>
   );
 }

@@ -64,6 +64,11 @@ export function MaintenanceCalendar() {
           </li>
         ))}
       </ol>
+      {data?.length === 0 && (
+        <p className="quiet">
+          No window opens in these weeks; <Link to="/maintenance?tab=policies">maintenance policies</Link> have them.
+        </p>
+      )}
       <p className="subtle">Times are those of this computer; each window is reckoned in its own time zone.</p>
     </Panel>
   );

@@ -1,6 +1,6 @@
 import { Button, Tab, Tabs, TabTitleText } from '@patternfly/react-core';
 import { useState } from 'react';
-import { useSearchParams } from 'react-router';
+import { Link, useSearchParams } from 'react-router';
 import { LoadingPage, Nothing, ProblemAlert } from '../parts/feedback.js';
 import { MaintenanceIcon } from '../parts/icons.js';
 import { PageFrame, Panel } from '../parts/page.js';
@@ -56,7 +56,8 @@ function Runs() {
           runs={data.filter(({ phase }) => !hasEnded(phase))}
           empty={
             <Nothing title="No host is on its way into maintenance" icon={MaintenanceIcon}>
-              A maintenance policy begins by itself when a window opens or a host is not well.
+              <Link to="/maintenance?tab=policies">Maintenance policies</Link> begin by themselves when a window opens
+              or a host is not well; by hand it begins above, or with a host’s own actions.
             </Nothing>
           }
         />

@@ -7,7 +7,7 @@ import { useSession } from '../live/session.js';
 import { ActionMenu } from '../parts/action-menu.js';
 import { type Column, DataTable } from '../parts/data-table.js';
 import { ConfirmDialog, Dialog } from '../parts/dialog.js';
-import { LoadingPage, Nothing, ProblemAlert } from '../parts/feedback.js';
+import { ClusterFirst, LoadingPage, Nothing, ProblemAlert } from '../parts/feedback.js';
 import { plural } from '../parts/figures.js';
 import { AddIcon, MaintenanceIcon } from '../parts/icons.js';
 import { Panel } from '../parts/page.js';
@@ -15,7 +15,6 @@ import { useToasts } from '../parts/toasts.js';
 import { When } from '../parts/when.js';
 import { useCluster } from '../policies/cluster-picker.js';
 import { MaintenancePolicyDialog } from './policy-dialog.js';
-import { fitsForm } from './policy-form.js';
 import { MAINTENANCE, useMaintenancePolicies } from './use-maintenance.js';
 import { actionText, triggerText, windowText } from './words.js';
 
@@ -49,7 +48,10 @@ export function MaintenancePolicies() {
       title: 'Hosts',
       render: (policy) => `${scopeOf(policy)}, ${policy.hostsAtOnce} at once`,
     },
-    { title: 'When', render: ({ triggers }) => triggers.map((each) => <div key={each.kind}>{triggerText(each)}</div>) },
+    {
+      title: 'When',
+      render: ({ triggers }) => triggers.map((each) => <div key={triggerText(each)}>{triggerText(each)}</div>),
+    },
     {
       title: 'Windows',
       render: ({ windows, nextWindow }) => (
@@ -78,10 +80,6 @@ export function MaintenancePolicies() {
             {
               title: 'Change…',
               onClick: () => setOpen({ kind: 'edit', policy }),
-              isDisabled: !fitsForm(policy),
-              why: fitsForm(policy)
-                ? undefined
-                : 'It says more than the form shows; use drover maintenance policies change.',
             },
             {
               title: policy.enabled ? 'Switch off' : 'Switch on',
@@ -100,20 +98,14 @@ export function MaintenancePolicies() {
     },
   ];
   const create = (
-    <Button
-      variant="secondary"
-      size="sm"
-      icon={<AddIcon />}
-      isDisabled={!cluster}
-      onClick={() => setOpen({ kind: 'create' })}
-    >
+    <Button variant="secondary" size="sm" icon={<AddIcon />} onClick={() => setOpen({ kind: 'create' })}>
       Create maintenance policy
     </Button>
   );
   const close = () => setOpen(null);
   const home = open && open.kind !== 'create' ? clusters.find(({ id }) => id === open.policy.clusterId) : cluster;
   return (
-    <Panel title="Maintenance policies" aside={create}>
+    <Panel title="Maintenance policies" aside={data && data.length > 0 && create}>
       {error && !data && <ProblemAlert error={error} onRetry={() => void refetch()} />}
       {!data && !error && <LoadingPage />}
       {data && (
@@ -124,8 +116,12 @@ export function MaintenancePolicies() {
           rowKey={({ id }) => id}
           sortedBy={0}
           empty={
-            <Nothing title="No maintenance policies" icon={MaintenanceIcon} action={create}>
-              They say when hosts are emptied by themselves, and what is done with them then.
+            <Nothing title="No maintenance policies" icon={MaintenanceIcon} action={cluster && create}>
+              {cluster ? (
+                'They say when hosts are emptied by themselves, and what is done with them then.'
+              ) : (
+                <ClusterFirst />
+              )}
             </Nothing>
           }
         />

@@ -1,14 +1,15 @@
 import { useQueryClient } from '@tanstack/react-query';
-import { type ClusterView, HealthKind, type MaintenancePolicyView } from '#contracts';
-import { Checkbox, FormFieldGroup, FormFieldGroupHeader, FormGroup } from '@patternfly/react-core';
-import { CheckField, NumberField, SelectField, TextField } from '../forms/fields.js';
+import type { ClusterView, MaintenancePolicyView } from '#contracts';
+import { FormFieldGroup, FormFieldGroupHeader } from '@patternfly/react-core';
+import { NumberField, TextField } from '../forms/fields.js';
 import { FormDialog } from '../forms/form-dialog.js';
-import { type Form, useForm } from '../forms/form.js';
+import { useForm } from '../forms/form.js';
 import { useInventory } from '../live/inventory.js';
 import { useSession } from '../live/session.js';
 import { formOf, PolicyForm, policyOf } from './policy-form.js';
+import { ProcedureFields } from './procedure-fields.js';
+import { TriggerFields, WindowFields } from './trigger-fields.js';
 import { MAINTENANCE } from './use-maintenance.js';
-import { CHOICE_WORDS, HEALTH_WORDS } from './words.js';
 
 interface PolicyDialogProps {
   readonly cluster: ClusterView;
@@ -46,6 +47,7 @@ export function MaintenancePolicyDialog({ cluster, policy, onClose }: PolicyDial
       title={policy ? `Change ${policy.name}` : `Create maintenance policy in ${cluster.name}`}
       description={policy && `Makes version ${policy.version + 1}. Runs under way go on as they began.`}
       form={form}
+      wide
       verb={policy ? 'Save' : 'Create'}
       onClose={onClose}
       onSubmit={() => void save()}
@@ -64,63 +66,20 @@ export function MaintenancePolicyDialog({ cluster, policy, onClose }: PolicyDial
         />
       </Section>
       <Section title="When">
-        <TextField
+        <WindowFields form={form} />
+        <TriggerFields form={form} />
+        <NumberField
           form={form}
-          name="cron"
-          label="Window opens"
-          isMonospace
-          help="Minute, hour, day, month, weekday; empty: no window."
-        />
-        <TextField form={form} name="timeZone" label="Time zone" />
-        <NumberField form={form} name="durationMinutes" label="Window lasts" unit="min" step={1} />
-        <CheckField form={form} name="onWindow" label="Each time that the window opens" />
-        <SelectField
-          form={form}
-          name="health"
-          label="When a host is not well"
-          none="not because of that"
-          options={[
-            { value: 'failed', label: 'when a check has failed' },
-            { value: 'warning', label: 'when a check warns or has failed' },
-          ]}
-        />
-        {form.values.health !== null && <HealthKinds form={form} />}
-        <NumberField form={form} name="failures" label="After failed migrations within an hour" step={1} emptyIsNull />
-        <CheckField form={form} name="onRequest" label="When another system asks for it" />
-        <SelectField
-          form={form}
-          name="when"
-          label="Such a host is emptied"
-          options={[
-            { value: 'in_window', label: 'in the next window' },
-            { value: 'at_once', label: 'at once' },
-          ]}
+          name="quietMinutes"
+          label="Quiet time"
+          unit="min"
+          step={1}
+          isRequired
+          help="So long after its maintenance a host is left alone, though the same is the matter with it."
         />
       </Section>
       <Section title="What happens">
-        <SelectField
-          form={form}
-          name="onBlocked"
-          label="A VM that cannot leave"
-          options={Object.entries(CHOICE_WORDS).map(([value, label]) => ({ value, label }))}
-        />
-        <TextField
-          form={form}
-          name="command"
-          label="Command"
-          isMonospace
-          help="An executable of the hosts’ folder maintenance.d; empty: none."
-        />
-        <TextField form={form} name="arguments" label="Arguments" isMonospace />
-        <CheckField form={form} name="restarts" label="The command restarts the host" />
-        <CheckField
-          form={form}
-          name="powerCycle"
-          label="Switched off and on again"
-          help="By its power management, where there is no command."
-        />
-        <CheckField form={form} name="activate" label="A healthy host takes VMs again" />
-        <CheckField form={form} name="returnVms" label="VMs that had to leave come back" />
+        <ProcedureFields form={form} />
       </Section>
     </FormDialog>
   );
@@ -146,24 +105,3 @@ const Section = ({
     {children}
   </FormFieldGroup>
 );
-
-function HealthKinds({ form }: { form: Form }) {
-  const chosen = form.values.kinds as readonly string[];
-  return (
-    <FormGroup role="group" label="Checks that count">
-      <div className="checks">
-        {HealthKind.options.map((kind) => (
-          <Checkbox
-            key={kind}
-            id={`health-${kind}`}
-            label={HEALTH_WORDS[kind]}
-            isChecked={chosen.includes(kind)}
-            onChange={(_, checked) =>
-              form.set('kinds', checked ? [...chosen, kind] : chosen.filter((each) => each !== kind))
-            }
-          />
-        ))}
-      </div>
-    </FormGroup>
-  );
-}

@@ -8,7 +8,7 @@ import { ActionMenu } from '../parts/action-menu.js';
 import { type Column, DataTable } from '../parts/data-table.js';
 import { ConfirmDialog } from '../parts/dialog.js';
 import { LoadingPage, ProblemAlert } from '../parts/feedback.js';
-import { duration, mebibytes } from '../parts/figures.js';
+import { mebibytes, roughly } from '../parts/figures.js';
 import { HostLink } from '../parts/links.js';
 import { Meter } from '../parts/meter.js';
 import { Fact, Facts, PageFrame, Panel } from '../parts/page.js';
@@ -55,7 +55,7 @@ function KnownRun({ run }: { run: MaintenanceRunView }) {
             <Meter kind="memory" label="VMs that have left" used={vmsGone} capacity={vmsTotal} format={String} />
           </Fact>
           <Fact name="Still there">{mebibytes(remainingMiB)}</Fact>
-          <Fact name="Empty in about">{etaSeconds === null ? '–' : duration(etaSeconds * 1000)}</Fact>
+          <Fact name="Empty in about">{etaSeconds === null ? '–' : roughly(etaSeconds)}</Fact>
           <Fact name="Then">{actionText(run.procedure.action)}</Fact>
           <Fact name="Command">{run.command ? `${run.command.status} ${run.command.output}` : '–'}</Fact>
           <Fact name="Afterwards">

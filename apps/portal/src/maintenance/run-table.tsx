@@ -2,7 +2,7 @@ import type { ReactNode } from 'react';
 import { Link } from 'react-router';
 import type { MaintenanceRunView } from '#contracts';
 import { type Column, DataTable } from '../parts/data-table.js';
-import { duration } from '../parts/figures.js';
+import { roughly } from '../parts/figures.js';
 import { When } from '../parts/when.js';
 import { PhaseLabel } from './phase-label.js';
 
@@ -20,7 +20,7 @@ const columns: Column<MaintenanceRunView>[] = [
   {
     title: 'VMs gone',
     render: ({ progress: { vmsGone, vmsTotal, etaSeconds } }) =>
-      `${vmsGone} of ${vmsTotal}${etaSeconds ? `, about ${duration(etaSeconds * 1000)} left` : ''}`,
+      `${vmsGone} of ${vmsTotal}${etaSeconds ? `, about ${roughly(etaSeconds)} left` : ''}`,
     align: 'right',
   },
   { title: 'Group', render: ({ group }) => group, sortBy: ({ group }) => group, align: 'right', priority: 'low' },

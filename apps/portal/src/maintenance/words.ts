@@ -28,6 +28,8 @@ export const CHOICE_WORDS: Record<BlockedChoice, string> = {
   skip: 'keeps its host from maintenance',
 };
 
+export const CHOICE_OPTIONS = Object.entries(CHOICE_WORDS).map(([value, label]) => ({ value, label }));
+
 export const VM_STATE_WORDS: Record<MaintenanceVm['state'], string> = {
   here: 'still there',
   leaving: 'is leaving',

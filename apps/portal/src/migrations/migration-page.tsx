@@ -8,7 +8,7 @@ import { useSession } from '../live/session.js';
 import { type Column, DataTable } from '../parts/data-table.js';
 import { ConfirmDialog } from '../parts/dialog.js';
 import { LoadingPage, ProblemAlert } from '../parts/feedback.js';
-import { bytes, duration, mebibytes, MIB, plural, rate } from '../parts/figures.js';
+import { bytes, duration, mebibytes, MIB, rate } from '../parts/figures.js';
 import { ArrowIcon } from '../parts/icons.js';
 import { HostLink, VmLink } from '../parts/links.js';
 import { Fact, Facts, PageFrame, Panel } from '../parts/page.js';
@@ -18,12 +18,12 @@ import { Chart, type Line } from './chart.js';
 import { Decisions } from './decisions.js';
 import { DowntimeBar } from './downtime-bar.js';
 import { LogPanel } from './log-panel.js';
+import { NotSentWhole } from './not-sent-whole.js';
 import { ParametersDialog } from './parameters-dialog.js';
 import { MigrationProgressBar, ProgressFigures } from './progress.js';
 import { Timeline } from './timeline.js';
 
 const PARENT = { to: '/migrations', title: 'Migrations' };
-const PAGE_BYTES = 4096;
 const PASSAGE = {
   auto: 'encrypted between machines',
   always: 'encrypted',
@@ -116,14 +116,7 @@ function KnownMigration({ migration }: { migration: MigrationDetail }) {
             <Fact name="Total time">{migration.totalMs === null ? '–' : duration(migration.totalMs)}</Fact>
             <Fact name="Downtime">{migration.downtimeMs === null ? '–' : duration(migration.downtimeMs)}</Fact>
             <Fact name="Sent">{migration.progress ? bytes(migration.progress.transferredBytes) : '–'}</Fact>
-            {(migration.progress?.savedPages ?? 0) > 0 && (
-              <Fact name="Saved">
-                <span title="The destination had these pages from an earlier stay of the VM.">
-                  {plural(migration.progress!.savedPages!, 'page')},{' '}
-                  {bytes(migration.progress!.savedPages! * PAGE_BYTES)}
-                </span>
-              </Fact>
-            )}
+            {migration.progress && <NotSentWhole progress={migration.progress} />}
             <Fact name="Epoch">{migration.epoch}</Fact>
             <Fact name="Passage">{PASSAGE[migration.tunnelled ? 'tunnelled' : migration.encryption]}</Fact>
           </Facts>

@@ -10,6 +10,7 @@ import {
   Spinner,
 } from '@patternfly/react-core';
 import type { ComponentType, ReactNode } from 'react';
+import { Link } from 'react-router';
 import { ApiError, ConnectionError } from '#client';
 
 /** What to do about an error, in one sentence. */
@@ -76,3 +77,10 @@ export function Nothing({ title, icon, children, action }: NothingProps) {
     </EmptyState>
   );
 }
+
+/** What to do where everything belongs to a cluster, and there is none. */
+export const ClusterFirst = () => (
+  <>
+    There is no cluster yet: create one on the page <Link to="/policies">Policies</Link>.
+  </>
+);

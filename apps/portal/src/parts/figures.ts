@@ -35,6 +35,10 @@ export function duration(ms: number): string {
   return minutesLeft === 0 ? `${hours} h` : `${hours} h ${minutesLeft} min`;
 }
 
+/** Of what is only reckoned, in whole seconds. */
+export const roughly = (seconds: number): string =>
+  seconds < 1 ? 'less than a second' : duration(Math.round(seconds) * 1000);
+
 /** just now, 12 s ago, 4 min ago, 3 h ago, 2 d ago; "in 12 s" for what is to come. */
 export function relative(at: number, now: number): string {
   const seconds = Math.round(Math.abs(now - at) / 1000);

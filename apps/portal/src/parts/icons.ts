@@ -19,6 +19,7 @@ export { default as MoreIcon } from '@patternfly/react-icons/dist/esm/icons/elli
 export { default as OkIcon } from '@patternfly/react-icons/dist/esm/icons/check-circle-icon';
 export { default as PausedIcon } from '@patternfly/react-icons/dist/esm/icons/pause-circle-icon';
 export { default as PolicyIcon } from '@patternfly/react-icons/dist/esm/icons/route-icon';
+export { default as RemoveIcon } from '@patternfly/react-icons/dist/esm/icons/minus-circle-icon';
 export { default as SignOutIcon } from '@patternfly/react-icons/dist/esm/icons/sign-out-alt-icon';
 export { default as StorageIcon } from '@patternfly/react-icons/dist/esm/icons/database-icon';
 export { default as UnknownIcon } from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';

@@ -38,6 +38,7 @@ export function AffinityGroups({ cluster }: { cluster: ClusterView }) {
     refetchInterval: REFRESH_MS,
   });
   const [creates, setCreates] = useState(false);
+  const [edited, setEdited] = useState<AffinityGroupView>();
   const [removes, setRemoves] = useState<AffinityGroupView>();
   const changed = () => void queries.invalidateQueries({ queryKey });
   const columns: Column<AffinityGroupView>[] = [
@@ -65,7 +66,10 @@ export function AffinityGroups({ cluster }: { cluster: ClusterView }) {
       render: (group) => (
         <ActionMenu
           label={`Actions for ${group.name}`}
-          actions={[{ title: 'Delete…', onClick: () => setRemoves(group), isDanger: true }]}
+          actions={[
+            { title: 'Change…', onClick: () => setEdited(group) },
+            { title: 'Delete…', onClick: () => setRemoves(group), isDanger: true },
+          ]}
         />
       ),
     },
@@ -90,6 +94,9 @@ export function AffinityGroups({ cluster }: { cluster: ClusterView }) {
         />
       )}
       {creates && <AffinityDialog cluster={cluster} onSaved={changed} onClose={() => setCreates(false)} />}
+      {edited && (
+        <AffinityDialog cluster={cluster} group={edited} onSaved={changed} onClose={() => setEdited(undefined)} />
+      )}
       {removes && (
         <ConfirmDialog
           title={`Delete ${removes.name}?`}

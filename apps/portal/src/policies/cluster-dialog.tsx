@@ -1,4 +1,4 @@
-import { CreateCluster, DEFAULT_CHECKPOINT_LIMIT_MIB } from '#contracts';
+import { CreateCluster, DEFAULT_CHECKPOINT_LIMIT_MIB, DEFAULT_FENCING } from '#contracts';
 import { FormDialog } from '../forms/form-dialog.js';
 import { useForm } from '../forms/form.js';
 import { useSession } from '../live/session.js';
@@ -13,6 +13,7 @@ export function ClusterDialog({ onClose }: { onClose: () => void }) {
       ...{ name: '', description: '', planMode: 'automatic' as const },
       ...{ cooldownSeconds: 60, maxMigrationsPerHost: 2, haReservation: 0 },
       checkpointLimitMiB: DEFAULT_CHECKPOINT_LIMIT_MIB,
+      fencing: DEFAULT_FENCING,
     },
   });
   return (

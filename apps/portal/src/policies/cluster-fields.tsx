@@ -1,6 +1,6 @@
 /** What a cluster has besides its scheduling policy. */
-import { NumberField, SelectField, TextField } from '../forms/fields.js';
-import type { Form } from '../forms/form.js';
+import { CheckField, NumberField, SelectField, TextField } from '../forms/fields.js';
+import { type Form, groupOf } from '../forms/form.js';
 import { optionsOf } from '../parts/filters.js';
 import { PLAN_MODES } from './plan-words.js';
 import { useMigrationPolicies } from './use-migration-policies.js';
@@ -62,6 +62,40 @@ export function ClusterFields({ form, noPolicy }: { form: Form; noPolicy?: strin
           help="Disk for the memory of VMs that left, for their return. 0: none."
         />
       </div>
+      <FencingFields form={groupOf(form, 'fencing')} />
     </>
   );
 }
+
+const FencingFields = ({ form }: { form: Form }) => (
+  <>
+    <CheckField
+      form={form}
+      name="enabled"
+      label="Hosts that are lost are fenced"
+      help="Their power is cut, so that what ran there runs nowhere; highly available VMs are then started elsewhere."
+    />
+    {form.values.enabled === true && (
+      <div className="field-row">
+        <NumberField
+          form={form}
+          name="graceSeconds"
+          label="After silence of"
+          unit="s"
+          isRequired
+          step={1}
+          help="Meanwhile its kernel may write a dump."
+        />
+        <NumberField
+          form={form}
+          name="skipIfSilentPercent"
+          label="Not while more are silent than"
+          unit="% of hosts"
+          isRequired
+          step={1}
+          help="Then it is rather the network."
+        />
+      </div>
+    )}
+  </>
+);

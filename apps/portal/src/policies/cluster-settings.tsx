@@ -17,8 +17,8 @@ export function ClusterSettings({ cluster }: { cluster: ClusterView }) {
   const { say } = useToasts();
   const [deletes, setDeletes] = useState(false);
   const { name, description, planMode, migrationPolicyId, cooldownSeconds, maxMigrationsPerHost } = cluster;
-  const { haReservation, checkpointLimitMiB } = cluster;
-  const limits = { cooldownSeconds, maxMigrationsPerHost, haReservation, checkpointLimitMiB };
+  const { haReservation, checkpointLimitMiB, fencing } = cluster;
+  const limits = { cooldownSeconds, maxMigrationsPerHost, haReservation, checkpointLimitMiB, fencing };
   const form = useForm({
     schema: UpdateCluster,
     initial: { name, description, planMode, migrationPolicyId, ...limits },

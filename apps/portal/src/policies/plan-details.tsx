@@ -10,9 +10,9 @@ import { type Deciding, PlanDecisionDialog } from './plan-decision.js';
 import { isProposed, MOVE_STATE } from './plan-words.js';
 
 /** Bars of small imbalances stay small. */
-const LEAST_SCALE = 10;
+export const LEAST_SCALE = 10;
 
-function ImbalanceBar({ title, value, highest }: { title: string; value: number; highest: number }) {
+export function ImbalanceBar({ title, value, highest }: { title: string; value: number; highest: number }) {
   return (
     <div className="imbalance">
       <span className="imbalance-name">{title}</span>
@@ -31,14 +31,14 @@ const ACTION_WORDS: Record<PlannedHostAction['action'], string> = {
   power_off: 'switched off',
 };
 
-const HOST_ACTIONS: Column<PlannedHostAction>[] = [
+export const HOST_ACTIONS: Column<PlannedHostAction>[] = [
   { title: 'Host', render: ({ hostName, hostId }) => <Link to={`/hosts/${hostId}`}>{hostName}</Link> },
   { title: 'Is', render: ({ action }) => ACTION_WORDS[action] },
   { title: 'Why', render: ({ reason }) => reason },
   { title: 'Saves', render: ({ savedWatts }) => `${Math.round(savedWatts)} W`, align: 'right' },
 ];
 
-const REFUSALS: Column<Refusal>[] = [
+export const REFUSALS: Column<Refusal>[] = [
   { title: 'VM', render: ({ vmName }) => vmName ?? '–', sortBy: ({ vmName }) => vmName ?? '' },
   { title: 'Destination', render: ({ hostName }) => hostName ?? 'any', sortBy: ({ hostName }) => hostName ?? '' },
   { title: 'Why not', render: ({ reason }) => reason },

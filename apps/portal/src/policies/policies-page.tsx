@@ -12,6 +12,7 @@ import { MigrationPolicies } from './migration-policies.js';
 import { ScheduleEditor } from './policy-schedule.js';
 import { ClusterVersions } from './policy-versions.js';
 import { SchedulingEditor } from './scheduling-editor.js';
+import { WhatIfPanel } from './what-if.js';
 
 export function PoliciesPage() {
   const cluster = useCluster();
@@ -55,6 +56,9 @@ export function PoliciesPage() {
               A scheduling policy belongs to a cluster.
             </Nothing>
           )}
+        </Tab>
+        <Tab eventKey="what-if" title={<TabTitleText>What if</TabTitleText>}>
+          {tab === 'what-if' && cluster && <WhatIfPanel key={cluster.id} cluster={cluster} />}
         </Tab>
         <Tab eventKey="affinity" title={<TabTitleText>Affinity</TabTitleText>}>
           {tab === 'affinity' && cluster && <AffinityGroups key={cluster.id} cluster={cluster} />}

@@ -1,51 +1,27 @@
 /** A cluster's scheduling policy: choose, set parameters, see what it would do, apply. */
-import { Alert, Button, Form, Radio } from '@patternfly/react-core';
+import { Alert, Button, Form } from '@patternfly/react-core';
 import { useState } from 'react';
-import { z } from 'zod';
-import { type ClusterView, type PlanView, SCHEDULING_PARAMETERS, SchedulingPolicy } from '#contracts';
-import { CheckField, NumberField } from '../forms/fields.js';
-import { useForm } from '../forms/form.js';
+import type { ClusterView, PlanView, SchedulingPolicy } from '#contracts';
 import { useSession } from '../live/session.js';
 import { ConfirmDialog } from '../parts/dialog.js';
 import { LoadingPage, ProblemAlert } from '../parts/feedback.js';
 import { Panel } from '../parts/page.js';
 import { useToasts } from '../parts/toasts.js';
 import { PlanDetails } from './plan-details.js';
-import { hasParameters, parametersOf, POLICIES, policyTitle } from './policy-words.js';
+import { PolicyFields, usePolicyForm } from './policy-form.js';
+import { policyTitle } from './policy-words.js';
 import { useDryRun } from './use-dry-run.js';
-
-type Values = Record<string, unknown>;
-
-/** What the form begins with: the policy's own parameters if it is the stored one, otherwise the defaults. */
-const valuesOf = (name: SchedulingPolicy['name'], stored: SchedulingPolicy): Values => {
-  if (stored.name === name && 'parameters' in stored) return { ...stored.parameters };
-  return hasParameters(name) ? { ...SCHEDULING_PARAMETERS[name].parse({}) } : {};
-};
-const schemaOf = (name: SchedulingPolicy['name']) =>
-  hasParameters(name) ? SCHEDULING_PARAMETERS[name] : NO_PARAMETERS;
-const NO_PARAMETERS = z.object({});
-const NAMES = Object.keys(POLICIES) as SchedulingPolicy['name'][];
 
 export function SchedulingEditor({ cluster }: { cluster: ClusterView }) {
   const { client } = useSession();
   const { say } = useToasts();
   const stored = cluster.schedulingPolicy;
-  const [name, setName] = useState(stored.name);
-  const form = useForm<z.ZodObject>({ schema: schemaOf(name), initial: valuesOf(stored.name, stored) });
+  const policyForm = usePolicyForm(stored);
+  const { isChanged, draft } = policyForm;
   const dryRun = useDryRun(cluster.id);
   const [applies, setApplies] = useState<SchedulingPolicy>();
-  const parameters = parametersOf(name);
-
-  const isChanged =
-    name !== stored.name || parameters.some((one) => form.values[one.name] !== valuesOf(name, stored)[one.name]);
-  /** What the form says, if it is valid. */
-  const draft = (): SchedulingPolicy | undefined => {
-    const checked = form.check();
-    return checked && SchedulingPolicy.parse(hasParameters(name) ? { name, parameters: checked } : { name });
-  };
   const choose = (chosen: SchedulingPolicy['name']) => {
-    setName(chosen);
-    form.reset(valuesOf(chosen, stored));
+    policyForm.choose(chosen);
     dryRun.clear();
   };
   const reset = () => {
@@ -72,37 +48,7 @@ export function SchedulingEditor({ cluster }: { cluster: ClusterView }) {
             tryIt();
           }}
         >
-          <div role="radiogroup" aria-label="Policy" className="policy-choice">
-            {NAMES.map((one) => (
-              <Radio
-                key={one}
-                id={`policy-${one}`}
-                name="policy"
-                label={POLICIES[one].title}
-                description={POLICIES[one].help}
-                isChecked={name === one}
-                onChange={() => choose(one)}
-              />
-            ))}
-          </div>
-          {parameters.length > 0 && (
-            <div className="parameters">
-              {parameters.map(({ name: parameter, unit, help, preset, isSwitch }) =>
-                isSwitch ? (
-                  <CheckField key={parameter} form={form} name={parameter} label={parameter} help={help} />
-                ) : (
-                  <NumberField
-                    key={parameter}
-                    form={form}
-                    name={parameter}
-                    label={parameter}
-                    unit={unit}
-                    help={`${help} Default ${String(preset)}.`}
-                  />
-                ),
-              )}
-            </div>
-          )}
+          <PolicyFields policy={policyForm} onChoose={choose} />
           <div className="form-buttons">
             <Button variant="secondary" type="submit" isLoading={dryRun.isBusy}>
               Dry run

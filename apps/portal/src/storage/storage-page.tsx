@@ -8,7 +8,7 @@ import { useSession } from '../live/session.js';
 import { ActionMenu } from '../parts/action-menu.js';
 import { type Column, DataTable } from '../parts/data-table.js';
 import { ConfirmDialog } from '../parts/dialog.js';
-import { LoadingPage, Nothing, ProblemAlert } from '../parts/feedback.js';
+import { ClusterFirst, LoadingPage, Nothing, ProblemAlert } from '../parts/feedback.js';
 import { mebibytes } from '../parts/figures.js';
 import { AddIcon, StorageIcon } from '../parts/icons.js';
 import { HostLink, VmLink } from '../parts/links.js';
@@ -67,7 +67,11 @@ export function StoragePage() {
     </Button>
   );
   return (
-    <PageFrame title="Storage" description="Folders on the hosts where disks of VMs are." actions={create}>
+    <PageFrame
+      title="Storage"
+      description="Folders on the hosts where disks of VMs are."
+      actions={data && data.items.length > 0 && create}
+    >
       {error && !data && <ProblemAlert error={error} onRetry={() => void refetch()} />}
       {!data && !error && <LoadingPage />}
       {data && (
@@ -78,15 +82,17 @@ export function StoragePage() {
           rowKey={({ id }) => id}
           sortedBy={0}
           empty={
-            <Nothing title="No storage domain" icon={StorageIcon}>
-              Create one, and VMs can have disks.
+            <Nothing title="No storage domain" icon={StorageIcon} action={clusters.length > 0 ? create : undefined}>
+              {clusters.length > 0 ? 'Create one, and VMs can have disks.' : <ClusterFirst />}
             </Nothing>
           }
         />
       )}
-      <Panel title="Disks">
-        <DiskTable />
-      </Panel>
+      {(diskCount > 0 || (data && data.items.length > 0)) && (
+        <Panel title="Disks">
+          <DiskTable />
+        </Panel>
+      )}
       {open?.kind === 'create' && <CreateStorageDomainDialog onSaved={changed} onClose={() => setOpen(null)} />}
       {open?.kind === 'remove' && (
         <ConfirmDialog
@@ -129,7 +135,7 @@ function DiskTable() {
       columns={columns}
       rowKey={({ vm, disk }) => `${vm.id} ${disk.name}`}
       sortedBy={0}
-      empty={<p className="quiet">No VM has a disk.</p>}
+      empty={<p className="quiet">No VM has a disk yet; a VM gets one when it is created.</p>}
     />
   );
 }

@@ -1,4 +1,5 @@
 import { useNavigate } from 'react-router';
+import type { Architecture, HypervisorName } from '#contracts';
 import { CheckField, NumberField, SelectField, TextField } from '../forms/fields.js';
 import { FormDialog } from '../forms/form-dialog.js';
 import { useForm } from '../forms/form.js';
@@ -6,8 +7,9 @@ import { useInventory } from '../live/inventory.js';
 import { useSession } from '../live/session.js';
 import { optionsOf } from '../parts/filters.js';
 import { useMigrationPolicies } from '../policies/use-migration-policies.js';
-import { hostOptions } from './host-options.js';
+import { hostOptions, mostMemoryMiB } from './host-options.js';
 import { VmForm } from './vm-form.js';
+import { HA_HELP, PRIORITY_HELP } from './vm-words.js';
 import { useStorageDomains } from './use-storage-domains.js';
 
 const HYPERVISORS = [
@@ -38,13 +40,21 @@ export function CreateVmDialog({ onClose }: { onClose: () => void }) {
       networks: 'default',
       storageDomainId: null,
       diskMiB: 1024,
+      priority: 1,
+      highAvailability: false,
       migrationPolicyId: null,
       hostId: null,
       start: true,
     },
   });
-  const { clusterId, memoryMiB, storageDomainId } = form.values;
+  const { clusterId, memoryMiB, storageDomainId, hypervisor, architecture } = form.values;
   const storageDomains = useStorageDomains(String(clusterId));
+  const machine = {
+    clusterId: String(clusterId),
+    hypervisor: hypervisor as HypervisorName,
+    architecture: architecture as Architecture,
+  };
+  const mostMiB = mostMemoryMiB(hosts, machine);
   const create = () =>
     form.submit(async ({ networks, storageDomainId: domain, diskMiB, ...body }) => {
       const disks = domain === null ? [] : [{ storageDomainId: domain, sizeMiB: diskMiB }];
@@ -65,7 +75,15 @@ export function CreateVmDialog({ onClose }: { onClose: () => void }) {
       )}
       <div className="field-row">
         <NumberField form={form} name="vcpus" label="vCPUs" isRequired step={1} help="1 to 16" />
-        <NumberField form={form} name="memoryMiB" label="Memory" unit="MiB" isRequired step={1} help="16 to 3584" />
+        <NumberField
+          form={form}
+          name="memoryMiB"
+          label="Memory"
+          unit="MiB"
+          isRequired
+          step={1}
+          help={0 < mostMiB && mostMiB < Infinity ? `16 to ${mostMiB}` : '16 or more'}
+        />
       </div>
       <div className="field-row">
         <SelectField form={form} name="hypervisor" label="Runs on" isRequired options={HYPERVISORS} />
@@ -113,11 +131,10 @@ export function CreateVmDialog({ onClose }: { onClose: () => void }) {
         name="hostId"
         label="First host"
         none="Let the scheduler choose"
-        options={hostOptions(hosts, {
-          clusterId: String(clusterId),
-          memoryMiB: typeof memoryMiB === 'number' ? memoryMiB : 0,
-        })}
+        options={hostOptions(hosts, { ...machine, memoryMiB: typeof memoryMiB === 'number' ? memoryMiB : 0 })}
       />
+      <NumberField form={form} name="priority" label="Priority" isRequired step={1} help={PRIORITY_HELP} />
+      <CheckField form={form} name="highAvailability" label="Highly available" help={HA_HELP} />
       <SelectField
         form={form}
         name="migrationPolicyId"

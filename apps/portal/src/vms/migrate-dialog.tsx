@@ -37,7 +37,7 @@ export function MigrateDialog({ vm, onClose }: { vm: VmView; onClose: () => void
         name="destinationHostId"
         label="Destination"
         none="Let the scheduler choose"
-        options={hostOptions(hosts, { clusterId: vm.clusterId, memoryMiB: vm.memoryMiB, notOn: vm.hostId })}
+        options={hostOptions(hosts, { ...vm, notOn: vm.hostId })}
       />
       <SelectField
         form={{ ...form, set: (name, value) => form.set(name, value ?? undefined) }}

@@ -23,7 +23,7 @@ export function StartDialog({ vm, onClose }: { vm: VmView; onClose: () => void }
         name="hostId"
         label="Host"
         none="Let the scheduler choose"
-        options={hostOptions(hosts, { clusterId: vm.clusterId, memoryMiB: vm.memoryMiB })}
+        options={hostOptions(hosts, vm)}
       />
     </FormDialog>
   );

@@ -7,10 +7,11 @@ import { useSession } from '../live/session.js';
 import { ActionMenu, type MenuAction } from '../parts/action-menu.js';
 import { ConfirmDialog } from '../parts/dialog.js';
 import { useToasts } from '../parts/toasts.js';
+import { EditVmDialog } from './edit-dialog.js';
 import { MigrateDialog } from './migrate-dialog.js';
 import { StartDialog } from './start-dialog.js';
 
-type Open = 'start' | 'migrate' | 'power_off' | 'delete' | null;
+type Open = 'start' | 'migrate' | 'edit' | 'power_off' | 'delete' | null;
 
 /** In which states a VM can be told what. */
 const ALLOWED = {
@@ -56,6 +57,7 @@ export function VmActions({ vm, isPage }: { vm: VmView; isPage?: boolean }) {
       isDanger: true,
       isDisabled: isDisabled(ALLOWED.powerOff),
     },
+    edit: { title: 'Change…', onClick: () => setOpen('edit'), isDisabled: false },
     remove: {
       title: 'Delete…',
       onClick: () => setOpen('delete'),
@@ -76,6 +78,7 @@ export function VmActions({ vm, isPage }: { vm: VmView; isPage?: boolean }) {
       <ActionMenu label={`Actions for ${vm.name}`} actions={Object.values(actions)} />
       {open === 'start' && <StartDialog vm={vm} onClose={() => setOpen(null)} />}
       {open === 'migrate' && <MigrateDialog vm={vm} onClose={() => setOpen(null)} />}
+      {open === 'edit' && <EditVmDialog vm={vm} onClose={() => setOpen(null)} />}
       {open === 'power_off' && (
         <ConfirmDialog
           title={`Power off ${vm.name}?`}

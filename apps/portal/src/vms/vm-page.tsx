@@ -17,6 +17,7 @@ import { Console } from './console.js';
 import { PredictionPanel } from './prediction-panel.js';
 import { PlacementPanel } from './placement-panel.js';
 import { VmActions } from './vm-actions.js';
+import { PLACEMENT_WORDS } from './vm-words.js';
 
 const PARENT = { to: '/vms', title: 'Virtual machines' };
 const HAS_CONSOLE = new Set(['up', 'paused', 'migrating', 'starting', 'stopping']);
@@ -114,6 +115,11 @@ function KnownVm({ vm }: { vm: VmView }) {
             </Fact>
             <Fact name="Policies may move it">
               <Cooldown until={vm.cooldownUntil} />
+            </Fact>
+            <Fact name="It is moved">{PLACEMENT_WORDS[vm.placement]}</Fact>
+            <Fact name="Priority">
+              {vm.priority}
+              {vm.highAvailability && ', highly available'}
             </Fact>
             <Fact name="Runs on">{runsOn(vm)}</Fact>
             <Fact name="Image">
