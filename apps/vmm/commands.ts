@@ -64,6 +64,7 @@ export function registerCommands(qmp: QmpServer, vm: Vm, figures: VmmFigures): v
       'translated-regions': translatedRegions(machine.memory, hart),
     })),
     'dirtied-pages': Number(countDirtiedPages(machine.memory)),
+    'time-ms': performance.now(), // when they were counted: the answer may be late
     'ram-bytes': machine.memory.ramBytes,
     'resident-bytes': process.memoryUsage.rss(),
     'console-bytes': figures.consoleBytes(),

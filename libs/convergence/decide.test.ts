@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Convergence, Means } from '#contracts';
+import { Convergence, type ConvergenceFacts, Means } from '#contracts';
 import { type Outcome, policyOf, simulate, type World } from './migration.fixture.js';
-import { PRESETS } from './index.js';
+import { decide, PRESETS } from './index.js';
 
 const steady = (rate: number) => () => rate;
 const GENTLE = policyOf([{ means: 'downtime_limit' }, { means: 'throttle' }], { deadlineSeconds: 60 });
@@ -137,6 +137,53 @@ describe('decide, on a guest that', () => {
     expect(decisions).toEqual([]);
     expect(endedMs).toBeNull();
   });
+});
+
+describe('what is known of the link', () => {
+  const MIB = 2 ** 20;
+  const policy = policyOf([{ means: 'throttle' }, { means: 'suspend' }], { deadlineSeconds: 100 });
+  /** 64 MiB of memory on a link of 16 MiB/s; the guest writes 8 MiB again and again. */
+  const facts = (change: Partial<ConvergenceFacts>): ConvergenceFacts => ({
+    ...{ startedAtMs: 0, phase: 'precopy', totalBytes: 64 * MIB, remainingBytes: 8 * MIB, downtimeLimitMs: 50 },
+    ...{ bandwidthMiBps: 16, vcpus: 1, passes: [], passStartedAtMs: 1000, samples: [] },
+    ...{ dirtyBytesPerMs: (32 * MIB) / 1000, compressedShare: null, deltaShare: null, decisions: [] },
+    atHand: Means.options.map((means) => ({ means, inFlight: true })),
+    ...change,
+  });
+  const pass = { number: 1, contentBytes: 12 * MIB, bytes: 12 * MIB, durationMs: 750, dirtyBytes: 8 * MIB };
+
+  test('a few bytes of a connection that is just being set up are no bandwidth to be alarmed by', () => {
+    const samples = [
+      { atMs: 1000, bytes: 500 },
+      { atMs: 1300, bytes: 900 },
+    ];
+    const { action, reason } = decide(facts({ remainingBytes: 60 * MIB, samples }), policy, 1350);
+    expect({ action, reason }).toEqual({ action: 'wait', reason: 'it has only just begun' });
+  });
+
+  test('a link that stops for a moment is not one that hardly carries anything', () => {
+    const samples = [0, 250, 500, 750].map((atMs) => ({ atMs: 1000 + atMs, bytes: atMs * 16 * (MIB / 1000) }));
+    const stalled = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map((n) => ({ atMs: 1750 + n * 250, bytes: 12 * MIB + n }));
+    const now = facts({ passes: [pass], passStartedAtMs: 1750, samples: [...samples, ...stalled] });
+    const { step, figures } = decide(now, policy, 4300);
+    expect(step).toMatchObject({ means: 'throttle' });
+    expect(figures.bandwidthMiBps).toBeGreaterThan(1);
+  });
+
+  test('a link that carries next to nothing for long is known for it', () => {
+    const samples = Array.from({ length: 60 }, (_, n) => ({ atMs: 1000 + n * 250, bytes: n * 1000 }));
+    const { step, figures } = decide(facts({ passes: [pass], samples }), policy, 16_000);
+    expect(step).toMatchObject({ means: 'suspend' });
+    expect(figures.bandwidthMiBps).toBeCloseTo(4000 / MIB, 5);
+  });
+});
+
+test('a guest that writes 8 MiB again and again as fast as it can is throttled first, not stopped', () => {
+  const policy = policyOf([{ means: 'throttle' }, { means: 'suspend' }], { deadlineSeconds: 100 });
+  const busy = { memoryMiB: 64, writes: steady(5000), hotMiB: 8, carries: steady(16), downtimeLimitMs: 50, policy };
+  const { decisions, endedMs } = simulate(world(busy));
+  expect(decisions[0]).toMatchObject({ means: 'throttle' });
+  expect(endedMs).toBeLessThan(100_000);
 });
 
 describe('an ordered policy', () => {

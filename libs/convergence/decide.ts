@@ -50,6 +50,7 @@ export function decide(facts: ConvergenceFacts, policy: Convergence, nowMs: numb
   if (!situation) return wait('nothing is known of the link yet');
   const possible = candidates.filter(({ obstacle }) => obstacle === null);
   const settleMs = Math.min(SETTLE_MS.most, Math.max(SETTLE_MS.least, policy.deadlineSeconds * 1000 * SETTLE_SHARE));
+  if (facts.passes.length === 0 && rates.passMs < settleMs) return wait('it has only just begun');
   const surest = surestOf(possible);
   const slackMs = Math.min(REACTION_MS, settleMs * 2);
   const isUrgent = surest !== null && Number.isFinite(surest.totalMs) && leftMs <= surest.totalMs * MARGIN + slackMs;

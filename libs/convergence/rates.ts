@@ -25,7 +25,7 @@ const ENOUGH_BYTES = 4 * 2 ** 20;
 const PASSES_AVERAGED = 6;
 /** A pass that is this much longer than the one before is judged by the clock. */
 const LONG_PASS = 2;
-/** Time over which the clock measures a bandwidth. */
+/** Time over which the clock measures a bandwidth, or more, until ENOUGH_BYTES were carried: links stop for a moment. */
 const CLOCK_MS = 2000;
 /** Shorter than that, and a pass says nothing about its speed. */
 const SHORTEST_MS = 50;
@@ -115,9 +115,12 @@ function dirtyRateOf(passes: readonly Pass[]): number | null {
 }
 
 function clockBandwidth(samples: ConvergenceFacts['samples'], nowMs: number): number | null {
-  const first = samples.find(({ atMs }) => atMs >= nowMs - CLOCK_MS);
   const last = samples.at(-1);
-  if (!first || !last || last.atMs - first.atMs < SHORTEST_MS || last.bytes === first.bytes) return null;
+  if (!last) return null;
+  const recent = samples.find(({ atMs }) => atMs >= nowMs - CLOCK_MS) ?? last;
+  const enough = samples.findLast(({ bytes }) => last.bytes - bytes >= ENOUGH_BYTES) ?? samples[0]!;
+  const first = enough.atMs < recent.atMs ? enough : recent;
+  if (last.atMs - first.atMs < SHORTEST_MS || last.bytes === first.bytes) return null;
   return (last.bytes - first.bytes) / (last.atMs - first.atMs);
 }
 

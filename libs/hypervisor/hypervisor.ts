@@ -229,7 +229,7 @@ export interface VmProcess {
   devices(): Promise<StandardDevice[]>;
   /** What compression and XBZRLE would make of pages that the guest has written since its rate was asked for; null: not known. */
   samplePages(): Promise<PageShares | null>;
-  /** MiB/s of pages that the guest writes, or null if the program does not measure it now. */
+  /** MiB/s of pages that the guest writes, of late, whoever else asks; null if the program does not measure it now. */
   dirtyRateMiBps(): Promise<number | null>;
   stop(): Promise<void>;
   cont(): Promise<void>;

@@ -3,13 +3,17 @@ import { dirname } from 'node:path';
 import { checkpointFile } from './checkpoint-file.js';
 import type { CheckpointFigures, DiskExport, IncomingFigures, MigrateOptions } from './hypervisor.js';
 import { addExports, jobId, startNbdServer } from './mirrors.js';
+import { DirtyRateMeter } from './dirty-rate-meter.js';
 import { incomingFigures } from './query-migrate.js';
 import type { MeansWanted } from './migration-means.js';
 import { QmpVmProcess } from './qmp-process.js';
 import type { TlsCredentials } from './tls-credentials.js';
 
-const MIB = 2 ** 20;
-const PAGE_BYTES = 4096;
+interface Stats {
+  readonly 'dirtied-pages': number;
+  /** Processes of earlier versions do not tell. */
+  readonly 'time-ms'?: number;
+}
 
 interface QueryCheckpoint {
   readonly status: CheckpointFigures['status'];
@@ -18,15 +22,11 @@ interface QueryCheckpoint {
 }
 
 export class VmmProcess extends QmpVmProcess {
-  private lastDirtied: { readonly pages: number; readonly atMs: number } | null = null;
+  private readonly dirtyRate = new DirtyRateMeter();
 
   async dirtyRateMiBps(): Promise<number | null> {
-    const { 'dirtied-pages': pages } = await this.execute<{ 'dirtied-pages': number }>('x-drover-stats');
-    const before = this.lastDirtied;
-    const now = { pages, atMs: performance.now() };
-    this.lastDirtied = now;
-    if (!before || now.atMs <= before.atMs) return null;
-    return (((now.pages - before.pages) * PAGE_BYTES) / MIB / (now.atMs - before.atMs)) * 1000;
+    const { 'dirtied-pages': pages, 'time-ms': atMs = performance.now() } = await this.execute<Stats>('x-drover-stats');
+    return this.dirtyRate.note({ pages, atMs });
   }
 
   async migrate({ uri, migrationId, epoch, tls, mirroredDisks = [], means, ...limits }: MigrateOptions): Promise<void> {

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConvergenceFacts, MeansAtHand, MigrationDecision } from '#contracts';
 import { decide } from '#convergence';
 import { Observation } from '../../../apps/agent/migration/convergence/observation.js';
+import { DirtyRateMeter } from '../../../libs/hypervisor/dirty-rate-meter.js';
 import { applyMeans, type Execute, listMeans } from '../../../libs/hypervisor/migration-means.js';
 import { PassLog } from '../../../libs/hypervisor/qemu-passes.js';
 import { outgoingFigures, type QueryMigrate } from '../../../libs/hypervisor/query-migrate.js';
@@ -12,7 +13,6 @@ import type { VmProcess } from '../vm-process.js';
 import { BANDWIDTH_MIBPS, policyOf, type Approach, type Guest } from './cases.js';
 
 const MIB = 2 ** 20;
-const PAGE_BYTES = 4096;
 const LOOK_MS = 100;
 /** Longer, and it is given up. */
 const MOST_MS = 60_000;
@@ -179,7 +179,7 @@ class Move {
 
 /** What the guest writes, in MiB/s, as each program tells it. */
 class DirtyRate {
-  private last: { readonly pages: number; readonly atMs: number } | null = null;
+  private readonly meter = new DirtyRateMeter();
   private measured: number | null = null;
 
   constructor(
@@ -193,10 +193,9 @@ class DirtyRate {
   }
 
   private async count(): Promise<number | null> {
-    const { 'dirtied-pages': pages } = await this.execute<{ 'dirtied-pages': number }>('x-drover-stats');
-    const [before, now] = [this.last, { pages, atMs: performance.now() }];
-    this.last = now;
-    return before && (((now.pages - before.pages) * PAGE_BYTES) / MIB / (now.atMs - before.atMs)) * 1000;
+    type Stats = { readonly 'dirtied-pages': number; readonly 'time-ms': number };
+    const { 'dirtied-pages': pages, 'time-ms': atMs } = await this.execute<Stats>('x-drover-stats');
+    return this.meter.note({ pages, atMs });
   }
 
   private async sample(): Promise<number | null> {
