@@ -1,11 +1,17 @@
 import { expect, test } from 'vitest';
 import * as prettier from 'prettier';
-import { formatFigure, formatRatio, median, renderSection, renderTable, replaceSection } from './table.js';
+import { formatFigure, formatRatio, median, quartiles, renderSection, renderTable, replaceSection } from './table.js';
 
 test('the median is the middle value, or between the two in the middle', () => {
   expect(median([30, 10, 20])).toBe(20);
   expect(median([4, 1, 3, 2])).toBe(2.5);
   expect(() => median([])).toThrow(RangeError);
+});
+
+test('quartiles are the medians of both halves, which share the middle value', () => {
+  expect(quartiles([5, 1, 4, 2, 3])).toEqual([2, 4]);
+  expect(quartiles([4, 1, 3, 2])).toEqual([1.5, 3.5]);
+  expect(quartiles([7])).toEqual([7, 7]);
 });
 
 test.each([

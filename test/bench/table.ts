@@ -16,6 +16,13 @@ export function median(values: readonly number[]): number {
   return (lower + upper) / 2;
 }
 
+/** First and third quartile: the medians of the values up to the median's place, and from there. Throws if there are none. */
+export function quartiles(values: readonly number[]): [number, number] {
+  const sorted = values.toSorted((a, b) => a - b);
+  const half = Math.ceil(sorted.length / 2);
+  return [median(sorted.slice(0, half)), median(sorted.slice(-half))];
+}
+
 /** Three significant digits, and all digits of what is 100 or more; thousands are set apart. */
 export function formatFigure(value: number): string {
   if (!Number.isFinite(value)) throw new RangeError(`${value} is not a figure`);
