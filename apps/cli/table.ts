@@ -36,6 +36,8 @@ export const mib = (bytes: number | null | undefined): string =>
 
 export const ms = (value: number | null): string => (value === null ? '-' : `${value.toFixed(value < 10 ? 1 : 0)} ms`);
 
+export const mibps = (value: number | null): string => (value === null ? 'unknown' : `${value.toFixed(1)} MiB/s`);
+
 /** How long ago, roughly: 12 s, 5 min, 3 h, 2 d. */
 export function ago(timestamp: string | null, nowMs: number): string {
   if (timestamp === null) return '-';

@@ -59,6 +59,8 @@ export const VmReport = z.object({
   cpuUsedCores: z.number(),
   memoryUsedMiB: z.number(),
   dirtyRateMiBps: z.number(),
+  /** Sent or received by its network cards, whichever is more; null: not known. */
+  networkUsedMiBps: z.number().nonnegative().nullable().default(null),
   consoleTail: z.string().max(4096),
   /** Null: nothing new is known. */
   guest: GuestReport.nullable().default(null),

@@ -79,6 +79,10 @@ export const HostView = z.object({
   cpuUsedCores: z.number().nullable(),
   /** Memory promised to VMs that run here or are on their way here. */
   memoryUsedMiB: z.int().nullable(),
+  /** What its link carries, one direction; null: not known. */
+  linkMiBps: z.number().nullable().default(null),
+  /** What the network cards of its VMs send or receive; null: not known of all of them. */
+  networkUsedMiBps: z.number().nullable().default(null),
   pressure: Pressure.nullable(),
   /** What its agent has found to work there; null before the first heartbeat. */
   isolation: z.array(IsolationMeasure).nullable(),

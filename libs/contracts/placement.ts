@@ -10,6 +10,8 @@ export const HostScore = z.object({
   score: z.number().nullable(),
   cpuPercent: z.number(),
   memoryPercent: z.number(),
+  /** Of its link; null: nobody knows how fast that is. */
+  networkPercent: z.number().nullable().default(null),
   /** Percent of time that something there waited for CPU, memory or disks. */
   pressurePercent: z.number(),
   /** Null: the VM may run there. */

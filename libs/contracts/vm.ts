@@ -108,6 +108,8 @@ export const VmView = VmSpec.extend({
   cpuUsedCores: z.number().nullable(),
   memoryUsedMiB: z.number().nullable(),
   dirtyRateMiBps: z.number().nullable(),
+  /** Sent or received by its network cards, whichever is more; null: not known. */
+  networkUsedMiBps: z.number().nullable().default(null),
   /** The last lines on its console. */
   consoleTail: z.string(),
   /** As it said last; null while it does not run, or if there is no agent in it. */

@@ -17,6 +17,7 @@ import { HostDevices1790001600001 } from '../../migrations/1790001600001-host-de
 import { Scheduling1790010000000 } from '../../migrations/1790010000000-scheduling.js';
 import { Affinity1790010100000 } from '../../migrations/1790010100000-affinity.js';
 import { HeartbeatOrder1790020200000 } from '../../migrations/1790020200000-heartbeat-order.js';
+import { NetworkUse1790022000000 } from '../../migrations/1790022000000-network-use.js';
 import { Power1790001200000 } from '../../migrations/1790001200000-power.js';
 import { Energy1790001300000 } from '../../migrations/1790001300000-energy.js';
 import { PlanMoves1790001400000 } from '../../migrations/1790001400000-plan-moves.js';
@@ -60,6 +61,7 @@ export async function openDataSource({ url, poolSize = 10, onError }: Options): 
       Scheduling1790010000000,
       Affinity1790010100000,
       HeartbeatOrder1790020200000,
+      NetworkUse1790022000000,
       Power1790001200000,
       Energy1790001300000,
       PlanHostActions1790001310000,

@@ -2,7 +2,7 @@
 import * as fc from 'fast-check';
 import { type HostStatus, type SchedulingPolicy, type VmStatus, VmEvenlyDistributedParameters } from '#contracts';
 import { NOW, cluster, evenly, group, saving, steadily, vm } from './cluster.fixture.js';
-import type { ClusterFacts, VmFacts } from './index.js';
+import type { ClusterFacts, HostFacts, VmFacts } from './index.js';
 
 const hostStatus = fc.oneof(
   { weight: 8, arbitrary: fc.constant<HostStatus>('up') },
@@ -18,6 +18,7 @@ const hostShape = fc.record({
   cpuCores: fc.constantFrom(2, 4, 8),
   memoryMiB: fc.constantFrom(2048, 4096, 8192),
   overUtilizedSinceMs: fc.constantFrom(null, NOW - 60_000, NOW - 600_000),
+  linkMiBps: fc.constantFrom(112, 280, 1120),
 });
 const vmShape = fc.record({
   host: fc.nat(),
@@ -26,6 +27,7 @@ const vmShape = fc.record({
   memoryMiB: fc.constantFrom(64, 128, 256, 512, 1000),
   cooldownUntilMs: fc.constantFrom(null, null, null, NOW - 1, NOW, NOW + 1, NOW + 60_000),
   immovableDice: fc.nat(9),
+  networkUsedMiBps: fc.constantFrom(null, 0, 0, 5, 20, 60),
 });
 
 /** A cluster whose hosts are not over-filled to begin with, some of its VMs on their way. */
@@ -34,22 +36,28 @@ export const facts: fc.Arbitrary<ClusterFacts> = fc
     hosts: fc.array(hostShape, { minLength: 1, maxLength: 7 }),
     vms: fc.array(vmShape, { maxLength: 40 }),
     moving: fc.array(fc.record({ vm: fc.nat(), host: fc.nat() }), { maxLength: 3 }),
+    /** Of how many hosts it is known how fast their links are: only if it is of all do links count in scores. */
+    links: fc.constantFrom(0, 2, Infinity),
   })
-  .map(({ hosts, vms, moving }) => {
+  .map(({ hosts, vms, moving, links }) => {
     const free = hosts.map((host) => host.memoryMiB);
     const placed: VmFacts[] = [];
     vms.forEach((shape, index) => {
       const host = shape.host % hosts.length;
       if (free[host]! < shape.memoryMiB) return;
       free[host]! -= shape.memoryMiB;
-      const { status, memoryMiB, cooldownUntilMs } = shape;
+      const { status, memoryMiB, cooldownUntilMs, networkUsedMiBps } = shape;
       const cpuUsedCores = status === 'down' ? 0 : shape.cpuUsedCores;
       const immovableReason = shape.immovableDice === 0 ? 'pinned' : null;
       const name = `v${index}`;
-      const own = { id: name, status, cpuUsedCores, memoryMiB, cooldownUntilMs, immovableReason };
+      const own = { id: name, status, cpuUsedCores, networkUsedMiBps, memoryMiB, cooldownUntilMs, immovableReason };
       placed.push(vm(name, `h${host}`, own));
     });
-    const built = cluster(Object.fromEntries(hosts.map((host, index) => [`h${index}`, host])), placed);
+    const shapes = hosts.map(({ linkMiBps, ...host }, index): [string, Partial<HostFacts>] => [
+      `h${index}`,
+      { ...host, networkMiBps: index < links ? linkMiBps : null },
+    ]);
+    const built = cluster(Object.fromEntries(shapes), placed);
     const inFlight = new Map<string, ClusterFacts['inFlight'][number]>();
     for (const { vm: place, host } of moving) {
       const source = placed[place % Math.max(1, placed.length)];

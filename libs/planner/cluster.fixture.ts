@@ -31,8 +31,10 @@ export const vm = (name: string, hostId: string, more: Partial<VmFacts> = {}): V
   ...more,
 });
 
-/** Hosts use the CPU that their VMs use; `id` and `name` are the same. */
+/** Hosts use the CPU and the network that their VMs use; `id` and `name` are the same. */
 export function cluster(hosts: Record<string, Partial<HostFacts>>, vms: VmFacts[]): ClusterFacts {
+  const usedOn = (hostId: string, of: (vm: VmFacts) => number | null) =>
+    vms.filter((each) => each.hostId === hostId).reduce((sum, each) => sum + (of(each) ?? 0), 0);
   return {
     hosts: Object.entries(hosts).map(([id, more]) => ({
       id,
@@ -42,10 +44,10 @@ export function cluster(hosts: Record<string, Partial<HostFacts>>, vms: VmFacts[
       cpuCores: 4,
       memoryMiB: 4096,
       networkMiBps: null,
-      networkUsedMiBps: 0,
+      networkUsedMiBps: usedOn(id, ({ networkUsedMiBps }) => networkUsedMiBps),
       pressure: null,
       power: null,
-      cpuUsedCores: vms.filter((each) => each.hostId === id).reduce((sum, each) => sum + each.cpuUsedCores, 0),
+      cpuUsedCores: usedOn(id, ({ cpuUsedCores }) => cpuUsedCores),
       overUtilizedSinceMs: null,
       ...more,
     })),
@@ -70,17 +72,22 @@ export const started = (facts: ClusterFacts, moves: readonly Move[]): ClusterFac
 /** The same cluster when the moves have arrived, one after the other, and loads are as they were. */
 export function arrived(facts: ClusterFacts, moves: readonly Move[]): ClusterFacts {
   const vms = new Map(facts.vms.map((each) => [each.id, each]));
-  const coresGained = new Map<string, number>();
-  const add = (hostId: string, cores: number) => coresGained.set(hostId, (coresGained.get(hostId) ?? 0) + cores);
+  const gained = new Map<string, { cores: number; mibps: number }>();
+  const add = (hostId: string, cores: number, mibps: number) => {
+    const so = gained.get(hostId) ?? { cores: 0, mibps: 0 };
+    gained.set(hostId, { cores: so.cores + cores, mibps: so.mibps + mibps });
+  };
   for (const { vmId, sourceHostId, destinationHostId } of moves) {
     const moved = vms.get(vmId)!;
-    add(sourceHostId, -moved.cpuUsedCores);
-    add(destinationHostId, moved.cpuUsedCores);
+    const mibps = moved.networkUsedMiBps ?? 0;
+    add(sourceHostId, -moved.cpuUsedCores, -mibps);
+    add(destinationHostId, moved.cpuUsedCores, mibps);
     vms.set(vmId, { ...moved, hostId: destinationHostId });
   }
   const hosts = facts.hosts.map((host) => ({
     ...host,
-    cpuUsedCores: host.cpuUsedCores + (coresGained.get(host.id) ?? 0),
+    cpuUsedCores: host.cpuUsedCores + (gained.get(host.id)?.cores ?? 0),
+    networkUsedMiBps: host.networkUsedMiBps + (gained.get(host.id)?.mibps ?? 0),
   }));
   return { ...facts, hosts, vms: [...vms.values()] };
 }

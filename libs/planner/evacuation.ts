@@ -1,7 +1,7 @@
 /** Empties the hosts that are to go into maintenance. */
 import type { Refusal } from './answers.js';
 import type { ClusterState } from './cluster-state.js';
-import type { HostState } from './host-state.js';
+import { type HostState, networkOf } from './host-state.js';
 import { costOf } from './cost.js';
 import { type RefusedHost, bestDestination } from './destination.js';
 import type { VmFacts } from './facts.js';
@@ -87,7 +87,7 @@ export function asOne(vm: VmFacts, companions: readonly VmFacts[]): VmFacts {
     ...vm,
     memoryMiB: sum((each) => each.memoryMiB),
     cpuUsedCores: sum((each) => each.cpuUsedCores),
-    networkUsedMiBps: sum((each) => each.networkUsedMiBps),
+    networkUsedMiBps: sum(networkOf),
   };
 }
 

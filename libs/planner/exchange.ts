@@ -3,7 +3,7 @@ import type { BestMoves, Worth } from './best-moves.js';
 import type { ClusterState } from './cluster-state.js';
 import { type MoveCost, costOf } from './cost.js';
 import type { VmFacts } from './facts.js';
-import type { HostState } from './host-state.js';
+import { type HostState, networkOf } from './host-state.js';
 import { costOfJoining, gainOf, imbalanceOf, reliefOfLeaving } from './imbalance.js';
 import { roomAfter } from './make-room.js';
 import { type Room, freeMiB, isBusy, obstacleTo } from './room.js';
@@ -203,5 +203,5 @@ const excess = (host: HostState): number =>
 const difference = (a: VmFacts, b: VmFacts) => ({
   cpuUsedCores: a.cpuUsedCores - b.cpuUsedCores,
   memoryMiB: a.memoryMiB - b.memoryMiB,
-  networkUsedMiBps: a.networkUsedMiBps - b.networkUsedMiBps,
+  networkUsedMiBps: networkOf(a) - networkOf(b),
 });

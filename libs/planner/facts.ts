@@ -27,6 +27,7 @@ export interface HostFacts {
   readonly networkMiBps: number | null;
   /** Cores in use by all VMs here, smoothed over some heartbeats. */
   readonly cpuUsedCores: number;
+  /** The same of the network: what is known of. */
   readonly networkUsedMiBps: number;
   /** How much of the last seconds somebody waited; null = not known. */
   readonly pressure: HostPressure | null;
@@ -89,7 +90,8 @@ export interface VmFacts extends DriverNeed {
   /** Memory promised to the VM; a host's used memory is the sum of these. */
   readonly memoryMiB: number;
   readonly vcpus: number;
-  readonly networkUsedMiBps: number;
+  /** Smoothed as for the host; null = not known: it counts as nothing, and explanations say so. */
+  readonly networkUsedMiBps: number | null;
   /** What its CPU use has been like; null = too new to say, and its vCPUs are reckoned with. */
   readonly history: LoadHistory | null;
   /** What a move would take, but for its disks; null: reckoned from memory and dirty rate (see cost.ts). */

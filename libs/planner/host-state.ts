@@ -9,7 +9,8 @@ export interface Demand extends DriverNeed {
   readonly hostId: string | null;
   readonly cpuUsedCores: number;
   readonly memoryMiB: number;
-  readonly networkUsedMiBps: number;
+  /** Null: not known. */
+  readonly networkUsedMiBps: number | null;
   readonly vcpus: number;
   readonly history: VmFacts['history'];
   readonly recentMoves: VmFacts['recentMoves'];
@@ -19,7 +20,7 @@ export interface Demand extends DriverNeed {
 export const UNMEASURED = {
   hostId: null,
   cpuUsedCores: 0,
-  networkUsedMiBps: 0,
+  networkUsedMiBps: null,
   history: null,
   recentMoves: [],
 } as const satisfies Partial<Demand>;
@@ -32,6 +33,9 @@ export function expectedLoad({ history, cpuUsedCores, vcpus }: Demand): { mean: 
   if (!history) return { mean: Math.max(cpuUsedCores, vcpus * EXPECTED_CORES_PER_VCPU), variance: 0 };
   return { mean: Math.max(history.meanCores, history.recentMeanCores), variance: history.standardDeviationCores ** 2 };
 }
+
+/** What is known of its use of the network, in MiB/s. */
+export const networkOf = ({ networkUsedMiBps }: Pick<Demand, 'networkUsedMiBps'>): number => networkUsedMiBps ?? 0;
 
 export class HostState {
   readonly id: string;
@@ -95,6 +99,16 @@ export class HostState {
     return this.memoryUsedMiB * this.percentPerMiB;
   }
 
+  /** Of its link; null: nobody knows how fast that is. */
+  get networkPercent(): number | null {
+    return this.networkMiBps === null ? null : (100 * this.networkUsedMiBps) / this.networkMiBps;
+  }
+
+  /** VMs here of whose use of the network nothing is known. */
+  get unmetered(): number {
+    return [...this.residents].filter(({ networkUsedMiBps }) => networkUsedMiBps === null).length;
+  }
+
   /** Adds (or with -1 takes away) what a VM uses once it has arrived. */
   load(vm: Demand, sign: 1 | -1): void {
     this.version++;
@@ -102,10 +116,10 @@ export class HostState {
     else this.residents.delete(vm);
     this.cpuUsedCores += sign * vm.cpuUsedCores;
     this.memoryUsedMiB += sign * vm.memoryMiB;
-    this.networkUsedMiBps += sign * vm.networkUsedMiBps;
+    this.networkUsedMiBps += sign * networkOf(vm);
     this.cpuDeviation += sign * vm.cpuUsedCores * this.percentPerCore;
     this.memoryDeviation += sign * vm.memoryMiB * this.percentPerMiB;
-    this.networkDeviation += sign * vm.networkUsedMiBps * this.percentPerMiBps;
+    this.networkDeviation += sign * networkOf(vm) * this.percentPerMiBps;
     const { mean, variance } = expectedLoad(vm);
     this.expectedCores += sign * mean;
     this.expectedVariance += sign * variance;

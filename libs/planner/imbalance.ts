@@ -12,7 +12,7 @@
  * A move's gain is measured on its two hosts: their imbalance before less after. Measured on the cluster, the gain of
  * the same move would shrink with the number of hosts, and no single move in a cluster of a thousand could be worth it.
  */
-import type { Demand, HostState } from './host-state.js';
+import { type Demand, type HostState, networkOf } from './host-state.js';
 
 interface Spread {
   readonly hostsUp: readonly HostState[];
@@ -35,7 +35,7 @@ export const squaredDeviation = (host: HostState): number =>
 export function reliefOfLeaving(host: HostState, demand: Load): number {
   const cpu = demand.cpuUsedCores * host.percentPerCore;
   const memory = demand.memoryMiB * host.percentPerMiB;
-  const network = demand.networkUsedMiBps * host.percentPerMiBps;
+  const network = networkOf(demand) * host.percentPerMiBps;
   return (
     (cpu * (2 * host.cpuDeviation - cpu) +
       memory * (2 * host.memoryDeviation - memory) +
@@ -48,7 +48,7 @@ export function reliefOfLeaving(host: HostState, demand: Load): number {
 export function costOfJoining(host: HostState, demand: Load): number {
   const cpu = demand.cpuUsedCores * host.percentPerCore;
   const memory = demand.memoryMiB * host.percentPerMiB;
-  const network = demand.networkUsedMiBps * host.percentPerMiBps;
+  const network = networkOf(demand) * host.percentPerMiBps;
   return (
     (cpu * (2 * host.cpuDeviation + cpu) +
       memory * (2 * host.memoryDeviation + memory) +

@@ -1,7 +1,7 @@
 /** VMs of one host that may move, with what a search asks of each of them again and again. */
 import type { Destinations } from './destinations.js';
 import type { VmFacts } from './facts.js';
-import type { HostState } from './host-state.js';
+import { type HostState, networkOf } from './host-state.js';
 import { leastReliefFor } from './imbalance.js';
 import { ROUNDING } from './words.js';
 
@@ -54,7 +54,7 @@ export class Options {
       const at = FIGURES * index;
       this.#figures[at + CORES] = vm.cpuUsedCores;
       this.#figures[at + MEMORY_MIB] = vm.memoryMiB;
-      this.#figures[at + NETWORK_MIBPS] = vm.networkUsedMiBps;
+      this.#figures[at + NETWORK_MIBPS] = networkOf(vm);
       this.#figures[at + LEAST_GAIN] = leastGain(vm);
     }
   }

@@ -18,6 +18,8 @@ export interface HostScore {
   readonly score: number | null;
   readonly cpuPercent: number;
   readonly memoryPercent: number;
+  /** Of its link; null = nobody knows how fast that is. */
+  readonly networkPercent: number | null;
   readonly pressurePercent: number;
   /** Null: the VM may run there. */
   readonly obstacle: Obstacle | null;
@@ -58,6 +60,7 @@ export function explainPlacement(
     host === source ? { obstacle: null, reason: 'it runs here' } : judge(state, host, vm, room, source),
   );
   // Its own load is taken off its host, so that all hosts are compared as if it were to come.
+  const networkPercentHere = source.networkPercent;
   source.load(vm, -1);
   const hosts = state.hosts.map((host): HostScore => {
     const isCurrent = host === source;
@@ -67,6 +70,7 @@ export function explainPlacement(
       score: host.isUp ? score(host, vm) : null,
       cpuPercent: host.cpuPercent + (isCurrent ? vm.cpuUsedCores * host.percentPerCore : 0),
       memoryPercent: host.memoryPercent + (isCurrent ? vm.memoryMiB * host.percentPerMiB : 0),
+      networkPercent: isCurrent ? networkPercentHere : host.networkPercent,
       pressurePercent: pressureOf(host),
       ...verdicts[host.index]!,
       broken: state.affinity.breaches(vm.id, host.index).map((breach) => breach.reason),
@@ -75,14 +79,15 @@ export function explainPlacement(
   const made = plan(facts, policy, limits, nowMs);
   const move = made.moves.find((each) => each.vmId === vmId);
   const refused = made.refusals.find((refusal) => refusal.vmId === vmId);
-  const answer =
+  const why =
     move?.reason ??
     whyImmovable(state, vm) ??
     whyResting(vm, nowMs) ??
     refused?.reason ??
     `nothing asks for it to move: no rule is broken, and policy ${policy.name} is content with ${source.name}`;
+  const isUnmetered = vm.networkUsedMiBps === null && source.networkMiBps !== null;
   return {
-    answer,
+    answer: isUnmetered ? `${why}; its use of the network is unknown and counts as none` : why,
     destinationHostId: move?.destinationHostId ?? null,
     hosts: hosts.toSorted(
       (a, b) =>

@@ -75,6 +75,17 @@ describe('every plan', () => {
     });
   });
 
+  test('sends no VM that uses the network over a link that it would overfill', () => {
+    always((state, made) => {
+      for (const [index, { vmId, destinationHostId }] of made.moves.entries()) {
+        if (!byId(state.vms).get(vmId)!.networkUsedMiBps) continue;
+        const after = arrived(state, [...flights(state), ...made.moves.slice(0, index + 1)]);
+        const { networkMiBps, networkUsedMiBps } = byId(after.hosts).get(destinationHostId)!;
+        expect(networkUsedMiBps).toBeLessThanOrEqual((networkMiBps ?? Infinity) + 1e-6);
+      }
+    });
+  });
+
   test('moves only VMs that are up, may be moved, are not on their way; and each once, but for those that step aside', () => {
     always((state, made) => {
       const vms = byId(state.vms);
@@ -246,7 +257,8 @@ function singleMoves(state: ClusterFacts, HighUtilization: number, limit: number
   const fits = (vm: VmFacts, host: HostFacts) =>
     vm.hostId !== host.id &&
     memoryHeldMiB(state, host.id) + vm.memoryMiB + 64 <= host.memoryMiB &&
-    (100 * (host.cpuUsedCores + vm.cpuUsedCores)) / host.cpuCores <= HighUtilization;
+    (100 * (host.cpuUsedCores + vm.cpuUsedCores)) / host.cpuCores <= HighUtilization &&
+    (!vm.networkUsedMiBps || host.networkUsedMiBps + vm.networkUsedMiBps <= (host.networkMiBps ?? Infinity));
   return state.vms
     .filter(isMovable)
     .flatMap((vm) =>

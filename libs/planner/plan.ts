@@ -43,7 +43,9 @@ export function plan(facts: ClusterFacts, policy: SchedulingPolicy, limits: Limi
     moves: inSequence([...evacuation.moves, ...mending.moves, ...load.moves], state, limits.maxMigrationsPerHost),
     hostActions,
     refusals: [...evacuation.refusals, ...mending.refusals, ...load.refusals],
-    summary: summarize(policy, imbalanceBefore, imbalanceAfter, { evacuation, mending, load }, hostActions),
+    summary:
+      summarize(policy, imbalanceBefore, imbalanceAfter, { evacuation, mending, load }, hostActions) +
+      explainUnmetered(state),
   };
 }
 
@@ -75,6 +77,12 @@ function applyPolicy(
     case 'power_saving':
       return savePower(state, facts, policy, limits, nowMs);
   }
+}
+
+/** Said where the network counts: on hosts of whose links it is known how fast they are. */
+function explainUnmetered({ hostsUp }: ClusterState): string {
+  const unmetered = hostsUp.reduce((sum, host) => sum + (host.networkMiBps === null ? 0 : host.unmetered), 0);
+  return unmetered > 0 ? `; the use of the network by ${count(unmetered, 'VM')} is unknown and counts as none` : '';
 }
 
 /** What the plan is to do: it is read while that is done, and before. */

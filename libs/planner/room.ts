@@ -1,7 +1,7 @@
 /** Does a VM fit on a host? One set of rules for every kind of move and for placement. */
 import type { SchedulingPolicy } from '#contracts';
 import type { ClusterState } from './cluster-state.js';
-import { type Demand, type HostState, expectedLoad } from './host-state.js';
+import { type Demand, type HostState, expectedLoad, networkOf } from './host-state.js';
 import { explainDriver, missingDevice, suits } from './drivers.js';
 import { wasTakenFrom } from './cooldown.js';
 import type { HostFacts, Limits } from './facts.js';
@@ -189,5 +189,8 @@ function peakPercentWith(host: HostState, demand: Demand, deviations: number): n
   return peak * host.percentPerCore;
 }
 
-const networkPercentWith = (host: HostState, demand: Demand): number =>
-  demand.networkUsedMiBps > 0 ? (host.networkUsedMiBps + demand.networkUsedMiBps) * host.percentPerMiBps : 0;
+/** 0 for a VM that uses none, as far as is known, and for a link of which nobody knows how fast it is. */
+function networkPercentWith({ networkMiBps, networkUsedMiBps }: HostState, demand: Demand): number {
+  const more = networkOf(demand);
+  return networkMiBps === null || more === 0 ? 0 : (100 * (networkUsedMiBps + more)) / networkMiBps;
+}

@@ -4,7 +4,7 @@ import type { VmFacts } from './facts.js';
 export const UNWATCHED_VM = {
   status: 'up',
   labels: [],
-  networkUsedMiBps: 0,
+  networkUsedMiBps: null,
   history: null,
   prediction: null,
   memoryUsedMiB: null,

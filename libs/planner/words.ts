@@ -10,5 +10,9 @@ export const points = (value: number): string => value.toFixed(1);
 
 export const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;
 
-export const loadOf = (host: HostState): string =>
-  `CPU ${percent(host.cpuPercent)}, memory ${percent(host.memoryPercent)}`;
+export function loadOf(host: HostState): string {
+  const known = `CPU ${percent(host.cpuPercent)}, memory ${percent(host.memoryPercent)}`;
+  if (host.networkPercent === null) return known;
+  const unknown = host.unmetered > 0 ? `, that of ${count(host.unmetered, 'VM')} unknown` : '';
+  return `${known}, network ${percent(host.networkPercent)}${unknown}`;
+}

@@ -98,6 +98,26 @@ test('NICs of one host reach each other; NICs of another network hear nothing', 
   expect(other.heard).toEqual([]);
 });
 
+test('a port counts the bytes of frames that its NIC has sent, and has been given', async () => {
+  const host = await new Host('h1').start();
+  const [a, b] = [await host.nic(1), await host.nic(2)];
+  await meet(a, b);
+  const before = host.fabric.traffic();
+  const text = 'x'.repeat(1000);
+  for (let i = 0; i < 10; i++) a.send(MAC(2), text);
+  await eventually(() => expect(b.heard.filter((each) => each === text)).toHaveLength(10));
+  const after = host.fabric.traffic();
+  const of = (nic: string, what: 'sentBytes' | 'receivedBytes') =>
+    after.ports.get(nic)![what] - before.ports.get(nic)![what];
+  const sent = of('nic1', 'sentBytes');
+  expect(sent).toBeGreaterThanOrEqual(10 * 1000);
+  expect(sent).toBeLessThan(10 * 1100);
+  expect(of('nic2', 'receivedBytes')).toBe(sent);
+  // Nothing but what was still on its way of their first words.
+  expect(of('nic1', 'receivedBytes') + of('nic2', 'sentBytes')).toBeLessThan(1000);
+  expect(after.atMs).toBeGreaterThan(before.atMs);
+});
+
 test("a guest that sends from an address that is not its NIC's is not heard, and that is told once", async () => {
   const host = await new Host('h1').start();
   const [a, b] = [await host.nic(1), await host.nic(2)];

@@ -6,7 +6,7 @@ import type { Server } from '../../apps/controller/server.js';
 import type { EmbeddedPostgres } from '../../tools/postgres.js';
 import { startTestPostgres } from '../postgres.js';
 import { hasRedis, startTestRedis, type TestRedis } from '../redis.js';
-import { Api, startController } from './api.js';
+import { ADMIN_TOKEN, Api, startController } from './api.js';
 import { FakeAgent } from './fake-agent.js';
 
 for (const backend of ['PostgreSQL', 'Redis'] as const)
@@ -225,6 +225,30 @@ for (const backend of ['PostgreSQL', 'Redis'] as const)
         status: 400,
         body: { errors: [{ field: 'encryption' }] },
       });
+    });
+
+    test('what VMs use of the network counts on the links of their hosts; what nobody knows is unknown', async () => {
+      const { id, hostId } = await createVm('web-net');
+      const host = agentOf(hostId);
+      Object.assign(host, { linkMiBps: 100, networkMiBps: 25 });
+      await api.until(`/vms/${id}`, { networkUsedMiBps: 25 });
+      const here = (await api.get(`/vms?hostId=${hostId}`)).items.length;
+      await api.until(`/hosts/${hostId}`, { linkMiBps: 100, networkUsedMiBps: 25 * here });
+      const { hosts } = await api.get(`/vms/${id}/placement`);
+      const percents = hosts.map((each: { networkPercent: number | null }) => each.networkPercent);
+      expect(percents).toEqual([expect.any(Number), null, null]); // nobody knows the other links
+      expect(percents[0]).toBeGreaterThan(0);
+      const authorization = `Bearer ${ADMIN_TOKEN}`;
+      const metrics = await fetch(`${server.url}/metrics`, { headers: { authorization } });
+      expect(await metrics.text()).toMatch(/^drover_host_link_bytes_per_second\{host="[^"]+"\} 104857600$/m);
+
+      host.networkMiBps = null;
+      await api.until(`/vms/${id}`, { networkUsedMiBps: null });
+      await api.until(`/hosts/${hostId}`, { networkUsedMiBps: null });
+      Object.assign(host, { linkMiBps: null, networkMiBps: 0 });
+      await api.post(`/vms/${id}/stop`, { mode: 'power_off' });
+      await api.until(`/vms/${id}`, { status: 'down', networkUsedMiBps: null });
+      expect((await api.call('DELETE', `/vms/${id}`)).status).toBe(204);
     });
 
     test('a migration is changed while it runs, and cancelled', async () => {

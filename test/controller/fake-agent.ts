@@ -74,6 +74,8 @@ export class FakeAgent {
   /** What it may keep of it, as it was told last. */
   checkpointLimitMiB: number | null = null;
   linkMiBps: number | null = null;
+  /** What each of its VMs sends. */
+  networkMiBps: number | null = 0;
   /** As it was told last. */
   bandwidths: HeartbeatAnswer['bandwidths'] = [];
 
@@ -167,6 +169,7 @@ export class FakeAgent {
       cpuUsedCores: this.cpuOf(vmId),
       memoryUsedMiB: 50,
       dirtyRateMiBps: 1,
+      networkUsedMiBps: this.networkMiBps,
       guest: { hostName: `guest of epoch ${epoch}`, ipAddresses: ['10.0.0.7'] },
       consoleTail: `beat\0 \ud800 ${epoch}`,
       ...more,
@@ -174,7 +177,11 @@ export class FakeAgent {
   }
 
   heartbeat(): Heartbeat {
-    const vms = [...this.copies.values()].map((copy) => ({ ...copy, cpuUsedCores: this.cpuOf(copy.vmId) }));
+    const vms = [...this.copies.values()].map((copy) => ({
+      ...copy,
+      cpuUsedCores: this.cpuOf(copy.vmId),
+      networkUsedMiBps: this.networkMiBps,
+    }));
     return {
       sentAt: new Date().toISOString(),
       agentUrl: this.url,

@@ -63,6 +63,10 @@ test('guests of two hosts reach each other, stay in touch while one moves, and w
   await hosts.controller.order(b.host, staying);
   await expectAnswers(a, moving);
   await expectAnswers(b, staying);
+  // The switches have counted what they ask and answer.
+  const used = (agent: AgentProcess, { vmId }: StartJob) => agent.host.vm(vmId)?.networkUsedMiBps;
+  await eventually(() => expect(used(a, moving)).toBeGreaterThan(0));
+  await eventually(() => expect(used(b, staying)).toBeGreaterThan(0));
 
   await hosts.controller.order(a.host, a.migrateTo(b, moving, randomUUID()));
   await eventually(() => expect(b.host.vm(moving.vmId)?.status).toBe('up'));

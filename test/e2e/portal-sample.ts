@@ -77,12 +77,14 @@ export abstract class SampleDatacenter {
       vm.cpuUsedCores = vm.vcpus * (0.55 + 0.35 * swing);
       vm.memoryUsedMiB = vm.memoryMiB * (0.6 + 0.05 * swing);
       vm.dirtyRateMiBps = 14 + 10 * swing;
+      vm.networkUsedMiBps = 6 + 5 * swing;
       this.tell('vm', vm);
     }
     for (const host of this.hosts) {
       const here = this.vms.filter(({ hostId }) => hostId === host.id);
       host.vmCount = here.length;
       host.cpuUsedCores = here.reduce((sum, vm) => sum + (vm.cpuUsedCores ?? 0), 0);
+      host.networkUsedMiBps = here.reduce((sum, vm) => sum + (vm.networkUsedMiBps ?? 0), 0);
       host.memoryUsedMiB = here.reduce((sum, vm) => sum + vm.memoryMiB, 0);
       host.lastHeartbeatAt = iso();
       this.tell('host', host);
@@ -250,6 +252,8 @@ export abstract class SampleDatacenter {
         memoryMiB: 2048,
         cpuUsedCores: 0,
         memoryUsedMiB: 0,
+        linkMiBps: index === 3 ? null : 1120,
+        networkUsedMiBps: 0,
         pressure:
           index === 3
             ? null
@@ -297,6 +301,7 @@ export abstract class SampleDatacenter {
         cpuUsedCores: null,
         memoryUsedMiB: null,
         dirtyRateMiBps: null,
+        networkUsedMiBps: null,
         guest: index === 6 ? null : { hostName: `guest-${index}`, ipAddresses: [`10.0.0.${index}`, '2001:db8::7'] },
         consoleTail: 'pager seq=41 errors=0\npager seq=42 errors=0\n',
         exitCode: index === 6 ? 0 : null,

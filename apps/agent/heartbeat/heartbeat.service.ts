@@ -5,6 +5,7 @@ import type { Heartbeat, HeartbeatAnswer } from '#contracts';
 import { AgentContext } from '../agent-context.js';
 import { readLinkMiBps } from '../host/link.js';
 import { PressureMeter } from '../host/measure.js';
+import { networkMiBpsOf, type TrafficReading } from '../network/traffic.js';
 import { NO_FIGURES, reportVm } from '../vms/report.js';
 import { assembleHeartbeat } from './assemble.js';
 import { ControllerRefusal } from './controller-link.js';
@@ -18,6 +19,8 @@ export class HeartbeatService {
   private trouble: string | null = null;
 
   private readonly pressure = new PressureMeter();
+  /** As of the heartbeat before. */
+  private traffic: TrafficReading | null = null;
 
   constructor(private readonly agent: AgentContext) {}
 
@@ -54,15 +57,20 @@ export class HeartbeatService {
   private async assemble(): Promise<Heartbeat> {
     const { config, vms, meter, outgoing, checkpoints, url, version, tunnelAddress, isolation, hypervisors } =
       this.agent;
-    const { health, commands } = this.agent;
+    const { health, commands, network } = this.agent;
     const now = new Date();
     const measured = await Promise.all(
       vms.records().map(async (record) => [record.vmId, await meter.measure(record, now.getTime())] as const),
     );
     const figures = new Map(measured);
     const pressure = await this.pressure.read();
+    const [before, traffic] = [this.traffic, await network.traffic()];
+    this.traffic = traffic;
     // From here on nothing waits: VMs and migrations are told as of the same moment.
-    const reports = vms.records().map((record) => reportVm(record, figures.get(record.vmId) ?? NO_FIGURES));
+    const reports = vms.records().map((record) => {
+      const networkUsedMiBps = networkMiBpsOf(record.vmId, record.spec, before, traffic);
+      return reportVm(record, { ...(figures.get(record.vmId) ?? NO_FIGURES), networkUsedMiBps });
+    });
     const { cpuCores, memoryMiB } = config;
     const host = { agentUrl: url, agentVersion: version, tunnelAddress, cpuCores, memoryMiB };
     const promisedMiB = vms.promisedMiB();

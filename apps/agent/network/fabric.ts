@@ -16,6 +16,12 @@ export interface PortSpec {
   readonly mac: Mac;
 }
 
+/** What has passed a port since it was plugged in, in bytes of frames as its NIC sees them. */
+export interface PortTraffic {
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+}
+
 export interface FabricPorts {
   nowMs(): number;
   log(message: string): void;
@@ -71,6 +77,12 @@ export class Fabric {
     this.spoofers.delete(id);
     this.bridge.removePort(id);
     this.tellNetworks();
+  }
+
+  /** Of each port, and when that was, by a clock that only goes forward. */
+  traffic(): { readonly atMs: number; readonly ports: ReadonlyMap<string, PortTraffic> } {
+    const ports = new Map([...this.ports].map(([id, { traffic }]) => [id, { ...traffic }]));
+    return { atMs: this.host.nowMs(), ports };
   }
 
   /** The other hosts whose VMs may be on the same networks. `hostId`: who this one is. */

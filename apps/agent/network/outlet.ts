@@ -9,17 +9,18 @@ export class Outlet {
 
   constructor(private readonly socket: Socket) {}
 
-  /** Sends the parts of one frame, together with what else comes in this turn of the event loop. */
-  send(...parts: readonly Uint8Array[]): void {
+  /** Sends the parts of one frame, together with what else comes in this turn of the event loop; false: it is lost. */
+  send(...parts: readonly Uint8Array[]): boolean {
     const { socket } = this;
     if (!socket.writable || socket.writableLength > MAX_UNSENT_BYTES) {
       this.lost += 1;
-      return;
+      return false;
     }
     if (socket.writableCorked === 0) {
       socket.cork();
       process.nextTick(() => socket.uncork());
     }
     for (const part of parts) socket.write(part);
+    return true;
   }
 }

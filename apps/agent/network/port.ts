@@ -23,6 +23,8 @@ export class Port {
   private isClosed = false;
   private socket: Socket | null = null;
   private outlet: Outlet | null = null;
+  /** Bytes of whole frames that the NIC has sent and been given since the port was made. */
+  readonly traffic = { sentBytes: 0, receivedBytes: 0 };
 
   constructor(private readonly options: PortOptions) {}
 
@@ -54,8 +56,11 @@ export class Port {
   /** Sends a packet to the VM, if it is connected. */
   send(packet: Uint8Array): void {
     if (!this.outlet) return;
-    if (this.options.hasHeader) return this.outlet.send(prefixOf(packet.length), packet);
-    for (const frame of adapt(packet, NO_OFFLOADS).map(frameOf)) this.outlet.send(prefixOf(frame.length), frame);
+    const messages = this.options.hasHeader ? [packet] : adapt(packet, NO_OFFLOADS).map(frameOf);
+    for (const message of messages) {
+      const isSent = this.outlet.send(prefixOf(message.length), message);
+      if (isSent) this.traffic.receivedBytes += this.frameBytes(message);
+    }
   }
 
   close(): void {
@@ -88,6 +93,12 @@ export class Port {
 
   private take(content: Uint8Array): void {
     const { hasHeader, onPacket } = this.options;
+    this.traffic.sentBytes += this.frameBytes(content);
     onPacket(hasHeader ? content : packetOf(content));
+  }
+
+  /** Of a message, without the virtio-net header before it. */
+  private frameBytes(message: Uint8Array): number {
+    return this.options.hasHeader ? frameOf(message).length : message.length;
   }
 }

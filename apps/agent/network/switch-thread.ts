@@ -2,7 +2,9 @@
 import { Worker } from 'node:worker_threads';
 import { parseMac } from '#network';
 import type { Log } from '../log.js';
+import type { PortTraffic } from './fabric.js';
 import type { FromSwitch, SwitchCall, SwitchCalls, ToSwitch } from './switch-messages.js';
+import type { TrafficReading } from './traffic.js';
 import type { Peer } from './tunnel.js';
 
 /** A NIC of a VM here, and the Unix socket to which its VMM connects. */
@@ -17,6 +19,7 @@ export interface NicPort {
   readonly hostDevice?: string | undefined;
 }
 
+const NO_TRAFFIC: PortTraffic = { sentBytes: 0, receivedBytes: 0 };
 const portId = (vmId: string, index: number) => `${vmId}/nic${index}`;
 
 export class SwitchThread {
@@ -62,6 +65,20 @@ export class SwitchThread {
     const count = this.plugged.get(vmId) ?? 0;
     this.plugged.delete(vmId);
     for (let index = 0; index < count; index++) await this.ask('unplug', portId(vmId, index));
+  }
+
+  /** What has passed the ports of each VM that has any, all of its NICs together. */
+  async traffic(): Promise<TrafficReading> {
+    const { atMs, ports } = await this.ask('traffic', null);
+    const vms = new Map<string, PortTraffic>();
+    for (const [vmId, count] of this.plugged) {
+      const own = Array.from({ length: count }, (_, index) => ports.get(portId(vmId, index)) ?? NO_TRAFFIC);
+      vms.set(vmId, {
+        sentBytes: own.reduce((sum, { sentBytes }) => sum + sentBytes, 0),
+        receivedBytes: own.reduce((sum, { receivedBytes }) => sum + receivedBytes, 0),
+      });
+    }
+    return { atMs, vms };
   }
 
   /** The hosts whose switches belong together with this one's. `hostId`: who this host is. */

@@ -17,6 +17,7 @@ const handlers: Handlers = {
   listen: ({ host, port }) => fabric.listen(host, port),
   plug: (port) => fabric.plug(port),
   unplug: (id) => fabric.unplug(id),
+  traffic: () => fabric.traffic(),
   setPeers: ({ hostId, peers }) => fabric.setPeers(hostId, peers),
 };
 

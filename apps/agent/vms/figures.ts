@@ -23,7 +23,8 @@ export class VmMeter {
     this.guests = new GuestWatch((vmId, reason) => log.debug({ vmId }, `nothing new of the guest: ${reason}`));
   }
 
-  async measure(record: VmRecord, nowMs: number): Promise<VmFigures> {
+  /** All but the network, which the switch knows. */
+  async measure(record: VmRecord, nowMs: number): Promise<Omit<VmFigures, 'networkUsedMiBps'>> {
     const { vmId, process: handle, phase } = record;
     if (phase === 'gone' || !handle) return NO_FIGURES;
     const consoleTail = await readConsoleTail(handle.consoleLog, CONSOLE_TAIL_BYTES).catch(() => '');

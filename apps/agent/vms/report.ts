@@ -8,6 +8,8 @@ export interface VmFigures {
   readonly cpuUsedCores: number;
   readonly memoryUsedMiB: number;
   readonly dirtyRateMiBps: number;
+  /** Null: not known. */
+  readonly networkUsedMiBps: number | null;
   readonly consoleTail: string;
   /** What the guest says of itself. */
   readonly guest: GuestReport | null;
@@ -20,6 +22,7 @@ export const NO_FIGURES: VmFigures = {
   cpuUsedCores: 0,
   memoryUsedMiB: 0,
   dirtyRateMiBps: 0,
+  networkUsedMiBps: null,
   consoleTail: '',
   guest: null,
   runState: null,
@@ -53,7 +56,7 @@ export function describeEnd(end: VmEnd, asked: string | null): EndReport {
 export function reportVm(record: VmRecord, figures: VmFigures): VmReport | null {
   const status = statusOf(record, figures);
   if (status === null) return null;
-  const { cpuUsedCores, memoryUsedMiB, dirtyRateMiBps, consoleTail, guest } = figures;
+  const { cpuUsedCores, memoryUsedMiB, dirtyRateMiBps, networkUsedMiBps, consoleTail, guest } = figures;
   return {
     vmId: record.vmId,
     epoch: record.epoch,
@@ -63,6 +66,7 @@ export function reportVm(record: VmRecord, figures: VmFigures): VmReport | null 
     cpuUsedCores,
     memoryUsedMiB,
     dirtyRateMiBps,
+    networkUsedMiBps,
     consoleTail: consoleTail.slice(-MAX_CONSOLE_CHARACTERS),
     guest,
   };

@@ -4,7 +4,7 @@ import { oneOf } from '../arguments.js';
 import { all, findCluster, findHost } from '../lookup.js';
 import { change, show } from '../output.js';
 import { healthText } from './maintenance.js';
-import { ago, percent, record, table } from '../table.js';
+import { ago, mibps, percent, record, table } from '../table.js';
 import { hostPowerCommands } from './host-power.js';
 
 const rowOf = (host: HostView) => [
@@ -35,6 +35,10 @@ const checkpointsOf = ({ checkpoints }: HostView): string =>
     ? 'none'
     : `${checkpoints.reduce((sum, { sizeMiB }) => sum + sizeMiB, 0)} MiB of ${checkpoints.length} VMs that left`;
 
+/** What its VMs send or receive, and what its link carries. */
+const networkText = ({ networkUsedMiBps, linkMiBps }: HostView): string =>
+  `${mibps(networkUsedMiBps)} of ${mibps(linkMiBps)}`;
+
 const oneHost = (host: HostView) => ({
   value: host,
   text: [hostText(host), ...(host.health ? [healthText(host.health)] : [])].join('\n\n'),
@@ -48,6 +52,7 @@ const hostText = (host: HostView) =>
     reason: host.statusReason,
     cpu: `${percent(host.cpuUsedCores, host.cpuCores)} of ${host.cpuCores ?? '?'} cores`,
     memory: `${host.memoryUsedMiB ?? '?'} of ${host.memoryMiB ?? '?'} MiB`,
+    network: networkText(host),
     vms: host.vmCount,
     migrations: host.migrationCount,
     'runs VMs by': host.drivers.map(driverText).join(', '),

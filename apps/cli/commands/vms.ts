@@ -9,7 +9,7 @@ import { followConsole, printConsole } from '../console.js';
 import { change, refuseWatch, show } from '../output.js';
 import { connect, type ConnectionOptions } from '../connection.js';
 import { UsageError } from '../failure.js';
-import { ago, ms, record, table } from '../table.js';
+import { ago, mibps, ms, record, table } from '../table.js';
 
 async function hostNames(client: DroverClient): Promise<Map<string, string>> {
   return new Map((await all((cursor) => client.hosts.list({ cursor }))).map((host) => [host.id, host.name]));
@@ -51,6 +51,7 @@ async function oneVm(client: DroverClient, vm: VmView) {
     addresses: vm.guest?.ipAddresses.join(', '),
     cpu: vm.cpuUsedCores === null ? null : `${vm.cpuUsedCores.toFixed(2)} cores`,
     'dirty rate': vm.dirtyRateMiBps === null ? null : `${vm.dirtyRateMiBps.toFixed(1)} MiB/s`,
+    network: vm.hostId === null ? null : mibps(vm.networkUsedMiBps),
     placement: vm.placement,
     priority: vm.priority,
     'high availability': vm.highAvailability ? 'yes' : 'no',
@@ -124,9 +125,10 @@ export function vmCommands(program: Command): void {
           host.score === null ? null : Number(host.score.toFixed(1)),
           `${Math.round(host.cpuPercent)} %`,
           `${Math.round(host.memoryPercent)} %`,
+          host.networkPercent === null ? 'unknown' : `${Math.round(host.networkPercent)} %`,
           [host.reason, ...host.broken].join('; '),
         ]);
-        const heading = ['HOST', 'SCORE', 'CPU', 'MEMORY', 'WHY'];
+        const heading = ['HOST', 'SCORE', 'CPU', 'MEMORY', 'NETWORK', 'WHY'];
         return {
           value,
           text: `${value.answer}\n\nlowest score first, by policy ${value.policy}\n${table(heading, rows)}`,

@@ -12,6 +12,8 @@ export const hostView = (host: Host, usage: HostUsage): HostView => ({
   memoryMiB: host.memoryMiB,
   cpuUsedCores: host.cpuUsedCores,
   memoryUsedMiB: host.memoryMiB === null ? null : usage.memoryUsedMiB,
+  linkMiBps: host.linkMiBps,
+  networkUsedMiBps: usage.networkUsedMiBps,
   pressure: host.pressure,
   isolation: host.isolation,
   health: host.health,

@@ -2,11 +2,15 @@ import { Injectable } from '@nestjs/common';
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { Database } from '#database';
 
+const BYTES_PER_MIB = 2 ** 20;
+
 /** What Prometheus is told. Counts are read from the database, so every controller tells the same. */
 @Injectable()
 export class Metrics {
   readonly registry = new Registry();
   private readonly things: Gauge<'resource' | 'status'>;
+  private readonly network: Gauge<'host'>;
+  private readonly link: Gauge<'host'>;
   private readonly downtime: Histogram;
   private readonly duration: Histogram;
   private readonly planning: Histogram;
@@ -18,6 +22,18 @@ export class Metrics {
       name: 'drover_resources',
       help: 'Hosts, VMs and migrations by status',
       labelNames: ['resource', 'status'],
+      registers,
+    });
+    this.network = new Gauge({
+      name: 'drover_host_network_bytes_per_second',
+      help: "What the network cards of a host's VMs send or receive, where it is known of all of them",
+      labelNames: ['host'],
+      registers,
+    });
+    this.link = new Gauge({
+      name: 'drover_host_link_bytes_per_second',
+      help: "What a host's link carries, one direction, where it is known",
+      labelNames: ['host'],
       registers,
     });
     this.downtime = new Histogram({
@@ -49,11 +65,23 @@ export class Metrics {
     this.planning.observe(milliseconds / 1000);
   }
 
+  private async measureNetworks(): Promise<void> {
+    const hosts = await this.db.hosts.all();
+    const usageOf = await this.db.hosts.usage(hosts.map(({ id }) => id));
+    for (const gauge of [this.network, this.link]) gauge.reset();
+    for (const { id, name: host, linkMiBps } of hosts) {
+      const { networkUsedMiBps } = usageOf(id);
+      if (networkUsedMiBps !== null) this.network.set({ host }, networkUsedMiBps * BYTES_PER_MIB);
+      if (linkMiBps !== null) this.link.set({ host }, linkMiBps * BYTES_PER_MIB);
+    }
+  }
+
   /** Prometheus text format. */
   async text(): Promise<string> {
     this.things.reset();
     for (const { resource, status, count } of await this.db.countByStatus())
       this.things.set({ resource, status }, count);
+    await this.measureNetworks();
     return this.registry.metrics();
   }
 }

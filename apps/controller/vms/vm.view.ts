@@ -18,6 +18,7 @@ export const vmView = (vm: Vm): VmView => ({
   cpuUsedCores: vm.cpuUsedCores,
   memoryUsedMiB: vm.memoryUsedMiB,
   dirtyRateMiBps: vm.dirtyRateMiBps,
+  networkUsedMiBps: vm.networkUsedMiBps,
   consoleTail: vm.consoleTail,
   guest: vm.guest,
   exitCode: vm.exitCode,

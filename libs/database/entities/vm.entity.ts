@@ -131,6 +131,14 @@ export class Vm {
   @Column({ ...REAL, nullable: true })
   dirtyRateMiBps!: number | null;
 
+  /** Sent or received by its network cards, whichever is more; null: not known. */
+  @Column({ ...REAL, nullable: true })
+  networkUsedMiBps!: number | null;
+
+  /** The same, smoothed: what policies act on. */
+  @Column({ ...REAL, nullable: true })
+  networkSmoothedMiBps!: number | null;
+
   @Column(EMPTY_TEXT)
   consoleTail!: string;
 

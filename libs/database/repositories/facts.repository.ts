@@ -47,9 +47,13 @@ export class FactsRepository {
       where: { clusterId, phase: 'paused' },
     });
     // A host's load is that of its VMs, so that it is right at once when one of them has moved.
-    const load = new Map<string, number>();
-    for (const { hostId, cpuSmoothedCores } of vms)
-      load.set(hostId!, (load.get(hostId!) ?? 0) + (cpuSmoothedCores ?? 0));
+    const loadOf = (of: (vm: Vm) => number | null) => {
+      const load = new Map<string, number>();
+      for (const vm of vms) load.set(vm.hostId!, (load.get(vm.hostId!) ?? 0) + (of(vm) ?? 0));
+      return load;
+    };
+    const cores = loadOf(({ cpuSmoothedCores }) => cpuSmoothedCores);
+    const network = loadOf(({ networkSmoothedMiBps }) => networkSmoothedMiBps);
     const driversOf = new Map(hosts.map(({ id, drivers }) => [id, drivers]));
     return {
       hosts: hosts.map((host) => ({
@@ -59,9 +63,9 @@ export class FactsRepository {
         labels: host.labels,
         cpuCores: host.cpuCores!,
         memoryMiB: host.memoryMiB!,
-        networkMiBps: null,
-        cpuUsedCores: load.get(host.id) ?? 0,
-        networkUsedMiBps: 0,
+        networkMiBps: host.linkMiBps,
+        cpuUsedCores: cores.get(host.id) ?? 0,
+        networkUsedMiBps: network.get(host.id) ?? 0,
         pressure: host.pressure && { ...host.pressure, stealPercent: host.pressure.stealPercent ?? 0 },
         overUtilizedSinceMs: millis(host.overUtilizedSince),
         drivers: host.drivers,
@@ -78,7 +82,7 @@ export class FactsRepository {
         cpuUsedCores: vm.cpuSmoothedCores ?? 0,
         memoryMiB: vm.memoryMiB,
         vcpus: vm.vcpus,
-        networkUsedMiBps: 0,
+        networkUsedMiBps: vm.networkSmoothedMiBps,
         history: vm.loadHistory,
         prediction: null,
         localDisksMiB: vm.disks.reduce((sum, { kind, sizeMiB }) => (kind === 'local' ? sum + sizeMiB : sum), 0),

@@ -11,6 +11,8 @@ export interface HostUsage {
   readonly vmCount: number;
   /** Promised to VMs that run here or are on their way here. */
   readonly memoryUsedMiB: number;
+  /** By network cards of the VMs here; null: not known of all. */
+  readonly networkUsedMiBps: number | null;
   readonly migrationCount: number;
 }
 
@@ -20,7 +22,7 @@ interface Tunnel {
   readonly agentTokenEncrypted: Buffer;
 }
 
-const NO_USAGE: HostUsage = { vmCount: 0, memoryUsedMiB: 0, migrationCount: 0 };
+const NO_USAGE: HostUsage = { vmCount: 0, memoryUsedMiB: 0, networkUsedMiBps: 0, migrationCount: 0 };
 const ANSWERING: HostStatus[] = ['up', 'preparing_for_maintenance', 'maintenance'];
 
 export class HostRepository extends BaseRepository<Host> {
@@ -108,6 +110,9 @@ export class HostRepository extends BaseRepository<Host> {
               (SELECT coalesce(sum(memory_mib), 0)::int FROM vm
                 WHERE vm.host_id = host.id
                    OR vm.id IN (SELECT vm_id FROM moving WHERE destination_host_id = host.id)) AS "memoryUsedMiB",
+              (SELECT CASE WHEN bool_or(network_used_mibps IS NULL) THEN NULL
+                           ELSE coalesce(sum(network_used_mibps), 0)::float8 END
+                 FROM vm WHERE vm.host_id = host.id) AS "networkUsedMiBps",
               (SELECT count(*)::int FROM moving
                 WHERE host.id IN (source_host_id, destination_host_id)) AS "migrationCount"
          FROM host WHERE host.id = ANY ($1)`,

@@ -30,6 +30,8 @@ const NOT_RUNNING: VmChange = {
   cpuSmoothedCores: null,
   memoryUsedMiB: null,
   dirtyRateMiBps: null,
+  networkUsedMiBps: null,
+  networkSmoothedMiBps: null,
   loadHistory: null,
   loadObservedAt: null,
   guest: null,
@@ -159,7 +161,7 @@ export class VmRepository extends BaseRepository<Vm> {
     );
   }
 
-  /** Stores what a host measured of the copies that own their VMs; `weight` is that of the newest CPU figure (0-1). */
+  /** Stores what a host measured of the copies that own their VMs; `weight` is that of the newest CPU and network figures (0-1). */
   async saveFigures(hostId: string, reports: readonly VmReport[], weight: number): Promise<void> {
     if (reports.length === 0) return;
     await this.manager.query(
@@ -168,10 +170,15 @@ export class VmRepository extends BaseRepository<Vm> {
          cpu_smoothed_cores = coalesce(cpu_smoothed_cores + $3 * (r."cpuUsedCores" - cpu_smoothed_cores), r."cpuUsedCores"),
          memory_used_mib = r."memoryUsedMiB",
          dirty_rate_mibps = r."dirtyRateMiBps",
+         network_used_mibps = r."networkUsedMiBps",
+         network_smoothed_mibps = coalesce(
+           network_smoothed_mibps + $3 * (r."networkUsedMiBps" - network_smoothed_mibps),
+           r."networkUsedMiBps", network_smoothed_mibps),
          console_tail = r."consoleTail",
          guest = coalesce(r.guest, vm.guest)
        FROM jsonb_to_recordset($2::jsonb)
-            AS r("vmId" uuid, epoch int, "cpuUsedCores" float8, "memoryUsedMiB" float8, "dirtyRateMiBps" float8, "consoleTail" text, guest jsonb)
+            AS r("vmId" uuid, epoch int, "cpuUsedCores" float8, "memoryUsedMiB" float8, "dirtyRateMiBps" float8,
+                 "networkUsedMiBps" float8, "consoleTail" text, guest jsonb)
        WHERE vm.id = r."vmId" AND vm.host_id = $1 AND vm.epoch = r.epoch`,
       [hostId, JSON.stringify(reports), weight],
     );

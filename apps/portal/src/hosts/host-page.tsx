@@ -8,7 +8,7 @@ import { useHistory, useRecentEvents } from '../live/recent.js';
 import { useSession } from '../live/session.js';
 import { MigrationTable } from '../migrations/migration-table.js';
 import { Nothing } from '../parts/feedback.js';
-import { cores, mebibytes, plural } from '../parts/figures.js';
+import { cores, mebibytes, plural, rate } from '../parts/figures.js';
 import { Meter } from '../parts/meter.js';
 import { Fact, Facts, PageFrame, Panel } from '../parts/page.js';
 import { HostStatusLabel } from '../parts/status.js';
@@ -92,6 +92,10 @@ function KnownHost({ host }: { host: HostView }) {
               capacity={host.memoryMiB}
               format={mebibytes}
             />
+          </Fact>
+          <Fact name="Network">
+            {host.networkUsedMiBps === null ? 'unknown of some VMs' : rate(host.networkUsedMiBps)}
+            {host.linkMiBps === null ? ', speed of the link unknown' : ` of ${rate(host.linkMiBps)}`}
           </Fact>
           <Fact name="Waits (10 s)">
             {host.pressure

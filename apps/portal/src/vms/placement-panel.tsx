@@ -22,6 +22,11 @@ const COLUMNS: Column<HostScore>[] = [
   },
   { title: 'CPU', render: ({ cpuPercent }) => `${Math.round(cpuPercent)} %`, align: 'right' },
   { title: 'Memory', render: ({ memoryPercent }) => `${Math.round(memoryPercent)} %`, align: 'right' },
+  {
+    title: 'Network',
+    render: ({ networkPercent }) => (networkPercent === null ? 'unknown' : `${Math.round(networkPercent)} %`),
+    align: 'right',
+  },
   { title: 'What it is to the VM', render: ({ reason, broken }) => [reason, ...broken].join('; ') },
 ];
 

@@ -110,6 +110,7 @@ function KnownVm({ vm }: { vm: VmView }) {
               <Meter kind="memory" label="Memory" used={vm.memoryUsedMiB} capacity={vm.memoryMiB} format={mebibytes} />
             </Fact>
             <Fact name="Writes">{vm.dirtyRateMiBps === null ? 'no figures yet' : rate(vm.dirtyRateMiBps)}</Fact>
+            <Fact name="Network">{vm.networkUsedMiBps === null ? 'unknown' : rate(vm.networkUsedMiBps)}</Fact>
             <Fact name="Started">
               <When at={vm.startedAt} />
             </Fact>
