@@ -25,6 +25,8 @@ interface Options {
   readonly redisUrl?: string;
   /** More settings of the controller, such as DROVER_POLICY_INTERVAL_SECONDS. */
   readonly controllerEnv?: Readonly<Record<string, string>>;
+  /** The same of every agent. */
+  readonly agentEnv?: Readonly<Record<string, string>>;
   /** false: no fsync; for tests. */
   readonly durable?: boolean;
   /** Told what people may want to know. */
@@ -151,6 +153,7 @@ export class Datacenter {
       DROVER_IMAGES_DIR: this.imageFolders().join(delimiter),
       DROVER_STOP_VMS_ON_EXIT: '1',
       ...(settings.agentUrl ? { DROVER_AGENT_URL: settings.agentUrl } : {}),
+      ...this.options.agentEnv,
     });
     await agent.endLeftover();
     agent.start();

@@ -11,6 +11,8 @@ import { ProcessMeter } from './host/measure.js';
 import type { Log } from './log.js';
 import { Commands } from './maintenance/commands.js';
 import { Converger } from './migration/convergence/converger.js';
+import { probeResident } from './migration/convergence/probe.js';
+import { ProbeWatch } from './migration/convergence/probe-watch.js';
 import { IncomingMigrations } from './migration/incoming.js';
 import type { MigrationLog } from './migration/migration-log.js';
 import { MigrationRecord } from './migration/migration-record.js';
@@ -45,6 +47,7 @@ export class AgentContext {
   readonly incoming: IncomingMigrations;
   readonly health: HealthWatch;
   readonly commands: Commands;
+  readonly probes: ProbeWatch;
   readonly tunnelExit: TunnelExit;
   private publicUrl: string | null = null;
   private ports = { tunnelPort: 0, migrationPort: 0 };
@@ -81,6 +84,12 @@ export class AgentContext {
     this.network = new SwitchThread(this.identity.agentToken, log);
     const disks = new DiskFiles(dir, imageFolders);
     this.vms = new VmTable(vmStore, hypervisors, folders, this.network, disks, log);
+    this.probes = new ProbeWatch(
+      () => this.vms.records().filter(({ phase, leaving }) => phase === 'running' && !leaving),
+      (vmId) => probeResident(this.vms.processOf(vmId)),
+      config.probeIntervalMs,
+      log,
+    );
     this.checkpoints = new Checkpoints(join(dir, 'vms'), log);
     this.transfers = new VmTransfers(this.vms, this.checkpoints, memoryMiB, log);
     this.orders = new VmOrders(this.vms, this.transfers, log);

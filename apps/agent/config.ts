@@ -39,6 +39,8 @@ export interface AgentConfig {
   readonly vmUsers: { readonly from: number; readonly to: number };
   /** How often the host's health is looked at. */
   readonly healthIntervalMs: number;
+  /** How often what moving a VM would take is found out without being asked; 0: never. */
+  readonly probeIntervalMs: number;
   /** Executables that look at the host's health, and those that maintenance may run. */
   readonly healthDir: string;
   readonly maintenanceDir: string;
@@ -159,6 +161,15 @@ export function readConfig(env: Environment, projectDir: string): AgentConfig {
     healthIntervalMs:
       1000 *
       number(env, 'DROVER_HEALTH_SECONDS', 60, (n) => n >= 1 && n <= 86_400, 'a number of seconds from 1 to 86400'),
+    probeIntervalMs:
+      1000 *
+      number(
+        env,
+        'DROVER_PROBE_SECONDS',
+        600,
+        (n) => n === 0 || (n >= 1 && n <= 86_400),
+        'a number of seconds from 1 to 86400, or 0 for never',
+      ),
     healthDir: resolve(env.DROVER_HEALTH_DIR || '/etc/drover/health.d'),
     maintenanceDir: resolve(env.DROVER_MAINTENANCE_DIR || '/etc/drover/maintenance.d'),
     logLevel,

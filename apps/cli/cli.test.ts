@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { ApiError, ConnectionError } from '#client';
+import { MigrationDecision, MigrationPrediction } from '#contracts';
 import { exitCodeOf, NotFound, UsageError } from './failure.js';
+import { candidatesTable, moveText } from './means.js';
 import { ago, record, table } from './table.js';
 
 const main = join(import.meta.dirname, '..', '..', 'dist', 'apps', 'cli', 'main.js');
@@ -94,6 +96,37 @@ test('tables align text left and numbers right, and show a dash for nothing', ()
   );
   expect(text.split('\n')).toEqual(['NAME    VMS  REASON', 'a         5  -', 'longer   12  -']);
   expect(record({ a: 1, name: null })).toBe('a     1\nname  -');
+});
+
+const decision = MigrationDecision.parse({
+  ...{ number: 1, at: '2026-01-02T23:55:00Z', by: 'controller', means: 'throttle', value: 70, reason: 'r', pass: 1 },
+  figures: {
+    ...{ elapsedMs: 1, leftMs: 1, remainingBytes: 1, bandwidthMiBps: 1, dirtyRateMiBps: 1 },
+    ...{ expectedTotalMs: null, expectedDowntimeMs: null },
+    candidates: [
+      { means: 'xbzrle', value: 64, totalMs: null, downtimeMs: null, lostMs: null, verdict: 'would not end it' },
+      { means: 'throttle', value: 70, totalMs: 9000, downtimeMs: 120, lostMs: 6300, verdict: '' },
+    ],
+  },
+});
+
+test('a decision is told beside what else there was, with what the guest would lose', () => {
+  expect(candidatesTable([decision]).split('\n')).toEqual([
+    'DECISION  MEANS          ENDS IN  PAUSE   GUEST LOSES  VERDICT',
+    '       1  xbzrle 64 MiB  never    -       -            would not end it',
+    '       1  throttle 70 %  9000 ms  120 ms  6300 ms      chosen',
+  ]);
+});
+
+test('what a move takes is told with its age', () => {
+  const prediction = MigrationPrediction.parse({
+    ...{ at: '2026-01-02T23:55:00Z', migrationPolicyId: '00000000-0000-4000-8000-000000000001', usedMiB: 64 },
+    ...{ dirtyRateMiBps: 5, bandwidthMiBps: 100, bandwidthFrom: 'measured', totalMs: 850, downtimeMs: 12 },
+    ...{ transferredMiB: 70, means: [{ means: 'throttle', value: 70 }], reason: 'r' },
+  });
+  const now = Date.parse('2026-01-03T00:00:00Z');
+  expect(moveText(prediction, now)).toBe('850 ms with a pause of 12 ms, by throttle 70 % (measured 5 min ago)');
+  expect(moveText({ ...prediction, totalMs: null, means: [] }, now)).toBe('would not end (measured 5 min ago)');
 });
 
 test('ages are rounded to what matters', () => {

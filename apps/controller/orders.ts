@@ -4,6 +4,7 @@ import type { Migration, Repositories, Vm } from '#database';
 import { HostQueues } from '#queue';
 import { migrationTicket, SecretBox } from './auth/secrets.js';
 import { type Log, LOG } from './log.js';
+import { samplesOf } from './migrations/samples.js';
 import { vmSpec } from './vms/vm.view.js';
 
 /** Heartbeats that go unanswered for so long leave decisions about a migration to its source. */
@@ -80,6 +81,7 @@ export class Orders {
         bandwidthMiBps,
         timeoutSeconds,
         convergence,
+        ...samplesOf(vm.migrationPrediction, migration.createdAt),
         decideAloneAfterSeconds: DECIDE_ALONE_AFTER_SECONDS,
         checkpointLimitMiB,
         encrypted: isEncrypted(encryption, host.agentUrl),

@@ -1,7 +1,7 @@
 /** What crosses between controller and agent, and between two agents, besides the queue. */
 import { z } from 'zod';
 import { Id, Timestamp } from './common.js';
-import { ConvergenceFacts, MeansWanted, MigrationDecision, MigrationStep } from './convergence.js';
+import { ConvergenceFacts, MeansWanted, MigrationDecision, MigrationStep, VmProbe } from './convergence.js';
 import { HostHealth } from './health.js';
 import { CheckpointReport, HostDriver, IsolationMeasure, Pressure } from './host.js';
 import { CommandReport } from './maintenance-run.js';
@@ -119,6 +119,8 @@ export const Heartbeat = z.object({
   vms: z.array(VmReport),
   migrations: z.array(MigrationReport),
   checkpoints: z.array(CheckpointReport).default([]),
+  /** What was measured of VMs since the last heartbeat, for the case that they move. */
+  probes: z.array(VmProbe).max(1000).default([]),
   /** Names of devices that guests may have. */
   hostDevices: z.array(HostDeviceName).max(64).default([]),
 });

@@ -206,6 +206,10 @@ export const MigrationProbe = z.object({
 });
 export type MigrationProbe = z.infer<typeof MigrationProbe>;
 
+/** The same, found out by its host without being asked. */
+export const VmProbe = MigrationProbe.extend({ vmId: Id, epoch: z.int() });
+export type VmProbe = z.infer<typeof VmProbe>;
+
 /** What moving a VM would take, by the rule that would decide about it. */
 export const MigrationPrediction = z.object({
   at: Timestamp,

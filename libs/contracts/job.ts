@@ -54,6 +54,9 @@ export const HostJob = z.discriminatedUnion('kind', [
     bandwidthMiBps: z.number().nullable(),
     timeoutSeconds: z.int(),
     convergence: Convergence.prefault({}),
+    /** What was sampled of the guest's pages of late, until this migration has samples of its own; null or absent: nothing. */
+    compressedShare: z.number().nullish(),
+    deltaShare: z.number().nullish(),
     /** The source's agent decides by itself when no heartbeat was answered for so long. */
     decideAloneAfterSeconds: z.int().min(1).default(10),
     /** The source keeps its memory for its return, among that of others that takes no more than so much; 0: not at all. */

@@ -63,6 +63,13 @@ export class PageSampler {
     this.compressors ??= await this.options.loadCompressors();
   }
 
+  /** Begins anew: what was seen until now is of another time. */
+  restart(): void {
+    this.kept = [];
+    this.compressed.length = 0;
+    this.deltas.length = 0;
+  }
+
   /** Compares what was kept, where it is dirty again, and keeps other pages that are dirty now. */
   look(method: CompressionMethod, level: number): void {
     const deltas = this.deltaShares();

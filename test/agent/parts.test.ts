@@ -141,6 +141,7 @@ describe('heartbeat', () => {
       health: null,
       commands: [],
       hostDevices: ['fast0'],
+      probes: [],
     };
     const vms = [reportVm(record, figures), reportVm({ ...record, phase: 'gone' }, figures), reportVm(record, figures)];
     const heartbeat = assembleHeartbeat(new Date(0), host, vms, [], []);

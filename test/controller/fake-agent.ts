@@ -200,6 +200,7 @@ export class FakeAgent {
       migrations: [...this.migrations.values()].map(({ report }) => report),
       checkpoints: this.checkpoints,
       hostDevices: this.hostDevices,
+      probes: [],
     };
   }
 

@@ -38,6 +38,8 @@ interface Options {
   readonly hosts?: number;
   readonly redisUrl?: string;
   readonly policySeconds?: number;
+  /** Settings of the agents. */
+  readonly agentEnv?: Readonly<Record<string, string>>;
   /** What is called instead of a host's agent, by host; gets the folders of the hosts. */
   readonly agentUrl?: (host: string, hostDir: string) => Promise<string | undefined>;
 }
@@ -47,6 +49,7 @@ export async function startSmallDatacenter({
   redisUrl,
   policySeconds = 2,
   expectsDeaths = false,
+  agentEnv,
   agentUrl = async () => undefined,
 }: Options = {}): Promise<SmallDatacenter> {
   const dir = mkdtempSync(join(tmpdir(), 'drover-dc-'));
@@ -58,6 +61,7 @@ export async function startSmallDatacenter({
     redisUrl,
     durable: false,
     controllerEnv: { DROVER_POLICY_INTERVAL_SECONDS: String(policySeconds) },
+    agentEnv,
     say: (line) => said.push(line),
   });
   const { client } = datacenter;

@@ -8,6 +8,7 @@ import type {
   IsolationMeasure,
   MigrationReport,
   Pressure,
+  VmProbe,
   VmReport,
 } from '#contracts';
 
@@ -28,11 +29,12 @@ export interface HostFacts {
   readonly health: HostHealth | null;
   readonly commands: readonly CommandReport[];
   readonly hostDevices: readonly string[];
+  readonly probes: readonly VmProbe[];
 }
 
 export function assembleHeartbeat(
   now: Date,
-  { promisedMiB, isolation, drivers, commands, hostDevices, ...host }: HostFacts,
+  { promisedMiB, isolation, drivers, commands, hostDevices, probes, ...host }: HostFacts,
   vms: readonly (VmReport | null)[],
   migrations: readonly MigrationReport[],
   checkpoints: readonly CheckpointReport[],
@@ -45,6 +47,7 @@ export function assembleHeartbeat(
     drivers: [...drivers],
     commands: [...commands],
     hostDevices: [...hostDevices],
+    probes: [...probes],
     cpuUsedCores: told.reduce((sum, vm) => sum + vm.cpuUsedCores, 0),
     memoryUsedMiB: promisedMiB,
     vms: told,

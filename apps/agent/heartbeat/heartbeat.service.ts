@@ -43,13 +43,14 @@ export class HeartbeatService {
   }
 
   private async send(): Promise<void> {
-    const { controller, identity, health } = this.agent;
+    const { controller, identity, health, probes } = this.agent;
     const enrolled = identity.enrolled ?? (await this.agent.enrol());
     const told = await this.assemble();
     try {
       await this.obey(await controller.beat(enrolled.heartbeatToken, told), told);
     } catch (error) {
       if (told.health) health.giveBack(told.health);
+      probes.giveBack(told.probes);
       throw error;
     }
   }
@@ -57,7 +58,7 @@ export class HeartbeatService {
   private async assemble(): Promise<Heartbeat> {
     const { config, vms, meter, outgoing, checkpoints, url, version, tunnelAddress, isolation, hypervisors } =
       this.agent;
-    const { health, commands, network } = this.agent;
+    const { health, commands, network, probes } = this.agent;
     const now = new Date();
     const measured = await Promise.all(
       vms.records().map(async (record) => [record.vmId, await meter.measure(record, now.getTime())] as const),
@@ -86,6 +87,7 @@ export class HeartbeatService {
         health: health.take(now.getTime()),
         commands: commands.reports(),
         hostDevices: [...config.hostDevices.keys()],
+        probes: probes.take(now.getTime()),
       },
       reports,
       outgoing.reports(),

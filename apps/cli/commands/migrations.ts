@@ -4,7 +4,7 @@ import { limit, oneOf } from '../arguments.js';
 import { NotFound } from '../failure.js';
 import { findHost, findVm, first, UUID } from '../lookup.js';
 import { change, show } from '../output.js';
-import { meansText } from '../means.js';
+import { candidatesTable, meansText } from '../means.js';
 import { ago, mib, ms, record, table } from '../table.js';
 
 const rowOf = (m: MigrationView) => [
@@ -83,7 +83,9 @@ function detailText(m: MigrationDetail): string {
   const parts = [
     head,
     table(heading, passes),
-    ...(decisions.length > 0 ? [table(['AT', 'BY', 'MEANS', 'OUTCOME', 'WHY'], decisions)] : []),
+    ...(decisions.length > 0
+      ? [table(['AT', 'BY', 'MEANS', 'OUTCOME', 'WHY'], decisions), candidatesTable(m.decisions)]
+      : []),
     table(['AT', 'STATUS', 'WHAT'], timeline),
   ];
   return parts.join('\n\n');

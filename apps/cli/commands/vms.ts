@@ -4,7 +4,7 @@ import { Architecture, HypervisorName, VmPlacement, VmStatus, type VmView } from
 import { limit, oneOf, wholeNumber } from '../arguments.js';
 import { diskOption } from '../disk-option.js';
 import { all, findCluster, findHost, findMigrationPolicy, findStorageDomain, findVm, first } from '../lookup.js';
-import { meansText } from '../means.js';
+import { meansText, moveText } from '../means.js';
 import { followConsole, printConsole } from '../console.js';
 import { change, refuseWatch, show } from '../output.js';
 import { connect, type ConnectionOptions } from '../connection.js';
@@ -57,6 +57,7 @@ async function oneVm(client: DroverClient, vm: VmView) {
     'high availability': vm.highAvailability ? 'yes' : 'no',
     labels: vm.labels.join(', '),
     migrations: vm.migrationCount,
+    'a move takes': vm.migrationPrediction && moveText(vm.migrationPrediction, Date.now()),
     'exit code': vm.exitCode,
     started: vm.startedAt && `${ago(vm.startedAt, Date.now())} ago`,
     console: vm.consoleTail.trimEnd().split('\n').at(-1)?.trimEnd(),

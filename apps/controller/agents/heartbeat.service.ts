@@ -16,6 +16,7 @@ import { currentPolicy } from '../clusters/current-policy.js';
 import { type Log, LOG } from '../log.js';
 import { Metrics } from '../metrics/metrics.js';
 import { cancelMigration, completeMigration, failMigration, tellDecisions } from '../migrations/lifecycle.js';
+import { savePredictions } from '../migrations/prediction.js';
 import { Orders } from '../orders.js';
 import { hostAnswers } from '../power/operations.js';
 import { judgeCopy } from '../reconciler/decide.js';
@@ -54,6 +55,13 @@ export class HeartbeatService {
       );
       await tx.vms.saveFigures(hostId, beat.vms, weight);
       await tx.reports.save(hostId, beat.vms, now);
+      const locked = new Set(vmIds);
+      await savePredictions(
+        tx,
+        hostId,
+        beat.probes.filter(({ vmId }) => locked.has(vmId)),
+        now,
+      );
       const forgetMigrations: string[] = [];
       const completed = await completedNow(tx, beat);
       for (const report of beat.migrations)

@@ -3,15 +3,21 @@ import type { MigrationPrediction } from '#contracts';
 import { predict } from '#convergence';
 import type { Cluster, MigrationPolicy, Repositories } from '#database';
 import type { ClusterFacts, VmFacts } from '#planner';
+import { samplesOf } from './samples.js';
 
 const MIB = 2 ** 20;
 
 /**
- * The facts with predictions from the memory and dirty rate that heartbeats tell, and what was sampled when somebody asked
- * for a prediction last. Of a VM that nobody has asked about it is not known what could be done about it: it has none if
- * pre-copy alone would not end.
+ * The facts with predictions from the memory and dirty rate that heartbeats tell, and what was found when the VM was last
+ * looked at. Of a VM that nobody has looked at yet it is not known what could be done about it: it has none if pre-copy
+ * alone would not end.
  */
-export async function withPredictions(tx: Repositories, cluster: Cluster, facts: ClusterFacts): Promise<ClusterFacts> {
+export async function withPredictions(
+  tx: Repositories,
+  cluster: Cluster,
+  facts: ClusterFacts,
+  now: Date,
+): Promise<ClusterFacts> {
   const outlooks = new Map((await tx.vms.migrationOutlooks(cluster.id)).map((outlook) => [outlook.id, outlook]));
   const bandwidths = new Map([...(await tx.hosts.links()), ...(await tx.migrations.bandwidthsFrom(cluster.id))]);
   const policies = new Map((await tx.migrationPolicies.all()).map((policy) => [policy.id, policy]));
@@ -21,17 +27,18 @@ export async function withPredictions(tx: Repositories, cluster: Cluster, facts:
     if (!outlook || !policy || vm.dirtyRateMiBps === null) return vm;
     const linkMiBps = bandwidths.get(vm.hostId) ?? policy.bandwidthMiBps;
     if (linkMiBps === null) return vm; // the planner assumes something
-    return { ...vm, ...predictionOf(vm, outlook.migrationPrediction, policy, linkMiBps) };
+    return { ...vm, ...predictionOf(vm, outlook.migrationPrediction, policy, linkMiBps, now) };
   });
   return { ...facts, vms };
 }
 
-/** What is known of a move of the VM; `sampled`: what was found out about its guest last. */
+/** What is known of a move of the VM; `looked`: what was found when it was last looked at. */
 export function predictionOf(
   vm: VmFacts,
-  sampled: MigrationPrediction | null,
+  looked: MigrationPrediction | null,
   { bandwidthMiBps: limit, downtimeLimitMs, convergence }: MigrationPolicy,
   linkMiBps: number,
+  now: Date,
 ): Pick<VmFacts, 'prediction' | 'whyEndless'> {
   const bandwidthMiBps = Math.min(limit ?? Infinity, linkMiBps);
   const dirtyRateMiBps = vm.dirtyRateMiBps ?? 0;
@@ -42,9 +49,8 @@ export function predictionOf(
     bytesPerMs: (bandwidthMiBps * MIB) / 1000,
     vcpus: vm.vcpus,
     downtimeLimitMs,
-    compressedShare: sampled?.compressedShare ?? null,
-    deltaShare: sampled?.deltaShare ?? null,
-    atHand: sampled?.atHand ?? [],
+    ...samplesOf(looked, now),
+    atHand: looked?.atHand ?? [],
   };
   const { totalMs, downtimeMs, transferredBytes, means, reason } = predict(guest, convergence);
   if (totalMs === null || transferredBytes === null)

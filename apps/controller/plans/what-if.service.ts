@@ -16,7 +16,7 @@ export class WhatIfs {
   ask(clusterId: string, question: WhatIf, now: Date): Promise<WhatIfView> {
     return this.db.transaction(async (tx) => {
       const cluster = await tx.clusters.get(clusterId);
-      const facts = await withPredictions(tx, cluster, await tx.facts.ofCluster(clusterId));
+      const facts = await withPredictions(tx, cluster, await tx.facts.ofCluster(clusterId), now);
       const atMs = question.at ? Date.parse(question.at) : now.getTime();
       const policy = question.schedulingPolicy ?? policyAt(cluster, atMs);
       const { withoutHostIds } = question;

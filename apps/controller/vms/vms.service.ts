@@ -138,7 +138,7 @@ export class VmsService {
     const { clusterId, name, hostId } = await this.db.vms.get(id);
     if (hostId === null) throw new Refused(`VM ${name} is down; it has a place once it runs`);
     const cluster = await this.db.clusters.get(clusterId);
-    const facts = await withPredictions(this.db, cluster, await this.db.facts.ofCluster(clusterId));
+    const facts = await withPredictions(this.db, cluster, await this.db.facts.ofCluster(clusterId), now);
     const policy = currentPolicy(cluster);
     const found = explainPlacement(facts, id, policy, limitsOf(cluster), now.getTime());
     const names = new Map(facts.hosts.map((host) => [host.id, host.name]));

@@ -39,9 +39,19 @@ export class Converger {
   async look(record: MigrationRecord, process: VmProcess, figures: OutgoingFigures): Promise<ConvergenceFacts> {
     const nowMs = Date.now();
     const observation = this.observationOf(record.migrationId, nowMs);
-    const dirtyRateMiBps = figures.status === 'active' ? await process.dirtyRateMiBps().catch(() => null) : null;
+    const isActive = figures.status === 'active';
+    // The migration itself samples at the ends of its passes: too late for the first decision. Before the rate is read,
+    // which begins the log anew.
+    if (
+      isActive &&
+      observation.isInFirstPass &&
+      record.order.convergence.means.some(({ means }) => isSampledFor(means))
+    )
+      observation.shares = await process.samplePages().catch(() => null);
+    const dirtyRateMiBps = isActive ? await process.dirtyRateMiBps().catch(() => null) : null;
     const usedMiB = await residentMiBOf(process.handle.pid).catch(() => null); // it may have ended meanwhile
     observation.note(figures, dirtyRateMiBps, nowMs);
+    const { shares } = observation;
     return {
       ...observation.facts,
       startedAtMs: Date.parse(record.startedAt),
@@ -52,8 +62,8 @@ export class Converger {
       downtimeLimitMs: record.order.downtimeLimitMs,
       bandwidthMiBps: record.order.bandwidthMiBps,
       vcpus: record.order.spec.vcpus,
-      compressedShare: figures.compressedShare,
-      deltaShare: figures.deltaShare,
+      compressedShare: figures.compressedShare ?? shares?.compressedShare ?? record.order.compressedShare ?? null,
+      deltaShare: figures.deltaShare ?? shares?.deltaShare ?? record.order.deltaShare ?? null,
       atHand: [...record.atHand],
       decisions: [...record.report.decisions],
     };
@@ -106,6 +116,8 @@ export class Converger {
     return observation;
   }
 }
+
+const isSampledFor = (means: Means): boolean => means === 'compression' || means === 'xbzrle';
 
 const PHASES: Partial<Record<OutgoingFigures['status'], ConvergenceFacts['phase']>> = {
   setup: 'setup',

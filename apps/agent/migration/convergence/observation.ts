@@ -1,6 +1,6 @@
 /** What is seen of a migration from look to look, and lost with the agent: passes, bytes on the way, what the guest writes. */
 import type { ConvergenceFacts } from '#contracts';
-import type { OutgoingFigures } from '#hypervisor';
+import type { OutgoingFigures, PageShares } from '#hypervisor';
 
 type Pass = ConvergenceFacts['passes'][number];
 
@@ -21,6 +21,9 @@ export class Observation {
   private readonly samples: { atMs: number; bytes: number }[] = [];
   private rates: { atMs: number; bytesPerMs: number }[] = [];
 
+  /** What compression and XBZRLE would gain, as far as it was seen beside the migration itself. */
+  shares: PageShares | null = null;
+
   constructor(nowMs: number) {
     this.passStartedAtMs = nowMs;
   }
@@ -37,6 +40,10 @@ export class Observation {
     this.iteration = figures.iteration;
     this.passStartedAtMs = nowMs;
     this.bytesAtPass = bytes;
+  }
+
+  get isInFirstPass(): boolean {
+    return this.passes.length === 0;
   }
 
   /** What the guest writes is measured anew from now on. */

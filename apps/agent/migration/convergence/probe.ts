@@ -9,6 +9,11 @@ import { residentMiBOf } from './resident.js';
 const READINGS = 4;
 const APART_MS = 250;
 
+/** Of a VM whose turn it is; null if it stands still, which tells nothing of what it does otherwise. */
+export async function probeResident(process: VmProcess): Promise<MigrationProbe | null> {
+  return (await process.runState()).isRunning ? probeMigration(process) : null;
+}
+
 export async function probeMigration(process: VmProcess): Promise<MigrationProbe> {
   const atHand = await new Converger().meansAtHand(process);
   await process.dirtyRateMiBps(); // from now on

@@ -1,8 +1,11 @@
-/** What was done about a migration that did not converge, with the figures of each time. */
-import type { MigrationDecision, MigrationDetail, MigrationStatus } from '#contracts';
+/** What was done about a migration that did not converge, with the figures of each time and what else there was. */
+import type { DecisionFigures, MigrationDecision, MigrationDetail, MigrationStatus } from '#contracts';
+import { type Column, DataTable } from '../parts/data-table.js';
 import { duration, rate } from '../parts/figures.js';
 import { Clock } from '../parts/when.js';
 import { meansText } from '../policies/means-words.js';
+
+type Candidate = DecisionFigures['candidates'][number];
 
 const outcomeOf = ({ failure, restarted }: MigrationDecision) =>
   failure === null ? (restarted ? 'begun anew with it' : 'applied') : `not applied: ${failure}`;
@@ -35,16 +38,28 @@ export function Decisions({ decisions, status }: Pick<MigrationDetail, 'decision
               {bandwidthMiBps !== null && ` against ${rate(bandwidthMiBps)}`}
               {leftMs > 0 && `, ${duration(leftMs)} to the deadline`}
             </span>
-            {figures.candidates
-              .filter(({ verdict }) => verdict !== '')
-              .map((candidate) => (
-                <span key={candidate.means} className="timeline-message subtle">
-                  {meansText(candidate)}: {candidate.verdict}
-                </span>
-              ))}
+            <div className="timeline-message">
+              <DataTable
+                label={`What decision ${number} was taken from`}
+                rows={figures.candidates}
+                columns={CANDIDATES}
+                rowKey={({ means }) => means}
+                empty={null}
+              />
+            </div>
           </li>
         );
       })}
     </ol>
   );
 }
+
+const expected = (ms: number | null, otherwise: string) => (ms === null ? otherwise : duration(ms));
+
+const CANDIDATES: readonly Column<Candidate>[] = [
+  { title: 'Means', render: (each) => (each.verdict === '' ? <b>{meansText(each)}</b> : meansText(each)) },
+  { title: 'Ends in', align: 'right', render: ({ totalMs }) => expected(totalMs, 'never') },
+  { title: 'Pause', align: 'right', render: ({ downtimeMs }) => expected(downtimeMs, '–') },
+  { title: 'Guest loses', align: 'right', render: ({ lostMs }) => expected(lostMs, '–') },
+  { title: 'Verdict', render: ({ verdict }) => <span className="subtle">{verdict || 'chosen'}</span> },
+];

@@ -1,4 +1,4 @@
-/** What moving the VM would take: as it was last measured, and measured now when somebody asks. */
+/** What moving the VM would take: as its host measured it last, and measured now when somebody asks. */
 import { Alert, Button } from '@patternfly/react-core';
 import { useMutation } from '@tanstack/react-query';
 import type { MigrationPrediction, VmView } from '#contracts';
@@ -36,7 +36,10 @@ export function PredictionPanel({ vm }: { vm: VmView }) {
     >
       {error && <ProblemAlert error={error} />}
       {!prediction && (
-        <p className="quiet">Nobody has asked yet. Measuring takes a second, and does not disturb the guest.</p>
+        <p className="quiet">
+          Not measured yet: its host does so by itself a minute after it came, and every ten minutes unless set
+          otherwise. Measuring takes a second, and does not disturb the guest.
+        </p>
       )}
       {prediction && <Answer prediction={prediction} />}
     </Panel>
