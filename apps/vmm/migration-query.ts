@@ -83,7 +83,11 @@ export function describeIncoming(
     ...(bound && { 'socket-address': [socketAddress(bound)] }),
     ...(figures.error && { 'error-desc': figures.error.message }),
     ...describeBlocking(figures, memory),
-    'x-drover-incoming': { ...figures, missLatencyMedianUs: missLatencies(memory).medianUs },
+    'x-drover-incoming': {
+      ...figures,
+      missLatencyMedianUs: missLatencies(memory, 'all').medianUs,
+      fetchLatencyMedianUs: missLatencies(memory, 'fetched').medianUs,
+    },
   };
 }
 
@@ -102,7 +106,7 @@ function describeBlocking({ overlappedBlockMs }: IncomingFigures, memory: GuestM
       misses,
     ),
     'postcopy-vcpu-latency': harts.map((hart) => latencyNs(hart.blockedNs, hart.misses)),
-    'postcopy-latency-dist': missLatencies(memory).octaves,
+    'postcopy-latency-dist': missLatencies(memory, 'all').octaves,
   };
 }
 

@@ -2,7 +2,7 @@
  * The destination of a migration after COMMIT, in post-copy: the guest runs, and pages come, those first that somebody
  * waits for. protocol.ts shows the stream; vmm/missing-pages.ts says who waits how.
  */
-import { awaitedByHarts, countMisses, layout, nextMiss, pagesArrived, ringMisses } from '#vmm';
+import { awaitedByHarts, countMisses, layout, nextMiss, noteAsked, pagesArrived, ringMisses } from '#vmm';
 import type { GuestMemory } from '#vmm';
 import { OverlappedBlockTime } from './block-time.js';
 import type { Codec } from './codec.js';
@@ -131,7 +131,8 @@ export class PostcopyDestination {
     try {
       await Promise.race([this.completed, lost, answered, watching]);
       lanes.main.send('COMPLETE', {});
-      await Promise.all([lanes.main.close(), lanes.urgent.close()]);
+      await lanes.main.close(); // first: on its own connection the end of the other would overtake that word
+      await lanes.urgent.close();
       return null;
     } catch (thrown) {
       const error = asMigrationError(thrown, 'machine');
@@ -218,9 +219,11 @@ export class PostcopyDestination {
     const { lanes } = this;
     if (!lanes || lanes.urgent.signal.aborted) return;
     const { memory, clock } = this.options;
-    const wanted = [...awaitedByHarts(memory).map(({ page }) => page), ...this.devices];
-    const pages = [...new Set(wanted)].filter((page) => !this.asked.has(page) && memory.isMissing(page));
+    const isDue = (page: number) => !this.asked.has(page) && memory.isMissing(page);
+    const ofHarts = awaitedByHarts(memory).filter(({ page }) => isDue(page));
+    const pages = [...new Set([...ofHarts.map(({ page }) => page), ...[...this.devices].filter(isDue)])];
     if (pages.length === 0) return;
+    for (const { hart, page } of ofHarts) noteAsked(memory, hart, page);
     lanes.main.hold();
     for (const page of pages) this.asked.set(page, clock.now());
     for (let from = 0; from < pages.length; from += REQUEST_PAGES) {

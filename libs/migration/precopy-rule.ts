@@ -15,6 +15,8 @@ export interface PrecopyFacts {
   /** See measureBandwidth; null before the first pass. */
   readonly bytesPerMs: number | null;
   readonly downtimeLimitMs: number;
+  /** Only one pass has been made. */
+  readonly isFirst: boolean;
   /** Passes so far that were made for a shorter downtime, although the rest would have fitted. */
   readonly extraPasses: number;
 }
@@ -32,6 +34,8 @@ const ENOUGH_BYTES = 4 * 2 ** 20;
 const SHORTER = 2 / 3;
 /** Not to be improved on: stopping, state and resumption take longer. */
 const SHORT_MS = 1;
+/** Worth one pass more after the first, by which alone nobody knows how fast pages can be sent. */
+const LONG_MS = 20;
 /** Passes become shorter each time; this is for a guest that falls silent and writes again in turns. */
 const MOST_EXTRA_PASSES = 12;
 
@@ -57,10 +61,11 @@ export const fits = ({ expectedDowntimeMs }: PrecopyDecision, downtimeLimitMs: n
 
 /**
  * Whether to stop the guest and send the rest, or to go over the dirty log once more: because the rest does not fit, or
- * because a pass would be so much shorter than the last that it leaves a good deal less to be sent in the pause.
+ * because a pass would be so much shorter than the last that it leaves a good deal less to be sent in the pause. The first
+ * pass is slow, since the destination touches its memory for the first time: a second one often is that much shorter.
  */
 export function decide(facts: PrecopyFacts): PrecopyDecision {
-  const { remainingBytes, passMs, bytesPerMs, downtimeLimitMs, extraPasses } = facts;
+  const { remainingBytes, passMs, bytesPerMs, downtimeLimitMs, isFirst, extraPasses } = facts;
   if (bytesPerMs === null) {
     return { action: 'iterate', reason: 'no bandwidth is measured yet', expectedDowntimeMs: null };
   }
@@ -74,5 +79,6 @@ export function decide(facts: PrecopyFacts): PrecopyDecision {
   if (expectedDowntimeMs > downtimeLimitMs) return say('iterate', 'beyond');
   const isWorthIt = expectedDowntimeMs > SHORT_MS && expectedDowntimeMs <= passMs * SHORTER;
   if (isWorthIt && extraPasses < MOST_EXTRA_PASSES) return say('iterate', 'still shrinking fast, within');
+  if (isFirst && expectedDowntimeMs > LONG_MS) return say('iterate', 'perhaps less after a second pass, within');
   return say('stop', 'within');
 }

@@ -141,6 +141,7 @@ export class Progress {
       passMs: pass.sinceSyncMs,
       bytesPerMs: measureBandwidth(this.measures),
       downtimeLimitMs,
+      isFirst: iteration === 1,
       extraPasses: this.extraPasses,
     });
     if (decision.action === 'iterate' && fits(decision, downtimeLimitMs)) this.extraPasses += 1;

@@ -16,5 +16,5 @@ export { hasRelaxedSimd } from './translator/fusing.js';
 export { dirtiedBy, liftThrottles, PARKED, throttleHart, throttleOf } from './throttle.js';
 export { GuestMemory, MAX_RAM_BYTES } from './memory.js';
 export { hasLongAddresses, newSharedMemory, type AddressType } from './wasm-memory.js';
-export { awaitedByHarts, countMisses, nextMiss, pagesArrived, ringMisses } from './missing-pages.js';
+export { awaitedByHarts, countMisses, nextMiss, noteAsked, pagesArrived, ringMisses } from './missing-pages.js';
 export { blockingOf, countMissing, dropPages, missLatencies, readMissing } from './missing-pages.js';

@@ -154,8 +154,12 @@ export const H_MISSING = 0x300;
 export const H_MISSES = 0x304;
 /** i64, atomic: nanoseconds that it has waited for pages. */
 export const H_BLOCKED_NS = 0x308;
+/** i32, atomic: 1 + number of the page that was asked for on its behalf last: it was not on its way already. */
+export const H_ASKED = 0x310;
 /** 96 x u32, atomic: how often it has waited for how long; see missing-pages.ts. */
 export const H_LATENCIES = 0x340;
+/** The same, of pages that had to be asked for alone. */
+export const H_FETCH_LATENCIES = 0x4c0;
 /** CSRs: H_CSR + 8 * (index in cpu/csr). Private to the hart module; 0x1000..0x1fff. */
 export const H_CSR = 0x1000;
 /** Software TLBs, private to the hart module: read, write, execute. */

@@ -6,6 +6,8 @@
  * thread (PageWaiter).
  */
 import {
+  H_ASKED,
+  H_FETCH_LATENCIES,
   H_LATENCIES,
   H_MISSES,
   H_MISSING,
@@ -84,14 +86,22 @@ export function noteMiss(memory: GuestMemory, hart: number): void {
   notify(memory, MACHINE + M_MISSES);
 }
 
+/** This page is about to be asked for, since that hart waits for it. */
+export const noteAsked = (memory: GuestMemory, hart: number, page: number): void =>
+  store32(memory, hartBlock(hart) + H_ASKED, page + 1);
+
 /** The hart's thread goes on, having waited that long. */
 export function noteArrival(memory: GuestMemory, hart: number, waitedNs: bigint): void {
   const block = hartBlock(hart);
+  const isFetched = load32(memory, block + H_ASKED) === load32(memory, block + H_MISSING);
   store32(memory, block + H_MISSING, 0);
   add64(memory, block + H_BLOCKED_NS, waitedNs);
   const octaves = Math.log2(Math.max(1, Number(waitedNs) / 1000));
   const bucket = Math.min(LATENCY_BUCKETS - 1, Math.floor(octaves * BUCKETS_PER_OCTAVE));
   add32(memory, block + H_LATENCIES + bucket * 4, 1);
+  if (!isFetched) return;
+  store32(memory, block + H_ASKED, 0);
+  add32(memory, block + H_FETCH_LATENCIES + bucket * 4, 1);
 }
 
 /** What a hart has waited for missing pages since the VMM started. */
@@ -105,11 +115,19 @@ export function blockingOf(memory: GuestMemory, hart: number): HartBlocking {
   return { misses: load32(memory, block + H_MISSES), blockedNs: Number(loadI64(memory, block + H_BLOCKED_NS)) };
 }
 
-/** How long all harts have waited for pages: how often 2^n us and more, and the median of all in us (null: none). */
-export function missLatencies(memory: GuestMemory): { octaves: number[]; medianUs: number | null } {
+export interface MissLatencies {
+  /** How often 2^n us and more. */
+  readonly octaves: number[];
+  /** null: there was none. */
+  readonly medianUs: number | null;
+}
+
+/** How long all harts have waited for pages: for all of them, or for those alone that had to be fetched. */
+export function missLatencies(memory: GuestMemory, which: 'all' | 'fetched'): MissLatencies {
+  const first = which === 'all' ? H_LATENCIES : H_FETCH_LATENCIES;
   const buckets = Array.from({ length: LATENCY_BUCKETS }, (_, bucket) => {
     let count = 0;
-    for (let hart = 0; hart < memory.harts; hart++) count += load32(memory, hartBlock(hart) + H_LATENCIES + bucket * 4);
+    for (let hart = 0; hart < memory.harts; hart++) count += load32(memory, hartBlock(hart) + first + bucket * 4);
     return count;
   });
   const octaves: number[] = [];

@@ -74,6 +74,7 @@ function rowOf({ guest, approach }: Run, { hasEnded, totalMs, pauseMs, sentMiB, 
       ? ['–', '–']
       : [formatFigure(rest.slowdownPercent), formatFigure(((rest.slowdownPercent / 100) * totalMs) / 1000)]),
     rest.waits ? `${formatFigure(rest.waits.blockedMs)} (${formatFigure(rest.waits.medianUs)})` : '–',
+    rest.waits?.fetchedMedianUs ? formatFigure(rest.waits.fetchedMedianUs) : '–',
     [...rest.steps, ...(rest.complaint ? [`(${rest.complaint})`] : [])].join(', ') || '–',
   ];
 }
@@ -105,6 +106,7 @@ export async function benchConvergence(quick: boolean, say: (line: string) => vo
       'Slowdown, %',
       'Lost by the guest, s',
       'Waits for pages, ms (median, µs)',
+      'Fetched: median, µs',
       'Applied on the way',
     ],
     rows,

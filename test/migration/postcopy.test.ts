@@ -1,4 +1,5 @@
 /** Post-copy from end to end over connections in memory: whatever is asked for, in whatever order, and wherever they break. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as fc from 'fast-check';
 import { afterEach, expect, test, vi } from 'vitest';
 import { IncomingMigration, PrecopySource } from '#migration';
@@ -32,6 +33,21 @@ interface Options {
   /** What happens to the bytes of the first connections. */
   readonly tamper?: Partial<Lanes<Tamper>>;
   readonly recoverMs?: number;
+  /** How much later than on the other one all arrives that the destination sends on the main connection, its end too. */
+  readonly lagMs?: number;
+}
+
+function lag(channel: MemoryChannel, ms: number): void {
+  const write = channel.write.bind(channel);
+  const close = channel.close.bind(channel);
+  channel.write = async (bytes) => {
+    await sleep(ms);
+    await write(bytes);
+  };
+  channel.close = async (graceMs) => {
+    await sleep(ms);
+    await close(graceMs);
+  };
 }
 
 interface Lanes<T> {
@@ -48,12 +64,14 @@ class Postcopy {
   outcome: IncomingOutcome | null = null;
   /** Of the present connections; the next ones take what is set here when they are made. */
   tamper: Partial<Lanes<Tamper>>;
+  private readonly lagMs: number;
   private connections = 0;
 
   constructor(
     readonly from: WritingMachine,
-    { parameters = {}, tamper = {}, recoverMs = 20_000 }: Options = {},
+    { parameters = {}, tamper = {}, recoverMs = 20_000, lagMs = 0 }: Options = {},
   ) {
+    this.lagMs = lagMs;
     const ramMiB = from.memory.ramBytes / 2 ** 20;
     this.to = new ReceivingMachine(ramMiB);
     this.tamper = tamper;
@@ -86,6 +104,7 @@ class Postcopy {
     const name = this.connections++ % 2 === 0 ? 'main' : 'urgent';
     far.tamper = this.tamper[name] ?? ((chunk) => chunk);
     near.tamper = this.tamper[name] ?? ((chunk) => chunk);
+    if (name === 'main' && this.lagMs > 0) lag(far, this.lagMs);
     void this.receive(far);
     return near;
   };
@@ -182,6 +201,14 @@ test(
     );
   },
 );
+
+test('the end of the second connection is no loss, though it be seen before the word that everything is there', async () => {
+  const migration = new Postcopy(filledMachine(), { lagMs: 50 });
+  migration.source.startPostcopy();
+  expect(await migration.source.run()).toMatchObject({ status: 'completed', confirmed: true });
+  expect([...migration.statuses]).not.toContain('postcopy-paused');
+  await vi.waitFor(() => expect(migration.outcome).toEqual({ kind: 'running' }), EVENTUALLY);
+});
 
 test('a COMMIT that never arrived: the source that comes back proves that it let go', async () => {
   const migration = new Postcopy(filledMachine());

@@ -12,6 +12,7 @@ const facts = fc.record({
   passMs: fc.double({ min: 0, max: 1e6, noNaN: true }),
   bytesPerMs,
   downtimeLimitMs,
+  isFirst: fc.boolean(),
   extraPasses: fc.nat(12),
 });
 
@@ -22,7 +23,7 @@ test('goes on while the rest does not fit, and stops in the end when it does', (
       expect(expectedDowntimeMs).toBe(known.remainingBytes / known.bytesPerMs);
       expect(reason).toContain(`${known.remainingBytes} bytes remain`);
       if (expectedDowntimeMs! > known.downtimeLimitMs) expect(action).toBe('iterate');
-      else expect(decide({ ...known, extraPasses: 12 }).action).toBe('stop');
+      else expect(decide({ ...known, isFirst: false, extraPasses: 12 }).action).toBe('stop');
     }),
   );
 });
@@ -34,10 +35,18 @@ test.each([
   ['a pass over it is much shorter, but this has been going on for long', 20, 400, 12, 'stop'],
 ])('the rest fits and %s', (_, remainingMs, passMs, extraPasses, action) => {
   const known = { remainingBytes: remainingMs * 1000, passMs, bytesPerMs: 1000 };
-  expect(decide({ ...known, downtimeLimitMs: 300, extraPasses }).action).toBe(action);
+  expect(decide({ ...known, downtimeLimitMs: 300, isFirst: false, extraPasses }).action).toBe(action);
 });
 
-test('of a guest that writes steadily the pause is short, and further passes take no longer than two first ones', () => {
+test.each([
+  ['long: it was slow for the destination, and a second may leave less', 80, 'iterate'],
+  ['short: there is little to win', 20, 'stop'],
+])('after the first pass the rest fits, and its pause would be %s', (_, remainingMs, action) => {
+  const known = { remainingBytes: remainingMs * 1000, passMs: remainingMs, bytesPerMs: 1000 };
+  expect(decide({ ...known, downtimeLimitMs: 300, isFirst: true, extraPasses: 0 }).action).toBe(action);
+});
+
+test('of a guest that writes steadily the pause is short, and further passes take no longer than three first ones', () => {
   const guest = fc.record({
     firstPassMs: fc.double({ min: 10, max: 60_000, noNaN: true }),
     bytesPerMs: fc.double({ min: 1e3, max: 1e7, noNaN: true }),
@@ -50,9 +59,16 @@ test('of a guest that writes steadily the pause is short, and further passes tak
     fc.property(guest, ({ firstPassMs, writes, hotBytes, ...link }) => {
       let passMs = firstPassMs;
       let extraMs = 0;
-      for (let extraPasses = 0; ;) {
+      let isFirst = true;
+      for (let extraPasses = 0; ; isFirst = false) {
         const written = Math.min(hotBytes, writes * link.bytesPerMs * passMs);
-        const { action, expectedDowntimeMs } = decide({ ...link, remainingBytes: written, passMs, extraPasses });
+        const { action, expectedDowntimeMs } = decide({
+          ...link,
+          remainingBytes: written,
+          passMs,
+          isFirst,
+          extraPasses,
+        });
         const pauseMs = expectedDowntimeMs!;
         if (action === 'stop') {
           const isSteady = pauseMs > (passMs * 2) / 3; // another pass would leave about as much
@@ -65,7 +81,7 @@ test('of a guest that writes steadily the pause is short, and further passes tak
         }
         passMs = pauseMs;
       }
-      expect(extraMs).toBeLessThanOrEqual(2.001 * firstPassMs);
+      expect(extraMs).toBeLessThanOrEqual(3.001 * firstPassMs);
     }),
   );
 });
@@ -82,6 +98,7 @@ test('never stops before anything was measured', () => {
     passMs: 100,
     bytesPerMs: null,
     downtimeLimitMs: 1000,
+    isFirst: true,
     extraPasses: 0,
   });
   expect(decision).toMatchObject({ action: 'iterate', expectedDowntimeMs: null });

@@ -4,7 +4,7 @@ import { describe, expect, it, test, vi } from 'vitest';
 import { VirtioRng } from '../../libs/vmm/devices/virtio/rng.js';
 import { H_MISSING, MISSING, PAGE_SIZE, RAM, RAM_BASE } from '../../libs/vmm/layout.js';
 import { GuestMemory } from '../../libs/vmm/memory.js';
-import { dropPages, pagesArrived } from '../../libs/vmm/missing-pages.js';
+import { dropPages, missLatencies, noteArrival, noteAsked, pagesArrived } from '../../libs/vmm/missing-pages.js';
 import { clear32, hartBlock, load32, store32 } from '../../libs/vmm/shared.js';
 import { amo, b, cbo, i, jal, li, r, s } from './assembler.js';
 import { program } from './guests.js';
@@ -242,4 +242,23 @@ describe('a device', () => {
     expect(driver.memory.readBytes(BUFFERS, 16)).toEqual(new Uint8Array(16));
     expect(driver.line).toBe(false);
   });
+});
+
+test('waits for pages that were asked for alone are told apart from those for pages that were on their way', () => {
+  const memory = GuestMemory.create(2 ** 20, 2);
+  const waitUs = (hart: number, page: number, us: number, isAsked: boolean) => {
+    store32(memory, hartBlock(hart) + H_MISSING, page + 1);
+    if (isAsked) noteAsked(memory, hart, page);
+    noteArrival(memory, hart, BigInt(us) * 1000n);
+  };
+  expect(missLatencies(memory, 'fetched')).toEqual({ octaves: expect.any(Array), medianUs: null });
+  for (const page of [3, 4, 5]) waitUs(0, page, 4, false);
+  for (const page of [6, 7]) waitUs(1, page, 100, true);
+  waitUs(0, 7, 4, false); // somebody else has had it fetched
+  const all = missLatencies(memory, 'all');
+  const fetched = missLatencies(memory, 'fetched');
+  expect([all.octaves[2], all.octaves[6]]).toEqual([4, 2]);
+  expect([fetched.octaves[2], fetched.octaves[6]]).toEqual([0, 2]);
+  expect(all.medianUs).toBeCloseTo(4, -1);
+  expect(Math.log2(fetched.medianUs! / 100)).toBeCloseTo(0, 0);
 });

@@ -22,6 +22,8 @@ const ENDLESS_PAUSE_MS = 2_000_000;
 export interface PageWaits {
   readonly blockedMs: number;
   readonly medianUs: number;
+  /** Of those that were not on their way already; null if there were none. */
+  readonly fetchedMedianUs: number | null;
 }
 
 export interface Outcome {
@@ -90,14 +92,19 @@ export async function moveBy(
 /** Null if no hart had to wait, or the program does not tell. */
 async function waitsOf({ qmp }: VmProcess): Promise<PageWaits | null> {
   const answer = await qmp.execute<Waits>('query-migrate');
-  const medianUs = answer['x-drover-incoming']?.missLatencyMedianUs ?? null;
+  const { missLatencyMedianUs: medianUs = null, fetchLatencyMedianUs: fetchedMedianUs = null } =
+    answer['x-drover-incoming'] ?? {};
   const harts = answer['postcopy-vcpu-blocktime'];
-  return harts && medianUs !== null ? { blockedMs: harts.reduce((sum, ms) => sum + ms, 0), medianUs } : null;
+  if (!harts || medianUs === null) return null;
+  return { blockedMs: harts.reduce((sum, ms) => sum + ms, 0), medianUs, fetchedMedianUs };
 }
 
 interface Waits {
   readonly 'postcopy-vcpu-blocktime'?: readonly number[];
-  readonly 'x-drover-incoming'?: { readonly missLatencyMedianUs: number | null };
+  readonly 'x-drover-incoming'?: {
+    readonly missLatencyMedianUs: number | null;
+    readonly fetchLatencyMedianUs: number | null;
+  };
 }
 
 async function atHandOf(vm: VmProcess, { capabilities = [] }: Approach): Promise<MeansAtHand[]> {
