@@ -123,6 +123,8 @@ export const Heartbeat = z.object({
   probes: z.array(VmProbe).max(1000).default([]),
   /** Names of devices that guests may have. */
   hostDevices: z.array(HostDeviceName).max(64).default([]),
+  /** Of the peers that the agent has (see HeartbeatAnswer); null: none yet. */
+  peersDigest: z.string().max(100).nullable().default(null),
 });
 export type Heartbeat = z.infer<typeof Heartbeat>;
 
@@ -151,7 +153,11 @@ export const HeartbeatAnswer = z.object({
   forgetCommands: z.array(Id).default([]),
   /** The agent is to look at the host's health at once. */
   wantsHealth: z.boolean().default(false),
-  peers: z.array(Peer).default([]),
+  /** Null: still those of the digest that the heartbeat told. */
+  peers: z.array(Peer).nullable().default([]),
+  peersDigest: z.string().nullable().default(null),
+  /** When the next heartbeat is wanted, if there is no news before. */
+  nextHeartbeatMs: z.int().positive().default(1000),
   /** What to do about migrations that do not converge. */
   steps: z.array(MigrationStep).default([]),
   /** VMs whose memory the host must not keep: they are gone, or are not to be kept. */

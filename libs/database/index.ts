@@ -18,7 +18,7 @@ export type { PolicyVersion } from './entities/policy-version.entity.js';
 export type { StorageDomain } from './entities/storage-domain.entity.js';
 export type { VmReportRow } from './entities/vm-report.entity.js';
 export type { Vm } from './entities/vm.entity.js';
-export type { HostUsage } from './repositories/host.repository.js';
+export type { HostUsage, Tunnel } from './repositories/host.repository.js';
 export type { NewRun, RunChange } from './repositories/maintenance.repository.js';
 export type { WholePlan } from './repositories/plan.repository.js';
 export type { StorageUsage } from './repositories/storage-domain.repository.js';

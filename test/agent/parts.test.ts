@@ -142,6 +142,7 @@ describe('heartbeat', () => {
       commands: [],
       hostDevices: ['fast0'],
       probes: [],
+      peersDigest: null,
     };
     const vms = [reportVm(record, figures), reportVm({ ...record, phase: 'gone' }, figures), reportVm(record, figures)];
     const heartbeat = assembleHeartbeat(new Date(0), host, vms, [], []);

@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { benchLinux } from './linux.bench.js';
 import { benchConvergence } from './convergence.bench.js';
 import { benchMachine } from './machine.bench.js';
+import { benchHeartbeats } from './heartbeats.bench.js';
 import { benchHbal } from './hbal.bench.js';
 import { measuredOn } from './measured-on.js';
 import { benchMigration } from './migration.bench.js';
@@ -29,6 +30,7 @@ const BENCHES: Readonly<Record<string, (repeats: number) => Promise<Section>>> =
   linux: (repeats) => benchLinux(repeats, say),
   policy: (repeats) => benchPolicy(repeats, say),
   planner: async (repeats) => benchPlanner(repeats === 1),
+  heartbeats: (repeats) => benchHeartbeats(repeats, say),
   hbal: async () => benchHbal(),
   simulation: async () => benchSimulation(say),
 };

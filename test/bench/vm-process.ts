@@ -88,6 +88,11 @@ export class VmProcess {
     return this.client!;
   }
 
+  /** The last line that the process printed about itself; empty: none. */
+  get lastWords(): string {
+    return this.stderr.trim().split('\n').at(-1) ?? '';
+  }
+
   get pid(): number {
     return this.child.pid!;
   }

@@ -48,7 +48,8 @@ export class FakeAgent {
   checks: HealthCheck[] = [];
   private healthIsDue = true;
   /** Other hosts' switches, as the last heartbeat was answered. */
-  tunnels: HeartbeatAnswer['peers'] = [];
+  tunnels: NonNullable<HeartbeatAnswer['peers']> = [];
+  private peersDigest: string | null = null;
   /** Bodies of direct orders, by path. */
   readonly direct = new Map<string, unknown>();
   /** While true, migrations stay in pre-copy. */
@@ -201,6 +202,7 @@ export class FakeAgent {
       checkpoints: this.checkpoints,
       hostDevices: this.hostDevices,
       probes: [],
+      peersDigest: this.peersDigest,
     };
   }
 
@@ -227,7 +229,8 @@ export class FakeAgent {
       this.checkpointLimitMiB = answer.checkpointLimitMiB;
       this.bandwidths = answer.bandwidths;
       this.checkpoints = this.checkpoints.filter(({ vmId }) => !forgetCheckpoints.includes(vmId));
-      this.tunnels = peers;
+      this.tunnels = peers ?? this.tunnels;
+      this.peersDigest = answer.peersDigest;
       this.healthIsDue ||= answer.wantsHealth;
       for (const id of answer.forgetCommands) this.commands.delete(id);
       for (const id of forgetMigrations) this.migrations.delete(id);

@@ -97,6 +97,21 @@ describe('a host', () => {
 });
 
 describe('a VM', () => {
+  test('is told of at once, though heartbeats are wanted rarely', async () => {
+    const { answer } = a.host;
+    const job = await hosts.startPager(a);
+    const { vmId } = job;
+    a.host.answer = { ...answer, nextHeartbeatMs: 3_600_000 };
+    await controller.order(a.host, { kind: 'pause', vmId, epoch: 1 });
+    await eventually(() => expect(a.host.vm(vmId)?.status).toBe('paused'));
+    await controller.order(a.host, { kind: 'resume', vmId, epoch: 1 });
+    await eventually(() => expect(a.host.vm(vmId)?.status).toBe('up'));
+    a.host.answer = answer;
+    await hosts.powerOff(a, job);
+    a.host.answer = { ...answer, forgetVms: [{ vmId, epoch: 1 }] };
+    await eventually(() => expect(a.host.vm(vmId)).toBeUndefined());
+  });
+
   test('runs, is measured, pauses, goes on, and stops', async () => {
     const job = await hosts.startPager(a);
     const { vmId } = job;

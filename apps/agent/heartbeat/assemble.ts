@@ -30,6 +30,8 @@ export interface HostFacts {
   readonly commands: readonly CommandReport[];
   readonly hostDevices: readonly string[];
   readonly probes: readonly VmProbe[];
+  /** Of the other hosts that its switch knows. */
+  readonly peersDigest: string | null;
 }
 
 export function assembleHeartbeat(

@@ -1,4 +1,4 @@
-/** Tells the controller each second what is on this host, and does what it answers. */
+/** Tells the controller what is on this host, and does what it answers. */
 import { Injectable } from '@nestjs/common';
 import { Interval } from '@nestjs/schedule';
 import type { Heartbeat, HeartbeatAnswer } from '#contracts';
@@ -9,12 +9,16 @@ import { networkMiBpsOf, type TrafficReading } from '../network/traffic.js';
 import { NO_FIGURES, reportVm } from '../vms/report.js';
 import { assembleHeartbeat } from './assemble.js';
 import { ControllerRefusal } from './controller-link.js';
+import { isDue, type Sent } from './is-due.js';
 
+/** How often it is looked whether there is something to tell. */
 const INTERVAL_MS = 1_000;
 
 @Injectable()
 export class HeartbeatService {
   private current: Promise<void> | null = null;
+  private sent: Sent | null = null;
+  private peersDigest: string | null = null;
   /** What was last wrong, so that a state is logged once and not each second. */
   private trouble: string | null = null;
 
@@ -24,12 +28,12 @@ export class HeartbeatService {
 
   constructor(private readonly agent: AgentContext) {}
 
-  /** Sends the present state, unless the last heartbeat is still on its way. Never throws. */
+  /** Sends the present state if it is due, unless the last heartbeat is still on its way. Never throws. */
   @Interval(INTERVAL_MS)
   async beat(): Promise<void> {
     if (this.current || !this.agent.isReady) return;
     this.current = this.send().then(
-      () => this.noteSuccess(),
+      (isSent) => (isSent ? this.noteSuccess() : undefined),
       (error: Error) => this.noteTrouble(error),
     );
     await this.current;
@@ -39,20 +43,28 @@ export class HeartbeatService {
   /** Sends the state once more before the agent ends, whether or not anybody hears it. */
   async sayFarewell(): Promise<void> {
     await this.current;
+    this.sent = null;
     await this.beat();
   }
 
-  private async send(): Promise<void> {
+  /** False: there was nothing to tell yet. */
+  private async send(): Promise<boolean> {
     const { controller, identity, health, probes } = this.agent;
     const enrolled = identity.enrolled ?? (await this.agent.enrol());
     const told = await this.assemble();
+    const atMs = Date.now();
+    if (!isDue(told, this.sent, atMs)) return false;
+    this.sent = null; // until it is answered, the next one is due
     try {
-      await this.obey(await controller.beat(enrolled.heartbeatToken, told), told);
+      const answer = await controller.beat(enrolled.heartbeatToken, told);
+      await this.obey(answer, told);
+      this.sent = { atMs, told, nextMs: answer.nextHeartbeatMs };
     } catch (error) {
       if (told.health) health.giveBack(told.health);
       probes.giveBack(told.probes);
       throw error;
     }
+    return true;
   }
 
   private async assemble(): Promise<Heartbeat> {
@@ -88,6 +100,7 @@ export class HeartbeatService {
         commands: commands.reports(),
         hostDevices: [...config.hostDevices.keys()],
         probes: probes.take(now.getTime()),
+        peersDigest: this.peersDigest,
       },
       reports,
       outgoing.reports(),
@@ -101,7 +114,8 @@ export class HeartbeatService {
     const { orders, outgoing, transfers, checkpoints, network, identity } = this.agent;
     if (answer.wantsHealth) this.agent.health.ask();
     for (const runId of answer.forgetCommands) this.agent.commands.forget(runId);
-    await network.setPeers(identity.enrolled!.hostId, peers);
+    if (peers) await network.setPeers(identity.enrolled!.hostId, peers);
+    this.peersDigest = answer.peersDigest;
     await outgoing.takeSteps(steps);
     await outgoing.takeBandwidths(bandwidths);
     const toldOf = new Map(told.migrations.map((report) => [report.migrationId, report]));

@@ -13,6 +13,7 @@ import { agentVersionCheck, clockCheck } from '#maintenance';
 import { allows, hasEnded, MIGRATION_TRANSITIONS } from '#lifecycle';
 import { overUtilizedSince, smooth, smoothingWeight } from '#planner';
 import { currentPolicy } from '../clusters/current-policy.js';
+import { type Config } from '../config.js';
 import { type Log, LOG } from '../log.js';
 import { Metrics } from '../metrics/metrics.js';
 import { cancelMigration, completeMigration, failMigration, tellDecisions } from '../migrations/lifecycle.js';
@@ -21,7 +22,9 @@ import { Orders } from '../orders.js';
 import { hostAnswers } from '../power/operations.js';
 import { judgeCopy } from '../reconciler/decide.js';
 import { migrationFacts, Reconciler, type Settled, vmFacts } from '../reconciler/reconciler.js';
+import { CONFIG } from '../tokens.js';
 import { VERSION } from '../version.js';
+import { Audience, heartbeatIntervalMs } from './heartbeat-interval.js';
 import { isOvertaken } from './heartbeat-order.js';
 import { bandwidthsFor } from './bandwidths.js';
 import { Peers } from './peers.js';
@@ -32,12 +35,15 @@ const NO_NEWS = HeartbeatAnswer.parse({ forgetVms: [], forgetMigrations: [], des
 /** News from a host: stores it, acts on it at once, and tells the agent what it may forget or must end. */
 @Injectable()
 export class HeartbeatService {
+  private readonly audience = new Audience();
+
   constructor(
     private readonly db: Database,
     private readonly reconciler: Reconciler,
     private readonly orders: Orders,
     private readonly metrics: Metrics,
     private readonly peers: Peers,
+    @Inject(CONFIG) private readonly config: Config,
     @Inject(LOG) private readonly log: Log,
   ) {}
 
@@ -82,7 +88,7 @@ export class HeartbeatService {
       const forget = { forgetMigrations, forgetCheckpoints, forgetCommands };
       const told = { ...copies, ...forget, finishVms, checkpointLimitMiB, wantsHealth };
       return {
-        ...{ answer: told, decided: settled, steps: toTake, news: completed },
+        ...{ answer: told, decided: settled, steps: toTake, news: completed, host },
         bandwidths: await bandwidthsFor(tx, beat),
       };
     });
@@ -90,12 +96,16 @@ export class HeartbeatService {
       this.log.warn({ hostId, sentAt: beat.sentAt }, 'a heartbeat came after a later one: it says nothing any more');
       return NO_NEWS;
     }
-    const { answer, decided, steps, bandwidths, news } = accepted;
+    const { answer, decided, steps, bandwidths, news, host } = accepted;
     for (const copy of answer.destroyVms)
       this.log.warn({ hostId, ...copy }, 'this copy owns nothing; its host is told to end it');
     await this.orders.follow(decided);
     for (const { totalMs, downtimeMs } of news) this.metrics.migrationCompleted(totalMs, downtimeMs);
-    return { ...answer, peers: await this.peers.of(hostId), steps, bandwidths };
+    const { hostTimeoutMs } = this.config;
+    const hosts = this.audience.hear(hostId, now.getTime(), hostTimeoutMs);
+    const nextHeartbeatMs = heartbeatIntervalMs(hosts, hostTimeoutMs);
+    const network = await this.peers.answer(host, beat.peersDigest, now);
+    return { ...answer, ...network, steps, bandwidths, nextHeartbeatMs };
   }
 
   private async saveHost(

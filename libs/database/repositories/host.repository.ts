@@ -16,7 +16,7 @@ export interface HostUsage {
   readonly migrationCount: number;
 }
 
-interface Tunnel {
+export interface Tunnel {
   readonly hostId: string;
   readonly tunnelAddress: string;
   readonly agentTokenEncrypted: Buffer;
@@ -89,16 +89,16 @@ export class HostRepository extends BaseRepository<Host> {
     await this.rows.delete({ id: (await this.lock(id)).id });
   }
 
-  /** The switches of the other hosts in its cluster, and what their keys are made from. */
-  async tunnelsBeside(hostId: string): Promise<Tunnel[]> {
+  /** The switches of a cluster's hosts, and what their keys are made from. */
+  async tunnels(clusterId: string): Promise<Tunnel[]> {
     return this.manager.query(
       `SELECT host.id AS "hostId", host.tunnel_address AS "tunnelAddress",
               credential.agent_token_encrypted AS "agentTokenEncrypted"
          FROM host JOIN agent_credential AS credential ON credential.host_id = host.id
-        WHERE host.cluster_id = (SELECT cluster_id FROM host WHERE id = $1) AND host.id <> $1
+        WHERE host.cluster_id = $1
           AND host.tunnel_address IS NOT NULL AND credential.agent_token_encrypted IS NOT NULL
         ORDER BY host.id`,
-      [hostId],
+      [clusterId],
     );
   }
 

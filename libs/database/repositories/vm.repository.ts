@@ -92,12 +92,14 @@ export class VmRepository extends BaseRepository<Vm> {
    */
   async lockConcerned(hostId: string, reported: readonly string[]): Promise<string[]> {
     const concerned: { id: string }[] = await this.manager.query(
-      `SELECT id FROM vm WHERE host_id = $1 UNION SELECT vm_id FROM vm_report WHERE host_id = $1 UNION SELECT unnest($2::uuid[])`,
+      `WITH concerned AS MATERIALIZED (
+         SELECT id FROM vm WHERE host_id = $1 UNION SELECT vm_id FROM vm_report WHERE host_id = $1
+         UNION SELECT unnest($2::uuid[])),
+       locked AS (SELECT id FROM vm WHERE id IN (SELECT id FROM concerned) ORDER BY id FOR NO KEY UPDATE)
+       SELECT id FROM concerned LEFT JOIN locked USING (id)`,
       [hostId, reported],
     );
-    const ids = concerned.map(({ id }) => id);
-    await this.lockIds(ids);
-    return ids;
+    return concerned.map(({ id }) => id);
   }
 
   /** As lockAll(), without reading the rows. */
