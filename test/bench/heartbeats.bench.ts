@@ -66,6 +66,7 @@ function heartbeat({ vms }: SilentHost, round: number): Heartbeat {
     cpuUsedCores: ((round * 7 + index) % 100) / 100,
     memoryUsedMiB: 3000 + ((round + index) % 50),
     dirtyRateMiBps: (round + index) % 20,
+    networkUsedMiBps: index % 5,
     consoleTail: `[${round}] `.padEnd(1024, 'a line of a console '),
   });
   return {
