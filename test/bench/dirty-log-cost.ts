@@ -76,12 +76,12 @@ const logOf = (program: Program, vm: VmProcess): WithLog => (program === DROVER 
 /** Drover's log is always on; what costs is reading it, since the next store to each page is noted again. */
 function drover(vm: VmProcess): WithLog {
   return async (body) => {
-    let isOn = true;
+    const over = new AbortController();
     const reading = (async () => {
-      for (; isOn; await sleep(SYNC_MS)) await vm.qmp.execute('x-drover-stats');
+      for (; !over.signal.aborted; await sleep(SYNC_MS)) await vm.qmp.execute('x-drover-stats');
     })();
     const result = await body();
-    isOn = false;
+    over.abort();
     await reading;
     return result;
   };
