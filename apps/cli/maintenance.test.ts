@@ -37,7 +37,7 @@ test('begin says all that the API takes', async () => {
   const { code, stdout } = await drover(
     ...['maintenance', 'begin', 'host-1', ...why, '--run', 'upgrade', '--argument', 'all', '--command-timeout', '60'],
     ...['--restarts', '--on-blocked', 'stop', '--max-attempts', '5', '--evacuation-timeout', '30', '--leave-vms'],
-    ...['--choice', 'web-1=move_anyway'],
+    ...['--choice', 'web-1=move_anyway', '--blocked-wait', '10', '--stop-rollout-on', 'never'],
   );
   expect([code, stdout]).toEqual([0, expect.stringMatching(/^host-1 +evacuating/m)]);
   expect(posted()).toEqual([
@@ -46,6 +46,7 @@ test('begin says all that the API takes', async () => {
       action: { kind: 'command', name: 'upgrade', arguments: ['all'], timeoutSeconds: 60, restarts: true },
       ...{ onBlocked: 'stop', maxAttempts: 5, evacuationTimeoutMinutes: 30, activate: true, returnVms: false },
       choices: [{ vmId: id(20), choice: 'move_anyway' }],
+      ...{ blockedWaitMinutes: 10, stopRolloutOn: 'never' },
     },
   ]);
   await drover('maintenance', 'begin', '--label', 'rack-1', '--power-cycle', '--stay', ...why);
@@ -117,8 +118,13 @@ test('how early a VM leaves a host that is emptied', async () => {
 
 test('fencing of a cluster, and VMs that are started elsewhere then', async () => {
   const { stdout } = await drover('clusters', 'set', 'demo', '--fencing', 'on', '--fencing-grace', '30');
-  expect(stdout).toMatch(/^fencing +after 30 s, unless more than 50 % of hosts are silent$/m);
-  expect(posted()).toEqual([{ fencing: { enabled: true, graceSeconds: 30, skipIfSilentPercent: 50 } }]);
+  expect(stdout).toMatch(
+    /^fencing +after 30 s, unless more than 50 % of hosts are silent, 1 at once; a fenced host is switched on again$/m,
+  );
+  const fencing = { enabled: true, graceSeconds: 30, skipIfSilentPercent: 50, hostsAtOnce: 1, restart: true };
+  expect(posted()).toEqual([{ fencing }]);
+  await drover('clusters', 'set', 'demo', '--fencing-restart', 'off', '--fencing-at-once', '2');
+  expect(posted().at(-1)).toMatchObject({ fencing: { restart: false, hostsAtOnce: 2 } });
   await drover('vms', 'set', 'web-1', '--high-availability', 'yes');
   expect(posted().at(-1)).toEqual({ highAvailability: true });
 });

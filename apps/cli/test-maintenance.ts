@@ -27,7 +27,14 @@ const policy = MaintenancePolicyView.parse({
 const run = MaintenanceRunView.parse({
   ...{ id: id(61), clusterId: id(1), hostId: id(11), hostName: 'host-1', rolloutId: id(62), group: 1 },
   ...{ policyId: policy.id, policyName: 'patch', policyVersion: 2, trigger: 'health', reason: 'restart required' },
-  ...{ phase: 'evacuating', phaseReason: 'its VMs leave', phaseSince: at, waitsForWindow: true, windowEndsAt: null },
+  ...{
+    phase: 'evacuating',
+    phaseReason: 'its VMs leave',
+    heldSince: null,
+    phaseSince: at,
+    waitsForWindow: true,
+    windowEndsAt: null,
+  },
   procedure: policy,
   vms: [
     {

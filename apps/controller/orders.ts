@@ -2,6 +2,8 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { HostJob, MigrationEncryption, StopVm } from '#contracts';
 import type { Migration, Repositories, Vm } from '#database';
 import { HostQueues } from '#queue';
+import { z } from 'zod';
+import { AgentClient } from './agents/agent-client.js';
 import { migrationTicket, SecretBox } from './auth/secrets.js';
 import { type Log, LOG } from './log.js';
 import { samplesOf } from './migrations/samples.js';
@@ -14,6 +16,13 @@ const DECIDE_ALONE_AFTER_SECONDS = 5;
 export interface Order {
   readonly hostId: string;
   readonly job: HostJob;
+}
+
+/** What is to be done after the reconciler's transaction. */
+interface Decided {
+  readonly orders: readonly Order[];
+  readonly withdrawn: readonly Order[];
+  readonly cancelling: readonly { readonly hostId: string; readonly migrationId: string }[];
 }
 
 export const startOrder = (vm: Vm): Order => ({
@@ -53,6 +62,7 @@ export class Orders {
   constructor(
     private readonly queues: HostQueues,
     private readonly box: SecretBox,
+    private readonly agents: AgentClient,
     @Inject(LOG) private readonly log: Log,
   ) {}
 
@@ -102,9 +112,19 @@ export class Orders {
   }
 
   /** Takes back and sends what the reconciler has decided; after its transaction, as with `send`. */
-  async follow({ orders, withdrawn }: { orders: readonly Order[]; withdrawn: readonly Order[] }): Promise<void> {
+  async follow({ orders, withdrawn, cancelling }: Decided): Promise<void> {
     for (const order of withdrawn) await this.withdraw(order);
+    for (const { hostId, migrationId } of cancelling) await this.cancel(hostId, migrationId);
     await this.send(orders);
+  }
+
+  /** A source that cannot be told will find out by itself. */
+  private async cancel(hostId: string, migrationId: string): Promise<void> {
+    try {
+      await this.agents.call(hostId, { method: 'POST', path: `/v1/migrations/${migrationId}/cancel` }, z.unknown());
+    } catch (error) {
+      this.log.warn({ err: error, hostId, migrationId }, 'the source was not told that its migration has ended');
+    }
   }
 
   /** Takes an order back; false if it is being carried out, or the queue does not answer. */

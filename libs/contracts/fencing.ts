@@ -9,6 +9,10 @@ export const FencingPolicy = z
     graceSeconds: z.int().min(0).max(3600).default(60),
     /** While more of the cluster's hosts are silent than so many percent, none is fenced: it is rather the network. */
     skipIfSilentPercent: z.int().min(1).max(100).default(50),
+    /** So many are fenced in one moment; the others wait, and may have come back by then. */
+    hostsAtOnce: z.int().min(1).max(100).default(1),
+    /** Whether a host is switched on again once it is off. One that is fenced again within an hour stays off. */
+    restart: z.boolean().default(true),
   })
   .strict();
 export type FencingPolicy = z.infer<typeof FencingPolicy>;

@@ -13,6 +13,7 @@ export const MaintenancePhase = z.enum([
   'paused',
   'done',
   'failed',
+  'skipped', // its VMs cannot leave; the host goes on as it was
   'cancelled',
 ]);
 export type MaintenancePhase = z.infer<typeof MaintenancePhase>;
@@ -68,6 +69,8 @@ export const MaintenanceRunView = z.object({
   /** What it waits for, or why it ended so. */
   phaseReason: z.string(),
   phaseSince: Timestamp,
+  /** Since when its VMs have kept it from its turn; null: they do not. */
+  heldSince: Timestamp.nullable(),
   /** Has it to begin within a window of its policy? */
   waitsForWindow: z.boolean(),
   /** It is given up if it has not begun by then. */

@@ -68,16 +68,24 @@ export const MaintenanceAction = z.discriminatedUnion('kind', [
 export type MaintenanceAction = z.infer<typeof MaintenanceAction>;
 
 /**
- * What becomes of a VM that cannot leave. wait: until it can, or time is over; move_anyway: pinned or not, whatever
+ * What becomes of a VM that cannot leave. wait: until it can, or the host is skipped; move_anyway: pinned or not, whatever
  * affinity groups and the reservation say; stop: it is shut down, and started again afterwards; skip: the host is left
  * as it is.
  */
 export const BlockedChoice = z.enum(['wait', 'move_anyway', 'stop', 'skip']);
 export type BlockedChoice = z.infer<typeof BlockedChoice>;
 
+/** After what the hosts of a rollout that have not begun are left as they are. `skipped`: after `failed` as well. */
+export const RolloutStop = z.enum(['failed', 'skipped', 'never']);
+export type RolloutStop = z.infer<typeof RolloutStop>;
+
 const procedure = {
   action: MaintenanceAction,
   onBlocked: BlockedChoice,
+  /** A host whose turn it is, and whose VMs wait because they cannot leave, is skipped after so long. */
+  blockedWaitMinutes: z.int().min(1).max(10_080),
+  /** Whether the rest of a rollout goes on after a host that has failed, or was skipped. */
+  stopRolloutOn: RolloutStop,
   /** Migrations of one VM that may fail. */
   maxAttempts: z.int().min(1).max(20),
   /** A host that is not empty by then goes back to work, and its run has failed. */
@@ -92,6 +100,8 @@ const procedure = {
 export const MaintenanceProcedure = z.object({
   action: procedure.action.prefault({ kind: 'none' }),
   onBlocked: procedure.onBlocked.default('wait'),
+  blockedWaitMinutes: procedure.blockedWaitMinutes.default(30),
+  stopRolloutOn: procedure.stopRolloutOn.default('failed'),
   maxAttempts: procedure.maxAttempts.default(3),
   evacuationTimeoutMinutes: procedure.evacuationTimeoutMinutes.default(120),
   activate: procedure.activate.default(true),

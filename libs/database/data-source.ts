@@ -18,6 +18,8 @@ import { Scheduling1790010000000 } from '../../migrations/1790010000000-scheduli
 import { Affinity1790010100000 } from '../../migrations/1790010100000-affinity.js';
 import { HeartbeatOrder1790020200000 } from '../../migrations/1790020200000-heartbeat-order.js';
 import { NetworkUse1790022000000 } from '../../migrations/1790022000000-network-use.js';
+import { SkippedHosts1790023000000 } from '../../migrations/1790023000000-skipped-hosts.js';
+import { FencedHosts1790023100000 } from '../../migrations/1790023100000-fenced-hosts.js';
 import { Power1790001200000 } from '../../migrations/1790001200000-power.js';
 import { Energy1790001300000 } from '../../migrations/1790001300000-energy.js';
 import { PlanMoves1790001400000 } from '../../migrations/1790001400000-plan-moves.js';
@@ -69,6 +71,8 @@ export async function openDataSource({ url, poolSize = 10, onError }: Options): 
       PolicyVersions1790001500000,
       LearntPower1790020000000,
       Fencing1790020050000,
+      SkippedHosts1790023000000,
+      FencedHosts1790023100000,
     ],
     namingStrategy: new PostgresNaming(),
     migrationsTransactionMode: 'all',

@@ -45,14 +45,15 @@ export const hasEnded = (status: MigrationStatus): boolean => MIGRATION_TRANSITI
 
 /** A host's way into maintenance and out of it. Once it acts it can no longer be paused, only left where it is. */
 export const MAINTENANCE_TRANSITIONS: Transitions<MaintenancePhase> = {
-  waiting: ['evacuating', 'paused', 'failed', 'cancelled'],
-  evacuating: ['acting', 'checking', 'returning', 'paused', 'done', 'failed', 'cancelled'],
+  waiting: ['evacuating', 'paused', 'failed', 'skipped', 'cancelled'],
+  evacuating: ['acting', 'checking', 'returning', 'paused', 'done', 'failed', 'skipped', 'cancelled'],
   acting: ['checking', 'returning', 'failed', 'cancelled'],
   checking: ['returning', 'done', 'failed', 'cancelled'],
   returning: ['paused', 'done', 'cancelled'],
   paused: ['waiting', 'evacuating', 'returning', 'cancelled'],
   done: [],
   failed: [],
+  skipped: [],
   cancelled: [],
 };
 

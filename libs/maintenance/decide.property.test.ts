@@ -109,10 +109,22 @@ describe('whatever the cluster is like', () => {
   test('what has been decided is not decided again, and the same facts give the same steps', () => {
     holds((facts, steps) => {
       expect(decideMaintenance(facts, NOW)).toEqual(steps);
-      const notes = new Map(steps.flatMap((step) => (step.action === 'note' ? [[step.runId, step.reason]] : [])));
-      const noted = facts.runs.map((each) => ({ ...each, phaseReason: notes.get(each.id) ?? each.phaseReason }));
+      const notes = new Map(steps.flatMap((step) => (step.action === 'note' ? [[step.runId, step]] : [])));
+      const noted = facts.runs.map((each) => {
+        const found = notes.get(each.id);
+        return found ? { ...each, phaseReason: found.reason, heldSinceMs: found.isHeld ? NOW : null } : each;
+      });
       const again = decideMaintenance({ ...facts, runs: noted }, NOW);
       expect(again.filter(({ action }) => action === 'note')).toEqual([]);
+    });
+  });
+
+  test('a rollout does not wait for a host that its own VMs keep from its turn: it is skipped in time', () => {
+    holds((facts, steps) => {
+      const held = new Set(steps.flatMap((step) => (step.action === 'note' && step.isHeld ? [step.runId] : [])));
+      const later = facts.runs.map((each) => (held.has(each.id) ? { ...each, heldSinceMs: NOW - 30 * 60_000 } : each));
+      const again = changes(decideMaintenance({ ...facts, runs: later }, NOW));
+      for (const runId of held) expect(again).toContainEqual(expect.objectContaining({ runId, to: 'skipped' }));
     });
   });
 

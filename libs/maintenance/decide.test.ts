@@ -83,9 +83,8 @@ describe('a run that waits', () => {
         ['y', 'b', 3500],
       ],
     });
-    expect(decideMaintenance(full, NOW)).toEqual([
-      { action: 'note', runId: 'run of a', reason: expect.stringContaining('b has 596 MiB of memory free') },
-    ]);
+    const reason = expect.stringContaining('b has 596 MiB of memory free');
+    expect(decideMaintenance(full, NOW)).toEqual([{ action: 'note', runId: 'run of a', reason, isHeld: true }]);
   });
 
   test('with its own choice for VMs that cannot leave', () => {
@@ -96,7 +95,37 @@ describe('a run that waits', () => {
     expect(decide(having('wait'))).toEqual(['run of a note']);
     expect(decide(having('stop'))).toEqual(['run of a evacuating deactivate']);
     expect(decide(having('move_anyway'))).toEqual(['run of a evacuating deactivate']);
-    expect(decide(having('skip'))).toEqual(['run of a cancelled']);
+    expect(decide(having('skip'))).toEqual(['run of a skipped']);
+  });
+
+  test('is skipped when its VMs have kept it from its turn for so long; so it is if it does not answer', () => {
+    const vms = [['x', 'a', 1024, { immovableReason: 'x is pinned to its host; unpin it' }]] as const;
+    const held = (minutes: number, hosts = [host('a'), host('b')]) =>
+      situation({ hosts, vms, runs: [run('a', { heldSinceMs: NOW - minutes * 60_000, phaseReason: 'x' })] });
+    expect(decide(held(29))).toEqual(['run of a note']);
+    const reason = expect.stringMatching(/^a is skipped after 30 min: .*x is pinned to its host/);
+    expect(decideMaintenance(held(30), NOW)).toMatchObject([{ to: 'skipped', reason }]);
+    const silent = [host('a', { status: 'non_responsive' }), host('b')];
+    expect(decide(held(29, silent))).toEqual(['run of a note']);
+    expect(decide(held(30, silent))).toEqual(['run of a skipped']);
+    // Whoever waits for others is not held.
+    const behind = run('a', { group: 2, heldSinceMs: NOW - HOUR });
+    const runs = [run('b', { phase: 'paused' }), behind];
+    expect(decideMaintenance(situation({ hosts: [host('a'), host('b')], vms, runs }), NOW)).toMatchObject([
+      { action: 'note', isHeld: false },
+    ]);
+  });
+
+  test('goes on after a host that was skipped or has failed, or not, as its procedure says', () => {
+    const second = (first: 'skipped' | 'failed', stopRolloutOn: MaintenanceProcedure['stopRolloutOn']) => {
+      const procedure = MaintenanceProcedure.parse({ stopRolloutOn });
+      const runs = [run('a', { phase: first }), run('b', { group: 2, procedure })];
+      return decide(situation({ hosts: [host('a'), host('b')], runs }))[0];
+    };
+    const [goesOn, stops] = ['run of b evacuating deactivate', 'run of b cancelled'];
+    expect([second('skipped', 'failed'), second('failed', 'failed')]).toEqual([goesOn, stops]);
+    expect([second('skipped', 'skipped'), second('failed', 'skipped')]).toEqual([stops, stops]);
+    expect([second('skipped', 'never'), second('failed', 'never')]).toEqual([goesOn, goesOn]);
   });
 
   test('two at once only while memory and reservation suffice', () => {
@@ -121,6 +150,7 @@ describe('a run that waits', () => {
       action: 'note',
       runId: 'run of b',
       reason: 'waits until x has gone back to a',
+      isHeld: false,
     });
     const begins = 'run of b evacuating deactivate';
     expect(decide(situation({ hosts, vms, runs: after('returned') }))).toContain(begins);
@@ -145,7 +175,12 @@ describe('a run that waits', () => {
     const later = policy({ windows: [{ ...NIGHTLY, cron: '0 5 * * *' }], triggers: [] });
     const waits = run('a', { policyId: 'policy', trigger: 'request', waitsForWindow: true });
     expect(decideMaintenance(situation({ hosts, policies: [later], runs: [waits] }), NOW)).toEqual([
-      { action: 'note', runId: 'run of a', reason: 'waits for the window of patch at 2026-11-21 05:00 UTC' },
+      {
+        action: 'note',
+        runId: 'run of a',
+        reason: 'waits for the window of patch at 2026-11-21 05:00 UTC',
+        isHeld: false,
+      },
     ]);
     const open = policy({ triggers: [] });
     expect(decide(situation({ hosts, policies: [open], runs: [waits] }))).toEqual(['run of a evacuating deactivate']);

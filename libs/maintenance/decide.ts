@@ -48,6 +48,7 @@ function decideRun(
     case 'paused':
     case 'done':
     case 'failed':
+    case 'skipped':
     case 'cancelled':
       return [];
   }

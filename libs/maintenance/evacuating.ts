@@ -51,7 +51,7 @@ function aboutBlocked(
       case 'wait':
         return [];
       case 'skip':
-        return [{ ...change(run, 'cancelled', `${host.name} is skipped: ${reason}`), host: 'activate' }];
+        return [{ ...change(run, 'skipped', `${host.name} is skipped: ${reason}`), host: 'activate' }];
       case 'stop':
         return [{ action: 'stop_vm', runId: run.id, vmId, reason: `it is stopped for maintenance: ${reason}` }];
       case 'move_anyway': {

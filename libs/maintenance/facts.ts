@@ -69,6 +69,8 @@ export interface RunFacts {
   readonly phase: MaintenancePhase;
   readonly phaseSinceMs: number;
   readonly phaseReason: string;
+  /** Since when its VMs, or its silence, have kept it from its turn; null: nothing does, or it is not its turn. */
+  readonly heldSinceMs: number | null;
   readonly waitsForWindow: boolean;
   readonly windowEndsMs: number | null;
   readonly procedure: MaintenanceProcedure;
@@ -109,7 +111,8 @@ export type MaintenanceStep =
       readonly host?: 'deactivate' | 'activate';
       readonly endsAs?: 'done' | 'cancelled';
     }
-  | { readonly action: 'note'; readonly runId: string; readonly reason: string }
+  /** `isHeld`: it would be its turn, but for itself. */
+  | { readonly action: 'note'; readonly runId: string; readonly reason: string; readonly isHeld: boolean }
   | {
       readonly action: 'move_vm';
       readonly runId: string;

@@ -51,6 +51,7 @@ export const run = (hostId: string, more: Partial<RunFacts> = {}): RunFacts => (
   phase: 'waiting',
   phaseSinceMs: NOW - 1000,
   phaseReason: '',
+  heldSinceMs: null,
   waitsForWindow: false,
   windowEndsMs: null,
   procedure: MaintenanceProcedure.parse({}),

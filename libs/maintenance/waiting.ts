@@ -1,4 +1,5 @@
 /** May a run that waits begin to empty its host? */
+import type { RolloutStop } from '#contracts';
 import { hasEndedMaintenance } from '#lifecycle';
 import { emptyHosts } from '#planner';
 import { type HostFacts, type MaintenanceFacts, type MaintenanceStep, type RunFacts, choiceFor } from './facts.js';
@@ -18,9 +19,12 @@ export function decideWaiting(
 ): MaintenanceStep | null {
   const cancel = (reason: string) => change(run, 'cancelled', reason);
   const companions = facts.runs.filter(({ rolloutId, id }) => rolloutId === run.rolloutId && id !== run.id);
-  const failed = companions.find(({ phase, group }) => phase === 'failed' && group <= run.group);
-  if (failed)
-    return cancel(`group ${failed.group} has failed at ${nameOf(facts, failed.hostId)}: ${failed.phaseReason}`);
+  const stops = STOPS[run.procedure.stopRolloutOn];
+  const stopped = companions.find(({ phase, group }) => group <= run.group && stops.includes(phase));
+  if (stopped)
+    return cancel(
+      `group ${stopped.group} ${stopped.phase === 'failed' ? 'has failed' : 'was held'} at ${nameOf(facts, stopped.hostId)}: ${stopped.phaseReason}`,
+    );
   if (run.windowEndsMs !== null && nowMs >= run.windowEndsMs) return cancel('its window has closed before its turn');
   if (host.status === 'maintenance' || host.status === 'preparing_for_maintenance')
     return cancel(`${host.name} was put into maintenance by somebody else meanwhile`);
@@ -35,7 +39,7 @@ export function decideWaiting(
     );
   if (run.waitsForWindow && policy && !openWindow(policy.windows, nowMs))
     return note(run, whenItMayBegin(policy, nowMs));
-  if (host.status !== 'up') return note(run, `waits until ${host.name} is up; it is ${host.status}`);
+  if (host.status !== 'up') return hold(run, host, `waits until ${host.name} is up; it is ${host.status}`, nowMs);
 
   const others = facts.runs.filter(
     (other) =>
@@ -52,6 +56,13 @@ export function decideWaiting(
   if (guests.length > 0) return note(run, `waits until ${guests.join(', ')}`);
   return fit(run, host, facts, emptying, nowMs);
 }
+
+/** Ends of one host after which the others of its rollout do not begin. */
+const STOPS: Readonly<Record<RolloutStop, readonly RunFacts['phase'][]>> = {
+  failed: ['failed'],
+  skipped: ['failed', 'skipped'],
+  never: [],
+};
 
 /** VMs that are here for the maintenance of another host: taken along now, they would not find home. */
 const guestsOf = (run: RunFacts, facts: MaintenanceFacts): string[] =>
@@ -81,9 +92,9 @@ function fit(
     ),
   }));
   const skipped = choices.find(({ choice }) => choice === 'skip');
-  if (skipped) return change(run, 'cancelled', `${host.name} is skipped: ${skipped.reason}`);
+  if (skipped) return change(run, 'skipped', `${host.name} is skipped: ${skipped.reason}`);
   const waits = choices.filter(({ choice }) => choice === 'wait');
-  if (waits.length > 0) return note(run, waits.map(({ reason }) => reason).join('; '));
+  if (waits.length > 0) return hold(run, host, waits.map(({ reason }) => reason).join('; '), nowMs);
   const lost = blocked.find(({ hostId }) => hostId !== host.id);
   if (lost && emptying.has(lost.hostId) && !wasBlockedBefore(facts, emptying, lost.vmId, nowMs))
     return note(run, `with ${host.name} empty as well, ${lost.reason}`);
@@ -111,6 +122,17 @@ export const change = (
   reason: string,
 ): Extract<MaintenanceStep, { action: 'change_phase' }> => ({ action: 'change_phase', runId: id, to, reason });
 
-/** Says what a run waits for, unless it says so already. */
-export const note = (run: RunFacts, reason: string): MaintenanceStep | null =>
-  run.phaseReason === reason ? null : { action: 'note', runId: run.id, reason };
+/** Says what a run waits for, unless it says so already. `isHeld`: it would be its turn, but for its own host. */
+export const note = (run: RunFacts, reason: string, isHeld = false): MaintenanceStep | null =>
+  run.phaseReason === reason && isHeld === (run.heldSinceMs !== null)
+    ? null
+    : { action: 'note', runId: run.id, reason, isHeld };
+
+/** It is its turn, and its own host keeps it from it: for so long only, since others may wait for it. */
+function hold(run: RunFacts, host: HostFacts, reason: string, nowMs: number): MaintenanceStep | null {
+  const { blockedWaitMinutes } = run.procedure;
+  const isLate = run.heldSinceMs !== null && nowMs - run.heldSinceMs >= blockedWaitMinutes * 60_000;
+  return isLate
+    ? change(run, 'skipped', `${host.name} is skipped after ${blockedWaitMinutes} min: ${reason}`)
+    : note(run, reason, true);
+}

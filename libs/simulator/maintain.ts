@@ -139,7 +139,10 @@ class Performing {
       case 'change_phase':
         return change(this.#phaseOf(run, step));
       case 'note':
-        return change({ phaseReason: step.reason });
+        return change({
+          phaseReason: step.reason,
+          heldSinceMs: step.isHeld ? (run.heldSinceMs ?? this.#nowMs) : null,
+        });
       case 'move_vm':
         this.#move(step);
         if (step.destinationHostId === run.hostId) mark(step.vmId, { state: 'coming_back', reason: step.reason });
@@ -186,6 +189,7 @@ class Performing {
         phase: 'waiting',
         phaseSinceMs: this.#nowMs,
         phaseReason: 'waits for its turn',
+        heldSinceMs: null,
         vms: [],
         startedMs: null,
         endedMs: null,
@@ -211,6 +215,7 @@ class Performing {
       phase: to,
       phaseReason: reason,
       phaseSinceMs: this.#nowMs,
+      heldSinceMs: null,
       ...(begins && { startedMs: this.#nowMs, vms: here.map(newVm) }),
       ...(endsAs && { endsAs }),
       ...(hasEndedMaintenance(to) && { endedMs: this.#nowMs }),

@@ -121,6 +121,8 @@ export const nightly = (more: Partial<MaintenancePolicy> = {}): MaintenancePolic
   procedure: {
     action: { kind: 'command', name: 'update', arguments: [], timeoutSeconds: 3600, restarts: false },
     onBlocked: 'wait',
+    blockedWaitMinutes: 30,
+    stopRolloutOn: 'failed',
     maxAttempts: 3,
     evacuationTimeoutMinutes: 120,
     activate: true,

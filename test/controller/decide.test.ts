@@ -177,6 +177,31 @@ describe('a VM that is being migrated', () => {
     expect(judgeCopy(loaded, vm(), null)).toBe('destroy'); // the source had it all the time
   });
 
+  test('ends at once when the power of one of its hosts is cut', () => {
+    const off = { status: 'powered_off', statusSince: NOW - 2000, lastHeartbeatAt: LONG_AGO } as const;
+    const gone = [copy({ status: 'migrating', seenAt: LONG_AGO })];
+    const facts = { vm: vm({ status: 'unknown' }), migration: migration(), copies: gone };
+    expect(decideAbout({ ...facts, hosts: { a: off } })).toEqual({
+      ...{ action: 'fail_migration', code: 'source_lost', reason: 'alpha was switched off while it sent the VM' },
+    });
+    expect(decideAbout({ ...facts, migration: null, hosts: { a: off } })).toMatchObject({ to: 'down', isLost: true });
+    // The destination may have got all of it in the last moment: its next heartbeat tells.
+    const unheard = { lastHeartbeatAt: off.statusSince };
+    expect(decideAbout({ ...facts, hosts: { a: off, b: unheard } })).toBeNull();
+    const loaded = copy({ hostId: 'b', epoch: 4, status: 'loaded' });
+    expect(decideAbout({ ...facts, copies: [...gone, loaded], hosts: { a: off } })).toMatchObject({
+      ...{ action: 'finish_migration', hostId: 'b', epoch: 4 },
+    });
+    expect(decideAbout({ ...facts, hosts: { a: off, b: off } })).toMatchObject({ code: 'source_lost' });
+
+    const leaving = { vm: migrating, copies: [copy({ status: 'migrating' })], hosts: { b: off } };
+    const lost = (status: MigrationStatus) => decideAbout({ ...leaving, migration: migration({ status }) });
+    expect(lost('precopy')).toMatchObject({ action: 'fail_migration', code: 'destination_lost', cancels: true });
+    expect(lost('precopy')).not.toHaveProperty('isLost'); // it has never left
+    expect(lost('switchover')).toBeNull(); // its source knows whether it has let go
+    expect(lost('postcopy')).toMatchObject({ code: 'destination_lost', isLost: true });
+  });
+
   test('that runs nowhere is lost, unless its destination might have it', () => {
     const copies = [copy({ status: 'down', seenAt: NOW, since: NOW - 40_000 })];
     const gone = [copy({ status: 'migrating', seenAt: NOW - PATIENCE.absentMs - 1 })];

@@ -66,6 +66,7 @@ export class FakeAgent {
   private worker: HostWorker | undefined;
   private timer: NodeJS.Timeout | undefined;
   private beating = false;
+  private port = 0;
 
   failCode = 'stream_broken';
   /** Devices that guests may have, as it says. */
@@ -110,13 +111,14 @@ export class FakeAgent {
     peers.push(agent);
     agent.http.listen(0, '127.0.0.1');
     await once(agent.http, 'listening');
+    agent.port = (agent.http.address() as AddressInfo).port;
     await agent.enrol(enrolmentToken);
     agent.begin();
     return agent;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.http.address() as AddressInfo).port}`;
+    return `http://127.0.0.1:${this.port}`;
   }
 
   async enrol(enrolmentToken: string): Promise<void> {

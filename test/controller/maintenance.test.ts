@@ -1,5 +1,6 @@
 /** Maintenance by itself: policies and runs by the API, carried out by the loop, with agents that only pretend to run VMs. */
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { Client } from 'pg';
 import { SmallCluster } from './small-cluster.js';
 
 const small = new SmallCluster();
@@ -228,6 +229,29 @@ test('a report tells what would happen; VMs that fail to move end it with their 
   await api.until(`/maintenance-runs/${again.id}`, { phase: 'done', vms: [{ state: 'returned' }] });
   expect(await api.get(`/vms/${stuck.id}`)).toMatchObject({ status: 'up', hostId });
   await api.call('PATCH', `/vms/${stuck.id}`, { placement: 'migratable' });
+});
+
+test('a rollout does not wait for ever for a host that a VM keeps: it is skipped, and the others have their turn', async () => {
+  const pinned = await createVm('pinned', ALPHA, { placement: 'pinned' });
+  const begin = async (more: object) => {
+    const { runs } = await api.post('/maintenance-runs', { clusterId, reason: 'a test', ...more });
+    return runs.map(({ id }: { id: string }) => `/maintenance-runs/${id}`) as [string, string];
+  };
+  const [held, next] = await begin({ blockedWaitMinutes: 60 });
+  await api.until(held, { phaseReason: expect.stringContaining('pinned is pinned'), heldSince: expect.any(String) });
+  expect(await api.get(next)).toMatchObject({ phase: 'waiting', heldSince: null });
+  const db = new Client({ connectionString: small.postgres.url });
+  await db.connect();
+  await db.query("UPDATE drover.maintenance_run SET held_since = held_since - interval '1 hour'");
+  await db.end();
+  const reason = expect.stringMatching(/^alpha is skipped after 60 min: .*pinned is pinned to its host/);
+  await api.until(held, { phase: 'skipped', phaseReason: reason, startedAt: null });
+  await api.until(next, { phase: 'done' });
+
+  const [first, second] = await begin({ onBlocked: 'skip', stopRolloutOn: 'skipped' });
+  await api.until(first, { phase: 'skipped' });
+  await api.until(second, { phase: 'cancelled', phaseReason: expect.stringContaining('group 1 was held at alpha') });
+  await api.call('PATCH', `/vms/${pinned.id}`, { placement: 'migratable' });
 });
 
 test('a host that is deactivated by hand is not prepared for ever: its VMs may fail to move so often', async () => {

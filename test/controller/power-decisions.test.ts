@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { DEFAULT_FENCING, type FencingPolicy, type PowerOperation } from '#contracts';
 import { energyOf } from '../../apps/controller/energy/account.js';
-import { decideFence, type LostHost } from '../../apps/controller/power/decide-fence.js';
+import { decideFence, FENCED_OF_LATE_MS, type LostHost } from '../../apps/controller/power/decide-fence.js';
 import { nextStep, type Situation } from '../../apps/controller/power/next-step.js';
 
 const NOW = Date.parse('2026-03-01T12:00:00Z');
@@ -16,6 +16,7 @@ const situation = (
   status: 'powering_off',
   statusSinceMs: NOW - 5000,
   bootSeconds: null,
+  hasVms: false,
   ...more,
   operation: {
     ...{ kind: 'test', reason: '', statusAfter: 'maintenance', requestedAt: at(60), wakes: true, fences: false },
@@ -42,6 +43,12 @@ describe('the next step', () => {
       { action: 'give_up', to: 'non_responsive', reason: 'alpha could not be switched off: no route' },
     ],
     ['off was all that was wanted', { status: 'powered_off' }, { kind: 'off' }, { action: 'forget' }],
+    [
+      'what is to come back waits until its VMs are known to be down',
+      { status: 'powered_off', hasVms: true },
+      { kind: 'cycle', fences: true },
+      { action: 'wait' },
+    ],
     ['what is to come back is turned around', { status: 'powered_off' }, { kind: 'cycle' }, { action: 'turn_around' }],
     ['it is switched on', { status: 'powering_on' }, {}, { action: 'switch_on' }],
     ['it boots', { status: 'powering_on' }, { switchedOnAt: at(100) }, { action: 'wait' }],
@@ -66,7 +73,7 @@ describe('the next step', () => {
 describe('a host that is lost', () => {
   const lost: LostHost = {
     ...{ hostName: 'alpha', status: 'non_responsive', silentMs: 61_000, hasManagement: true, isSwitched: false },
-    ...{ agentAnswers: false, silentHosts: 1, hosts: 2 },
+    ...{ agentAnswers: false, silentHosts: 1, hosts: 2, beingFenced: 0, fencedAgoMs: null },
   };
   test.each<[string, Partial<LostHost>, Partial<FencingPolicy>, string, string]>([
     ['is fenced', {}, {}, 'fence', 'alpha has been silent for 61 s, and its agent does not answer'],
@@ -77,10 +84,22 @@ describe('a host that is lost', () => {
     ['not without anything that cuts its power', { hasManagement: false }, {}, 'skip', 'no power management'],
     ['not if its agent answers when called', { agentAnswers: true }, {}, 'skip', 'only its heartbeats are lost'],
     ['not while too many are silent', { silentHosts: 2, hosts: 3 }, {}, 'skip', '2 of 3 hosts are silent'],
+    ['not while others are', { beingFenced: 1 }, {}, 'wait', 'when 1 that are being fenced are off'],
+    ['which may be wanted, too', { beingFenced: 1 }, { hostsAtOnce: 2 }, 'fence', 'silent'],
     ['which may be wanted', { silentHosts: 2, hosts: 3 }, { skipIfSilentPercent: 100 }, 'fence', 'silent'],
   ])('%s', (_, facts, policy, action, reason) => {
     const decision = decideFence({ ...lost, ...facts }, { ...DEFAULT_FENCING, enabled: true, ...policy });
-    expect(decision).toEqual({ action, reason: expect.stringContaining(reason) });
+    expect(decision).toMatchObject({ action, reason: expect.stringContaining(reason) });
+  });
+
+  test.each<[string, Partial<LostHost>, Partial<FencingPolicy>, boolean]>([
+    ['is switched on again', {}, {}, true],
+    ['unless that is not wanted', {}, { restart: false }, false],
+    ['or it was fenced before of late', { fencedAgoMs: FENCED_OF_LATE_MS - 1 }, {}, false],
+    ['which is forgotten in time', { fencedAgoMs: FENCED_OF_LATE_MS }, {}, true],
+  ])('%s', (_, facts, policy, restarts) => {
+    const decision = decideFence({ ...lost, ...facts }, { ...DEFAULT_FENCING, enabled: true, ...policy });
+    expect(decision).toMatchObject({ action: 'fence', restarts });
   });
 });
 

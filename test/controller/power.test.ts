@@ -242,6 +242,7 @@ test('rising load of VMs wakes a host by the time that it needs to boot, while t
   await api.until(beta, { status: 'up' });
   const { items } = await api.get(`/events?hostId=${idOf(1)}&type=host.power_on`);
   expect(items[0].message).toBe('beta: power on, more load is expected than the hosts that are up can carry');
+  agents[0]!.cpuOf = () => 0.1;
 });
 
 test('what a BMC has measured gives the power curve, which counts where nobody has given one', async () => {
@@ -289,7 +290,7 @@ test('energy is told by day and host, in sum, and for days that make sense', asy
 
 test('a host that is lost is fenced, and only with proof its highly available VMs are started elsewhere', async () => {
   const [alpha, beta] = [0, 1].map((index) => `/hosts/${idOf(index)}`) as [string, string];
-  const fencing = { enabled: true, graceSeconds: 1, skipIfSilentPercent: 50 };
+  const fencing = { enabled: true, graceSeconds: 1, skipIfSilentPercent: 50, restart: false };
   await api.call('PATCH', `/clusters/${clusterId}`, { schedulingPolicy: { name: 'none' }, fencing });
   await api.until(beta, { status: 'up' });
   const [plain, vital] = await Promise.all(
@@ -322,3 +323,55 @@ test('a host that is lost is fenced, and only with proof its highly available VM
     'vital is started again, because it is to be highly available: alpha was switched off',
   ]);
 });
+
+test('a fenced host is switched on again; migrations from and to it end at once, and nothing of before runs there', async () => {
+  const [alpha, beta] = [0, 1].map((index) => `/hosts/${idOf(index)}`) as [string, string];
+  await api.call('PATCH', `/clusters/${clusterId}`, { fencing: { enabled: true, graceSeconds: 1 } });
+  const back = async () => {
+    await sql('UPDATE drover.host_power SET fenced_at = NULL');
+    await api.until(alpha, { status: 'up', statusReason: '' });
+  };
+  await api.post(`${alpha}/power/on`, {});
+  await api.until(alpha, { status: 'maintenance' });
+  await api.post(`${alpha}/activate`, {});
+  await agents[0]!.listen();
+  await back();
+
+  const { items } = await api.get('/vms?name=vital');
+  const [vital] = items;
+  await sql('UPDATE drover.host SET cpu_smoothed_cores = NULL'); // as if the load had risen long ago
+  agents[1]!.holdMigrations = true;
+  const arriving = await api.post(`/vms/${vital.id}/migrate`, { destinationHostId: idOf(0) });
+  await api.until(`/migrations/${arriving.id}`, { status: 'precopy' });
+  agents[0]!.fallSilent();
+  await api.until(`/migrations/${arriving.id}`, { status: 'failed', error: { code: 'destination_lost' } });
+  await api.until(`/vms/${vital.id}`, { status: 'up', hostId: idOf(1), migrationCount: 0 });
+  await vi.waitFor(() => expect(agents[1]!.direct.has(`POST /v1/migrations/${arriving.id}/cancel`)).toBe(true));
+  agents[1]!.holdMigrations = false;
+  await back();
+  expect((await api.get(`${alpha}/power`)).operation).toBeNull();
+
+  const body = { name: 'leaves', clusterId, image: 'pager', memoryMiB: 64, hostId: idOf(0), highAvailability: true };
+  const { id } = await api.post('/vms', body);
+  const { epoch } = await api.until(`/vms/${id}`, { status: 'up' });
+  agents[0]!.holdMigrations = true;
+  const leaving = await api.post(`/vms/${id}/migrate`, { destinationHostId: idOf(1) });
+  await api.until(`/migrations/${leaving.id}`, { status: 'precopy' });
+  agents[0]!.fallSilent();
+  const failed = await api.until(`/migrations/${leaving.id}`, { status: 'failed' });
+  expect(failed.error).toMatchObject({ code: 'source_lost', message: 'alpha was switched off while it sent the VM' });
+  await api.until(`/vms/${id}`, { status: 'up', hostId: idOf(1), epoch: epoch + 2 });
+  await back();
+  // As if its process had outlived the host.
+  await vi.waitFor(() => expect(agents[0]!.destroyed).toContain(`${id}@${epoch}`), 40_000);
+  const { items: told } = await api.get(`/events?hostId=${idOf(0)}&type=host.fenced`);
+  expect(told[0].message).toBe('alpha is fenced: its power is off, and nothing runs there');
+  expect(await api.get(beta)).toMatchObject({ status: 'up' });
+});
+
+async function sql(statement: string): Promise<void> {
+  const db = new Client({ connectionString: postgres.url });
+  await db.connect();
+  await db.query(statement);
+  await db.end();
+}

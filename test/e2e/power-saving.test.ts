@@ -136,7 +136,7 @@ describe.skipIf(!hasIpmiSim)('a cluster that saves power', () => {
       const two = await small.host('host-2');
       await client.clusters.update(small.cluster.id, {
         schedulingPolicy: { name: 'none' },
-        fencing: { enabled: true, graceSeconds: 2 },
+        fencing: { enabled: true, graceSeconds: 2, restart: false },
       });
       const { id } = await small.createPager('vital', 'host-2', 'region=4 rate=1');
       await client.vms.update(id, { highAvailability: true });

@@ -11,18 +11,29 @@ interface SetOptions {
   readonly fencing?: 'on' | 'off';
   readonly fencingGrace?: number;
   readonly fencingSilentLimit?: number;
+  readonly fencingAtOnce?: number;
+  readonly fencingRestart?: 'on' | 'off';
 }
 
 /** What is not given stays. */
 function fencingOf(options: SetOptions, before: FencingPolicy): FencingPolicy | undefined {
-  const { fencing, fencingGrace, fencingSilentLimit } = options;
-  if (fencing === undefined && fencingGrace === undefined && fencingSilentLimit === undefined) return undefined;
+  const { checkpointLimit: _, ...given } = options;
+  if (Object.keys(given).length === 0) return undefined;
+  const { fencing, fencingGrace, fencingSilentLimit, fencingAtOnce, fencingRestart } = given;
   return {
     enabled: fencing === undefined ? before.enabled : fencing === 'on',
     graceSeconds: fencingGrace ?? before.graceSeconds,
     skipIfSilentPercent: fencingSilentLimit ?? before.skipIfSilentPercent,
+    hostsAtOnce: fencingAtOnce ?? before.hostsAtOnce,
+    restart: fencingRestart === undefined ? before.restart : fencingRestart === 'on',
   };
 }
+
+const fencingText = ({ enabled, graceSeconds, skipIfSilentPercent, hostsAtOnce, restart }: FencingPolicy): string =>
+  enabled
+    ? `after ${graceSeconds} s, unless more than ${skipIfSilentPercent} % of hosts are silent, ` +
+      `${hostsAtOnce} at once; a fenced host ${restart ? 'is switched on again' : 'stays off'}`
+    : 'off';
 
 export function clusterCommands(program: Command): void {
   const clusters = program.command('clusters').description('clusters of hosts under one policy');
@@ -65,19 +76,20 @@ export function clusterCommands(program: Command): void {
     .addOption(new Option('--fencing <on|off>', 'cuts the power of hosts that are lost').choices(['on', 'off']))
     .option('--fencing-grace <seconds>', 'a host is silent for so long before that', seconds)
     .option('--fencing-silent-limit <percent>', 'no host is fenced while more of them are silent', wholeNumber)
+    .option('--fencing-at-once <n>', 'so many hosts are fenced in one moment', wholeNumber)
+    .addOption(
+      new Option('--fencing-restart <on|off>', 'whether a fenced host is switched on again').choices(['on', 'off']),
+    )
     .action((name: string, options: SetOptions, command: Command) =>
       change(command, async (client) => {
         if (Object.keys(options).length === 0) throw new UsageError('nothing to set; --help tells what can be');
         const { id, fencing: before } = await findCluster(client, name);
         const fencing = fencingOf(options, before);
         const value = await client.clusters.update(id, { checkpointLimitMiB: options.checkpointLimit, fencing });
-        const { enabled, graceSeconds, skipIfSilentPercent } = value.fencing;
         const text = record({
           name: value.name,
           'checkpoints per host': `${value.checkpointLimitMiB} MiB`,
-          fencing: enabled
-            ? `after ${graceSeconds} s, unless more than ${skipIfSilentPercent} % of hosts are silent`
-            : 'off',
+          fencing: fencingText(value.fencing),
         });
         return { value, text };
       }),

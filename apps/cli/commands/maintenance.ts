@@ -6,6 +6,7 @@ import {
   type MaintenanceProcedure,
   type MaintenanceReport,
   type MaintenanceRunView,
+  RolloutStop,
 } from '#contracts';
 import { oneOf, wholeNumber } from '../arguments.js';
 import { NotFound, UsageError } from '../failure.js';
@@ -92,6 +93,8 @@ interface BeginOptions {
   readonly powerCycle?: true;
   readonly onBlocked: MaintenanceProcedure['onBlocked'];
   readonly choice: readonly (readonly [string, BlockedChoice])[];
+  readonly blockedWait?: number;
+  readonly stopRolloutOn?: RolloutStop;
   readonly maxAttempts?: number;
   readonly evacuationTimeout?: number;
   readonly stay?: true;
@@ -174,6 +177,8 @@ export function maintenanceCommands(program: Command): void {
     .option('--power-cycle', 'switched off and on again instead, by power management')
     .addOption(oneOf('--on-blocked <choice>', 'what becomes of VMs that cannot leave', BlockedChoice).default('wait'))
     .option('--choice <vm=choice>', 'what becomes of this VM if it cannot leave; several times for more', choiceOf, [])
+    .option('--blocked-wait <minutes>', 'a host whose VMs wait for so long is skipped (30)', wholeNumber)
+    .addOption(oneOf('--stop-rollout-on <end>', 'of a host, after which the others do not begin', RolloutStop))
     .option('--max-attempts <n>', 'so many migrations of a VM may fail (3)', wholeNumber)
     .option('--evacuation-timeout <minutes>', 'a host that is not empty by then goes back to work (120)', wholeNumber)
     .option('--stay', 'the hosts stay in maintenance')
@@ -187,7 +192,8 @@ export function maintenanceCommands(program: Command): void {
         const choices = await Promise.all(
           options.choice.map(async ([vm, choice]) => ({ vmId: (await findVm(client, vm)).id, choice })),
         );
-        const { maxAttempts, evacuationTimeout: evacuationTimeoutMinutes } = options;
+        const { maxAttempts, evacuationTimeout: evacuationTimeoutMinutes, stopRolloutOn } = options;
+        const { blockedWait: blockedWaitMinutes } = options;
         const value = await client.maintenance.begin({
           clusterId,
           hostIds: hosts.map(({ id }) => id),
@@ -197,6 +203,8 @@ export function maintenanceCommands(program: Command): void {
           action: actionOf(options),
           onBlocked: options.onBlocked,
           choices,
+          ...(blockedWaitMinutes && { blockedWaitMinutes }),
+          ...(stopRolloutOn && { stopRolloutOn }),
           ...(maxAttempts && { maxAttempts }),
           ...(evacuationTimeoutMinutes && { evacuationTimeoutMinutes }),
           activate: !options.stay,

@@ -80,6 +80,7 @@ const runFacts = (run: MaintenanceRun): RunFacts => ({
   ...run,
   group: run.groupNumber,
   phaseSinceMs: run.phaseSince.getTime(),
+  heldSinceMs: run.heldSince?.getTime() ?? null,
   windowEndsMs: run.windowEndsAt?.getTime() ?? null,
   startedMs: run.startedAt?.getTime() ?? null,
 });

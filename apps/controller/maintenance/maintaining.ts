@@ -71,7 +71,10 @@ export class Maintaining {
       case 'change_phase':
         return changePhase(tx, run, step, now);
       case 'note':
-        return tx.maintenance.update(run.id, { phaseReason: step.reason });
+        return tx.maintenance.update(run.id, {
+          phaseReason: step.reason,
+          heldSince: step.isHeld ? (run.heldSince ?? now) : null,
+        });
       case 'move_vm':
         return this.move(tx, run, step, afterwards, now);
       case 'stop_vm': {
@@ -186,7 +189,11 @@ export async function changePhase(
   await tx.events.add(SEVERITY[to] ?? 'info', `maintenance.${to}`, text, subject, now);
 }
 
-const SEVERITY: Partial<Record<MaintenanceRun['phase'], Severity>> = { failed: 'error', cancelled: 'warning' };
+const SEVERITY: Partial<Record<MaintenanceRun['phase'], Severity>> = {
+  failed: 'error',
+  skipped: 'warning',
+  cancelled: 'warning',
+};
 
 /** All that run on the host, with what was chosen for them before. */
 async function vmsToLeave(tx: Repositories, run: MaintenanceRun): Promise<MaintenanceVm[]> {

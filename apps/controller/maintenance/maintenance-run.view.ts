@@ -33,6 +33,7 @@ const viewOf = (run: MaintenanceRun): Omit<MaintenanceRunView, 'progress'> => ({
   group: run.groupNumber,
   phase: run.phase,
   phaseReason: run.phaseReason,
+  heldSince: run.heldSince?.toISOString() ?? null,
   phaseSince: run.phaseSince.toISOString(),
   waitsForWindow: run.waitsForWindow,
   windowEndsAt: run.windowEndsAt?.toISOString() ?? null,

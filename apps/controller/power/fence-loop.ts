@@ -1,13 +1,13 @@
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { SchedulerRegistry } from '@nestjs/schedule';
-import { type Cluster, Database, type Host } from '#database';
+import { type Cluster, Database, type Host, type HostPower } from '#database';
 import { IllegalTransition } from '#lifecycle';
 import { AgentClient } from '../agents/agent-client.js';
 import { Refused } from '../http/problems.js';
 import { type Log, LOG } from '../log.js';
 import { Ticker } from '../ticker.js';
 import { VmsService } from '../vms/vms.service.js';
-import { decideFence, type FenceDecision } from './decide-fence.js';
+import { decideFence, FENCED_OF_LATE_MS, type FenceDecision } from './decide-fence.js';
 import { orderPower, subjectOf } from './operations.js';
 
 const INTERVAL_MS = 1000;
@@ -52,34 +52,53 @@ export class FenceLoop implements OnApplicationBootstrap, OnApplicationShutdown 
 
   private async lookAt(cluster: Cluster): Promise<void> {
     const hosts = await this.db.hosts.ofCluster(cluster.id);
-    const silent = hosts.filter(({ status }) => status === 'non_responsive');
-    const inService = hosts.filter(({ status }) => status !== 'installing' && status !== 'powered_off');
-    for (const host of silent) {
-      const power = await this.db.hostPower.find(host.id);
+    const powers = new Map((await this.db.hostPower.all()).map((power) => [power.hostId, power]));
+    const isFenced = (host: Host) => wasFenced(host, powers.get(host.id), Date.now());
+    const silent = hosts.filter((host) => host.status === 'non_responsive' || isFenced(host));
+    const inService = hosts.filter(
+      (host) => host.status !== 'installing' && (host.status !== 'powered_off' || isFenced(host)),
+    );
+    let beingFenced = hosts.filter(
+      ({ id, status }) => status === 'powering_off' && powers.get(id)?.operation?.fences,
+    ).length;
+    for (const host of silent.filter(({ status }) => status === 'non_responsive')) {
+      const power = powers.get(host.id);
       const lost = {
         ...{ hostName: host.name, status: host.status, silentHosts: silent.length, hosts: inService.length },
         silentMs: Date.now() - Math.max(host.statusSince.getTime(), this.listeningSinceMs),
         hasManagement: Boolean(power?.management),
         isSwitched: Boolean(power?.operation),
         agentAnswers: false,
+        beingFenced,
+        fencedAgoMs: power?.fencedAt ? Date.now() - power.fencedAt.getTime() : null,
       };
       const first = decideFence(lost, cluster.fencing);
       // It is called only where that would be the last reason not to fence it.
       const agentAnswers = first.action === 'fence' && (await this.agents.isReachable(host));
-      await this.perform(host, decideFence({ ...lost, agentAnswers }, cluster.fencing));
+      const decision = decideFence({ ...lost, agentAnswers }, cluster.fencing);
+      await this.perform(host, decision);
+      if (decision.action === 'fence') beingFenced++;
     }
   }
 
-  private async perform(seen: Host, { action, reason }: FenceDecision): Promise<void> {
+  private async perform(seen: Host, decision: FenceDecision): Promise<void> {
+    const { action, reason } = decision;
     const now = new Date();
     await this.db.transaction(async (tx) => {
       const host = await tx.hosts.lock(seen.id);
       // Its heartbeat has come meanwhile, or people have ordered something else.
       if (host.status !== 'non_responsive' || host.statusSince.getTime() !== seen.statusSince.getTime()) return;
-      if (action === 'fence') {
+      if (decision.action === 'fence') {
         this.log.warn({ hostId: host.id, host: host.name, reason }, 'fencing');
-        const order = { kind: 'off', statusAfter: 'maintenance', force: true, fences: true } as const;
-        await orderPower(tx, host.id, { ...order, reason: `fenced: ${reason}` }, now);
+        // One that was to be emptied is empty when it is back.
+        const statusAfter = host.statusBeforeLoss === 'up' ? 'up' : 'maintenance';
+        const kind = decision.restarts ? 'cycle' : 'off';
+        await orderPower(
+          tx,
+          host.id,
+          { kind, statusAfter, force: true, fences: true, reason: `fenced: ${reason}` },
+          now,
+        );
       } else if (action === 'skip' && !host.statusReason.endsWith(reason)) {
         const silence = `no heartbeat since ${host.lastHeartbeatAt?.toISOString()}`;
         await tx.hosts.update(host.id, { statusReason: `${silence}; ${reason}` });
@@ -112,4 +131,12 @@ export class FenceLoop implements OnApplicationBootstrap, OnApplicationShutdown 
       );
     }
   }
+}
+
+/** It is being fenced, or was of late and is still off: as good as silent. */
+function wasFenced({ status, statusSince }: Host, power: HostPower | undefined, nowMs: number): boolean {
+  if (!power) return false;
+  if (power.operation?.fences) return true;
+  const fencedMs = power.fencedAt?.getTime() ?? 0;
+  return status === 'powered_off' && fencedMs >= statusSince.getTime() && nowMs - fencedMs < FENCED_OF_LATE_MS;
 }

@@ -11,6 +11,8 @@ export interface Situation {
   readonly operation: PowerOperation;
   /** As measured last; null: never. */
   readonly bootSeconds: number | null;
+  /** Its VMs and migrations are not known to have ended yet. */
+  readonly hasVms: boolean;
 }
 
 export type PowerStep =
@@ -46,7 +48,9 @@ export function nextStep(situation: Situation, nowMs: number): PowerStep {
         };
       return { action: isEarly ? 'wait' : 'switch_off' };
     case 'powered_off':
-      return { action: operation.kind === 'off' ? 'forget' : 'turn_around' };
+      if (operation.kind === 'off') return { action: 'forget' };
+      // That it has no power proves that its VMs are down; on again, it would prove nothing.
+      return { action: situation.hasVms ? 'wait' : 'turn_around' };
     case 'powering_on': {
       if (operation.switchedOnAt === null) {
         if (hasFailed)

@@ -63,7 +63,8 @@ export class PowerLoop implements OnApplicationBootstrap, OnApplicationShutdown 
     const power = await this.db.hostPower.find(hostId);
     if (!power?.operation) return false;
     const host = await this.db.hosts.get(hostId);
-    const step = decide(host, power, power.operation);
+    const { vmCount, migrationCount } = (await this.db.hosts.usage([hostId]))(hostId);
+    const step = decide(host, power, power.operation, vmCount + migrationCount > 0);
     if (step.action === 'wait') return false;
     if (step.action !== 'switch_off' && step.action !== 'switch_on') {
       await this.inRow(hostId, power.operation, (tx, now) => note(tx, host, power, step, now));
@@ -80,7 +81,8 @@ export class PowerLoop implements OnApplicationBootstrap, OnApplicationShutdown 
     this.log.info({ hostId: host.id, host: host.name, action }, 'power');
     try {
       const control = this.controls.of(power);
-      await (action === 'switch_on' ? control.on() : control.off());
+      if (action === 'switch_on') return await control.on().then(() => null);
+      await control.off();
       const state = power.operation!.fences ? await control.status() : 'off';
       return state === 'off' ? null : `its management was told to cut its power, and says then that it is ${state}`;
     } catch (error) {
@@ -104,9 +106,10 @@ export class PowerLoop implements OnApplicationBootstrap, OnApplicationShutdown 
   }
 }
 
-function decide(host: Host, { bootSeconds }: HostPower, operation: PowerOperation): PowerStep {
+function decide(host: Host, { bootSeconds }: HostPower, operation: PowerOperation, hasVms: boolean): PowerStep {
   const { name: hostName, status, statusSince } = host;
-  return nextStep({ hostName, status, statusSinceMs: statusSince.getTime(), operation, bootSeconds }, Date.now());
+  const situation = { hostName, status, statusSinceMs: statusSince.getTime(), operation, bootSeconds, hasVms };
+  return nextStep(situation, Date.now());
 }
 
 const FRESH = { attempts: 0, error: null, notBefore: null, switchedOnAt: null };
@@ -146,6 +149,10 @@ async function noteSwitched(
   }
   await tx.hosts.changeStatus(host.id, 'powered_off', {}, now);
   const isDone = operation.kind === 'off';
-  await tx.hostPower.save(host.id, { powerSince: now, operation: isDone ? null : { ...operation, ...FRESH } });
-  await tx.events.add('info', 'host.powered_off', `${host.name} is switched off`, subjectOf(host), now);
+  const left = isDone ? null : { ...operation, ...FRESH };
+  await tx.hostPower.save(host.id, { powerSince: now, operation: left, ...(operation.fences && { fencedAt: now }) });
+  const [severity, text] = operation.fences
+    ? (['warning', `${host.name} is fenced: its power is off, and nothing runs there`] as const)
+    : (['info', `${host.name} is switched off`] as const);
+  await tx.events.add(severity, operation.fences ? 'host.fenced' : 'host.powered_off', text, subjectOf(host), now);
 }

@@ -65,7 +65,15 @@ export type Decision =
   | { readonly action: 'complete_migration'; readonly to: 'up' | 'paused'; readonly reason: string }
   /** A copy that is loaded owns the VM: its host is told to start it. */
   | { readonly action: 'finish_migration'; readonly hostId: string; readonly epoch: number; readonly reason: string }
-  | { readonly action: 'fail_migration'; readonly code: string; readonly reason: string }
+  /** `isLost`: the VM with it, since no host has all of it. */
+  | {
+      readonly action: 'fail_migration';
+      readonly code: string;
+      readonly reason: string;
+      readonly isLost?: boolean;
+      /** Its source still works at it, and is told to end that. */
+      readonly cancels?: boolean;
+    }
   | { readonly action: 'order'; readonly job: 'start' | 'stop' | 'migrate'; readonly reason: string };
 
 const ALIVE: ReadonlySet<CopyFacts['status']> = new Set(['starting', 'up', 'paused', 'migrating', 'stopping']);
@@ -225,6 +233,8 @@ function decideMigration(
   );
   const waited = now - Math.max(migration.statusSince, source.statusSince);
   const fail = (code: string, reason: string): Decision => ({ action: 'fail_migration', code, reason });
+  const withoutPower = decideWithoutPower(migration, loaded, host);
+  if (withoutPower) return withoutPower;
   if (loaded && !answers(source)) return null; // it may run there, and may not: the copy is kept until it tells
   if (migration.reportedAt === null && !loaded) {
     if (waited > PATIENCE.beginMs)
@@ -243,6 +253,32 @@ function decideMigration(
   }
   const deadline = migration.createdAt + migration.timeoutSeconds * 1000 + PATIENCE.overtimeMs;
   return now > deadline ? fail('source_lost', `${source.name} has not answered since it began`) : null;
+}
+
+/** One of its hosts is off, which proves that nothing of the VM runs there: there is no need to wait. */
+function decideWithoutPower(
+  { status, sourceHostId, destinationHostId }: MigrationFacts,
+  loaded: CopyFacts | undefined,
+  host: (id: string) => HostFacts,
+): Decision | null {
+  const [source, destination] = [host(sourceHostId), host(destinationHostId)];
+  const isPostcopy = status === 'postcopy' || status === 'postcopy_paused';
+  if (source.status === 'powered_off') {
+    const why = `${source.name} was switched off`;
+    if (loaded) {
+      const reason = `${why}; ${destination.name} has all of the VM`;
+      return { action: 'finish_migration', hostId: loaded.hostId, epoch: loaded.epoch, reason };
+    }
+    // In the last moment the destination may have got all of it, which it tells.
+    const isKnown = answers(destination) && destination.lastHeartbeatAt > source.statusSince;
+    if (!isKnown && destination.status !== 'powered_off') return null;
+    return { action: 'fail_migration', code: 'source_lost', reason: `${why} while it sent the VM` };
+  }
+  // A source that is past the point of no return must say itself how that went.
+  if (destination.status !== 'powered_off' || status === 'switchover' || !answers(source)) return null;
+  const reason = `${destination.name} was switched off while ${isPostcopy ? 'the VM ran' : 'it received the VM'}`;
+  const what = isPostcopy ? { isLost: true, reason: `${reason} there, with pages still to come` } : { reason };
+  return { action: 'fail_migration', code: 'destination_lost', cancels: true, ...what };
 }
 
 /** What becomes of a copy that a host has reported. `forget`: its end is stored. `destroy`: it owns nothing. */

@@ -13,6 +13,8 @@ const MAX_STEPS = 5;
 export interface Settled {
   readonly orders: Order[];
   readonly withdrawn: Order[];
+  /** Migrations that have ended, and that their sources are to end as well. */
+  readonly cancelling: { readonly hostId: string; readonly migrationId: string }[];
   /** Loaded copies that their hosts are to start. */
   readonly finishing: { readonly vmId: string; readonly hostId: string; readonly epoch: number }[];
   readonly vms: Map<string, Vm>;
@@ -41,7 +43,14 @@ export class Reconciler {
     const vmIds = vms.map(({ id }) => id);
     const reports = await tx.reports.ofVms(vmIds);
     const migrations = await tx.migrations.activeOfVms(vmIds);
-    const settled: Settled = { orders: [], withdrawn: [], finishing: [], vms: new Map(), migrations: new Map() };
+    const settled: Settled = {
+      orders: [],
+      withdrawn: [],
+      cancelling: [],
+      finishing: [],
+      vms: new Map(),
+      migrations: new Map(),
+    };
     const hostIds = [
       ...vms.flatMap(({ hostId }) => hostId ?? []),
       ...reports.map(({ hostId }) => hostId),
@@ -69,6 +78,8 @@ export class Reconciler {
         // A start that is given up must not be carried out later: the VM may run elsewhere by then.
         if (decision.action === 'set_status' && decision.to === 'down' && vm.status === 'starting')
           settled.withdrawn.push(startOrder(vm));
+        if (decision.action === 'fail_migration' && decision.cancels)
+          settled.cancelling.push({ hostId: migration!.sourceHostId, migrationId: migration!.id });
         const order = await this.perform(tx, decision, vm, migration, now);
         if (order) {
           settled.orders.push(order);
@@ -107,6 +118,10 @@ export class Reconciler {
         return null;
       case 'fail_migration':
         await failMigration(tx, migration!, errorOf(decision, migration!.status), {}, now);
+        if (decision.isLost) {
+          const { reason } = decision;
+          await this.setStatus(tx, { action: 'set_status', to: 'down', reason, isLost: true }, vm, now);
+        }
         return null;
       case 'order':
         if (decision.job === 'migrate') return this.orders.migrateOrder(tx, migration!, vm);

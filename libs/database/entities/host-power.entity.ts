@@ -34,6 +34,10 @@ export class HostPower {
   @Column(CREATED)
   powerSince!: Date;
 
+  /** When its power was last cut because it was lost, and was seen to be off. */
+  @Column({ ...TIME, nullable: true })
+  fencedAt!: Date | null;
+
   @Column({ ...JSON_VALUE, nullable: true })
   operation!: PowerOperation | null;
 

@@ -17,7 +17,7 @@ import { Sequential } from './sequential.js';
 @Check('maintenance_run_ends_as_check', `ends_as IN ('done', 'cancelled')`)
 @Index('maintenance_run_one_active', ['hostId'], {
   unique: true,
-  where: `phase NOT IN ('done', 'failed', 'cancelled')`,
+  where: `phase NOT IN ('done', 'failed', 'skipped', 'cancelled')`,
 })
 export class MaintenanceRun extends Sequential {
   @ForeignKey(() => Cluster, { onDelete: 'CASCADE' })
@@ -64,6 +64,10 @@ export class MaintenanceRun extends Sequential {
 
   @Column(EMPTY_TEXT)
   phaseReason!: string;
+
+  /** Since when its VMs have kept it from its turn. */
+  @Column({ ...TIME, nullable: true })
+  heldSince!: Date | null;
 
   @Column({ ...TEXT, nullable: true })
   phaseBeforePause!: MaintenancePhase | null;

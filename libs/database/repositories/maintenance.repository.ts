@@ -1,12 +1,12 @@
 import { type EntityManager, In, Not } from 'typeorm';
-import type { MaintenancePhase, MaintenanceRunQuery, Page } from '#contracts';
+import { MaintenancePhase, type MaintenanceRunQuery, type Page } from '#contracts';
 import { hasEndedMaintenance, MAINTENANCE_TRANSITIONS, transition } from '#lifecycle';
 import type { PastRun, VmMoves } from '#maintenance';
 import { MaintenanceRun } from '../entities/maintenance-run.entity.js';
 import { page } from '../paging.js';
 import { BaseRepository } from './base.js';
 
-const ENDED: MaintenancePhase[] = ['done', 'failed', 'cancelled'];
+const ENDED = MaintenancePhase.options.filter(hasEndedMaintenance);
 /** Enough to see how it went; a run that waits for long says each thing once. */
 const MOST_LINES = 200;
 
@@ -29,7 +29,7 @@ export type NewRun = Pick<
   | 'procedure'
   | 'vms'
 >;
-export type RunChange = Partial<Pick<MaintenanceRun, 'vms' | 'command' | 'endsAs' | 'phaseReason'>>;
+export type RunChange = Partial<Pick<MaintenanceRun, 'vms' | 'command' | 'endsAs' | 'phaseReason' | 'heldSince'>>;
 
 export class MaintenanceRepository extends BaseRepository<MaintenanceRun> {
   constructor(manager: EntityManager) {
@@ -94,6 +94,7 @@ export class MaintenanceRepository extends BaseRepository<MaintenanceRun> {
       phase,
       phaseReason: message,
       phaseSince: now,
+      heldSince: null,
       phaseBeforePause: phase === 'paused' ? run.phase : null,
       timeline: [...run.timeline, { at: now.toISOString(), phase, message }].slice(-MOST_LINES),
       startedAt: run.startedAt ?? (phase === 'evacuating' ? now : null),

@@ -10,6 +10,7 @@ const LOOKS: Record<MaintenancePhase, { tone: string; icon: React.ComponentType;
   paused: { tone: 'warn', icon: icons.PausedIcon, word: 'Paused' },
   done: { tone: 'ok', icon: icons.OkIcon, word: 'Done' },
   failed: { tone: 'bad', icon: icons.ErrorIcon, word: 'Failed' },
+  skipped: { tone: 'warn', icon: icons.CancelledIcon, word: 'Skipped' },
   cancelled: { tone: 'warn', icon: icons.CancelledIcon, word: 'Cancelled' },
 };
 
@@ -23,4 +24,5 @@ export function PhaseLabel({ phase }: { phase: MaintenancePhase }) {
   );
 }
 
-export const hasEnded = (phase: MaintenancePhase): boolean => ['done', 'failed', 'cancelled'].includes(phase);
+export const hasEnded = (phase: MaintenancePhase): boolean =>
+  ['done', 'failed', 'skipped', 'cancelled'].includes(phase);

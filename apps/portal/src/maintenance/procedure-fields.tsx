@@ -1,13 +1,23 @@
 import { CheckField, NumberField, SelectField, TextField } from '../forms/fields.js';
 import type { Form } from '../forms/form.js';
-import { CHOICE_OPTIONS } from './words.js';
+import { CHOICE_OPTIONS, STOP_OPTIONS } from './words.js';
 
 /** What happens to hosts that are emptied: the same for those that a policy finds due and those begun by hand. */
 export function ProcedureFields({ form }: { form: Form }) {
   return (
     <>
       <SelectField form={form} name="onBlocked" label="A VM that cannot leave" options={CHOICE_OPTIONS} />
+      <SelectField form={form} name="stopRolloutOn" label="The other hosts" options={STOP_OPTIONS} />
       <div className="field-row">
+        <NumberField
+          form={form}
+          name="blockedWaitMinutes"
+          label="Wait for such VMs"
+          unit="min"
+          step={1}
+          isRequired
+          help="Then the host is skipped, so that others have their turn."
+        />
         <NumberField
           form={form}
           name="maxAttempts"

@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import { MaintenanceProcedure } from '#contracts';
 
-const { onBlocked, maxAttempts, evacuationTimeoutMinutes, activate, returnVms } = MaintenanceProcedure.shape;
+const { onBlocked, blockedWaitMinutes, stopRolloutOn, maxAttempts, evacuationTimeoutMinutes, activate, returnVms } =
+  MaintenanceProcedure.shape;
 
 export const ProcedureForm = z.object({
   action: z.enum(['none', 'command', 'power_cycle']),
@@ -11,6 +12,8 @@ export const ProcedureForm = z.object({
   timeoutSeconds: z.number().int().min(1).max(86_400),
   restarts: z.boolean(),
   onBlocked: onBlocked.unwrap(),
+  blockedWaitMinutes: blockedWaitMinutes.unwrap(),
+  stopRolloutOn: stopRolloutOn.unwrap(),
   maxAttempts: maxAttempts.unwrap(),
   evacuationTimeoutMinutes: evacuationTimeoutMinutes.unwrap(),
   activate: activate.unwrap(),
@@ -27,6 +30,7 @@ export function procedureForm({ action, ...more }: MaintenanceProcedure): Proced
     ...{ timeoutSeconds: command?.timeoutSeconds ?? 3600, restarts: command?.restarts ?? false },
     ...{ onBlocked: more.onBlocked, maxAttempts: more.maxAttempts, activate: more.activate },
     ...{ evacuationTimeoutMinutes: more.evacuationTimeoutMinutes, returnVms: more.returnVms },
+    ...{ blockedWaitMinutes: more.blockedWaitMinutes, stopRolloutOn: more.stopRolloutOn },
   };
 }
 
@@ -35,6 +39,7 @@ export function procedureOf(form: ProcedureForm): MaintenanceProcedure {
   return {
     ...{ onBlocked: more.onBlocked, maxAttempts: more.maxAttempts, activate: more.activate },
     ...{ evacuationTimeoutMinutes: more.evacuationTimeoutMinutes, returnVms: more.returnVms },
+    ...{ blockedWaitMinutes: more.blockedWaitMinutes, stopRolloutOn: more.stopRolloutOn },
     action:
       action === 'command'
         ? {

@@ -6,6 +6,7 @@ import type {
   MaintenanceTrigger,
   MaintenanceVm,
   MaintenanceWindow,
+  RolloutStop,
 } from '#contracts';
 import { plural } from '../parts/figures.js';
 
@@ -29,6 +30,14 @@ export const CHOICE_WORDS: Record<BlockedChoice, string> = {
 };
 
 export const CHOICE_OPTIONS = Object.entries(CHOICE_WORDS).map(([value, label]) => ({ value, label }));
+
+export const STOP_OPTIONS = (
+  [
+    ['failed', 'stop after a host that has failed'],
+    ['skipped', 'stop after a host that has failed or was skipped'],
+    ['never', 'go on whatever becomes of a host'],
+  ] as const satisfies readonly (readonly [RolloutStop, string])[]
+).map(([value, label]) => ({ value, label }));
 
 export const VM_STATE_WORDS: Record<MaintenanceVm['state'], string> = {
   here: 'still there',

@@ -76,6 +76,14 @@ const FencingFields = ({ form }: { form: Form }) => (
       help="Their power is cut, so that what ran there runs nowhere; highly available VMs are then started elsewhere."
     />
     {form.values.enabled === true && (
+      <CheckField
+        form={form}
+        name="restart"
+        label="A fenced host is switched on again"
+        help="One that is fenced again within an hour stays off."
+      />
+    )}
+    {form.values.enabled === true && (
       <div className="field-row">
         <NumberField
           form={form}
@@ -94,6 +102,15 @@ const FencingFields = ({ form }: { form: Form }) => (
           isRequired
           step={1}
           help="Then it is rather the network."
+        />
+        <NumberField
+          form={form}
+          name="hostsAtOnce"
+          label="Fenced"
+          unit="at once"
+          isRequired
+          step={1}
+          help="The others wait, and may come back."
         />
       </div>
     )}
