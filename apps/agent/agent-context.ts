@@ -94,18 +94,13 @@ export class AgentContext {
     this.transfers = new VmTransfers(this.vms, this.checkpoints, memoryMiB, log);
     this.orders = new VmOrders(this.vms, this.transfers, log);
     this.meter = new VmMeter(this.vms, new ProcessMeter(), log);
-    const heardAtMs = () => this.controller.answeredAtMs;
-    this.outgoing = new OutgoingMigrations(
-      migrationStore,
-      this.vms,
-      this.transfers,
-      this.checkpoints,
-      new Passages(this.vms, this.credentials, log),
-      new Converger(),
-      heardAtMs,
-      migrationLog,
-      log,
-    );
+    const { vms, transfers, checkpoints } = this;
+    this.outgoing = new OutgoingMigrations({
+      ...{ store: migrationStore, vms, transfers, checkpoints, migrationLog, log },
+      passages: new Passages(vms, this.credentials, log),
+      converger: new Converger(),
+      heardAtMs: () => this.controller.answeredAtMs,
+    });
     this.incoming = new IncomingMigrations(
       this.identity,
       this.vms,

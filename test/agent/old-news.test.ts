@@ -43,17 +43,13 @@ function host() {
   const checkpoints = new Checkpoints(dir, log);
   const transfers = new VmTransfers(vms, checkpoints, 1024, log);
   const store = JsonStore.open(join(dir, 'migrations'), MigrationRecord, onDamage);
-  const outgoing = new OutgoingMigrations(
-    store,
-    vms,
-    transfers,
-    checkpoints,
-    new Passages(vms, HostCredentials.open(dir), log),
-    new Converger(),
-    Date.now,
-    new MigrationLog(),
-    log,
-  );
+  const outgoing = new OutgoingMigrations({
+    ...{ store, vms, transfers, checkpoints, log },
+    passages: new Passages(vms, HostCredentials.open(dir), log),
+    converger: new Converger(),
+    heardAtMs: Date.now,
+    migrationLog: new MigrationLog(),
+  });
   return { vms, transfers, store, outgoing, orders: new VmOrders(vms, transfers, log), kill };
 }
 
