@@ -9,6 +9,7 @@ import { IncomingController } from './http/incoming.controller.js';
 import { OrdersController } from './http/orders.controller.js';
 import { invalidInput, ProblemFilter } from './http/problem.filter.js';
 import { ArrivalWatch } from './migration/arrival-watch.js';
+import { ConsoleTrimmer } from './vms/console-trimmer.js';
 import { RecordSweep } from './vms/record-sweep.js';
 import { OrderQueue } from './jobs/order-queue.js';
 
@@ -21,6 +22,7 @@ import { OrderQueue } from './jobs/order-queue.js';
     OrderQueue,
     RenewalService,
     RecordSweep,
+    ConsoleTrimmer,
     { provide: APP_GUARD, useClass: BearerGuard },
     { provide: APP_PIPE, useValue: new StandardSchemaValidationPipe({ exceptionFactory: invalidInput }) },
   ],

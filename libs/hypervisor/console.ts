@@ -1,7 +1,8 @@
 /** A guest's console: its output is a file, its input a FIFO. Both live on while nobody looks. */
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { closeSync, constants, existsSync, openSync, writeSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
+import { promisify } from 'node:util';
 
 export interface ConsoleOutput {
   /** Bytes since the process began; `next` is where to go on. */
@@ -10,12 +11,32 @@ export interface ConsoleOutput {
   readonly text: string;
 }
 
-/** Output from `offset` on, at most `maxBytes`; ends before a character whose bytes have not all come yet. */
+/** Of its output the last one or two pieces of this size are kept. */
+export const PIECE_BYTES = 8 * 2 ** 20;
+const BLOCK_BYTES = 512; // of st_blocks: stat(2)
+
+/** The first byte that is kept of so much output; it follows from the size alone, so that whoever reads knows it. */
+export const firstKeptByte = (size: number, pieceBytes = PIECE_BYTES): number =>
+  Math.max(0, Math.floor(size / pieceBytes) - 1) * pieceBytes;
+
+/**
+ * Gives the room of old output back to the file system: a hole takes its place, so offsets stay what they were, and the
+ * process that writes notices nothing (fallocate(2), FALLOC_FL_PUNCH_HOLE). Throws where the file system has no holes.
+ */
+export async function trimConsole(file: string, pieceBytes = PIECE_BYTES): Promise<void> {
+  const { size, blocks } = await stat(file);
+  const first = firstKeptByte(size, pieceBytes);
+  const isTrimmed = blocks * BLOCK_BYTES <= size - first + pieceBytes / 2;
+  if (first === 0 || isTrimmed) return;
+  await promisify(execFile)('fallocate', ['--punch-hole', '--offset', '0', '--length', String(first), file]);
+}
+
+/** Output from `offset` on, or from the first that is kept, at most `maxBytes`; ends before a character whose bytes have not all come yet. */
 export async function readConsole(file: string, offset: number, maxBytes: number): Promise<ConsoleOutput> {
   const descriptor = await open(file, 'r');
   try {
     const { size } = await descriptor.stat();
-    const start = Math.min(offset, size);
+    const start = Math.min(Math.max(offset, firstKeptByte(size)), size);
     const buffer = Buffer.alloc(Math.min(maxBytes, size - start));
     const { bytesRead } = await descriptor.read(buffer, 0, buffer.length, start);
     const whole = wholeCharacters(buffer.subarray(0, bytesRead));

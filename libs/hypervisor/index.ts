@@ -1,5 +1,12 @@
 /** What an agent asks of a running VM. Drivers: `vmm`, Drover's own VMM; `qemu`. */
-export { type ConsoleOutput, readConsole, readConsoleTail, writeConsole } from './console.js';
+export {
+  type ConsoleOutput,
+  firstKeptByte,
+  readConsole,
+  readConsoleTail,
+  trimConsole,
+  writeConsole,
+} from './console.js';
 export { checkpointFile } from './checkpoint-file.js';
 export { AgentCommandError, AgentSilence } from './agent-channel.js';
 export { GuestAgent, reachableAddresses, type GuestInterface, type GuestVcpu } from './guest-agent.js';

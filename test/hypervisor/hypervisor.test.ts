@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readConsole, readConsoleTail, runtimeFolderFor } from '#hypervisor';
+import { firstKeptByte, readConsole, readConsoleTail, runtimeFolderFor, trimConsole } from '#hypervisor';
 import { PassLog } from '../../libs/hypervisor/qemu-passes.js';
 import { isAlive, startTimeOf } from '../../libs/hypervisor/process-table.js';
 import {
@@ -183,6 +183,41 @@ describe('console', () => {
     const file = join(dir, 'short.log');
     writeFileSync(file, 'abc');
     expect(await readConsole(file, 100, 10)).toEqual({ offset: 3, next: 3, text: '' });
+  });
+
+  test('output that is old gives its room back, and offsets stay', async () => {
+    const file = join(dir, 'long.log');
+    const piece = 2 ** 20;
+    const output = Buffer.alloc(5.5 * piece, 'a line of a guest that prints a lot\n');
+    writeFileSync(file, output);
+    await trimConsole(file, piece);
+    expect(statSync(file).size).toBe(output.length);
+    expect(statSync(file).blocks * 512).toBeLessThanOrEqual(2 * piece);
+    expect(
+      readFileSync(file)
+        .subarray(4 * piece)
+        .equals(output.subarray(4 * piece)),
+    ).toBe(true);
+    await trimConsole(file, piece); // finds nothing to do
+    expect(await readConsoleTail(file, 100)).toMatch(/^a line of a guest/);
+  });
+
+  test('what is kept of output follows from its size: the last one or two pieces', () => {
+    fc.assert(
+      fc.property(fc.nat(), (size) => {
+        const first = firstKeptByte(size, 1000);
+        expect(first % 1000).toBe(0);
+        expect(size - first).toBeLessThan(2000);
+        expect(first === 0 || size - first >= 1000).toBe(true);
+      }),
+    );
+  });
+
+  test('reading from before what is kept begins with what is kept', async () => {
+    const file = join(dir, 'sparse.log');
+    writeFileSync(file, '');
+    truncateSync(file, 20 * 2 ** 20);
+    expect(await readConsole(file, 5, 10)).toMatchObject({ offset: 8 * 2 ** 20, next: 8 * 2 ** 20 + 10 });
   });
 
   test('tail begins with a whole line', async () => {
