@@ -16,7 +16,7 @@ export interface SmallDatacenter {
   vms(): Promise<VmView[]>;
   migrations(): Promise<MigrationView[]>;
   /** Starts a pager and waits until it is up and its console counts. */
-  createPager(name: string, host: string, append?: string, memoryMiB?: number): Promise<VmView>;
+  createPager(name: string, host: string, append?: string, ramMiB?: number): Promise<VmView>;
   /** Waits until the guest's heartbeat has gone on by `beats`, and checks that it never saw a wrong page. */
   expectBeating(name: string, beats?: number): Promise<void>;
   stop(): Promise<void>;
@@ -36,6 +36,8 @@ interface Options {
   /** The test kills processes itself; otherwise one that dies and is started again fails it. */
   readonly expectsDeaths?: boolean;
   readonly hosts?: number;
+  /** Of each host. */
+  readonly memoryMiB?: number;
   readonly redisUrl?: string;
   readonly policySeconds?: number;
   /** Settings of the agents. */
@@ -46,6 +48,7 @@ interface Options {
 
 export async function startSmallDatacenter({
   hosts = 2,
+  memoryMiB = 1024,
   redisUrl,
   policySeconds = 2,
   expectsDeaths = false,
@@ -69,7 +72,7 @@ export async function startSmallDatacenter({
   for (let index = 1; index <= hosts; index++) {
     const name = `host-${index}`;
     const url = await agentUrl(name, datacenter.hostDir(name));
-    const settings = { name, cpuCores: 2, memoryMiB: 1024, ...(url !== undefined && { agentUrl: url }) };
+    const settings = { name, cpuCores: 2, memoryMiB, ...(url !== undefined && { agentUrl: url }) };
     await datacenter.startHost(settings, cluster.id);
   }
 
@@ -86,9 +89,9 @@ export async function startSmallDatacenter({
     vm: (name) => only(`VM ${name}`, client.vms.list({ name })),
     vms: async () => (await client.vms.list({})).items,
     migrations: async () => (await client.migrations.list({})).items,
-    createPager: async (name, host, append = 'region=16 rate=2', memoryMiB = 128) => {
+    createPager: async (name, host, append = 'region=16 rate=2', ramMiB = 128) => {
       const { id } = await small.host(host);
-      await client.vms.create({ name, clusterId: cluster.id, memoryMiB, image: 'pager', append, hostId: id });
+      await client.vms.create({ name, clusterId: cluster.id, memoryMiB: ramMiB, image: 'pager', append, hostId: id });
       await small.expectBeating(name, 0);
       return small.vm(name);
     },

@@ -67,6 +67,7 @@ export function run(budget: i32): i32 {
     const exit = at ? execute(at) : NO_EXIT;
     finishWrite();
     if (!at && !diverted) continue; // it was only decoded
+    mayAsk = mayAsk || goesBack(at);
     left--;
     retire(1); // not before, so that a read of minstret does not count itself
     if (exit != NO_EXIT) return exit;
@@ -74,6 +75,19 @@ export function run(budget: i32): i32 {
     // The instruction may have waited for a device, and attention may have been asked for meanwhile.
     if (atomic.load<i32>(hart, H_ATTENTION)) return EXIT_BUDGET;
   }
+}
+
+/** The decoded page in which `prepare` has found the last instruction. */
+let prepared: u32 = 0;
+
+/**
+ * True if what comes next was decoded before what has been executed, as when a loop was entered in its middle: the inner
+ * loop, which begins anew there, cannot see that this is where it goes back.
+ */
+@inline
+function goesBack(at: u32): bool {
+  const next = instructionAt(prepared, (pc() as u32) & 0xffe);
+  return next != 0 && next < at;
 }
 
 /** Adds to minstret. */
@@ -90,6 +104,7 @@ function retire(count: i32): void {
 function prepare(at: u64): u32 {
   const page = enterPage(at);
   if (!page) return 0;
+  prepared = page;
   const place = (at as u32) & 0xffe;
   let decoded = instructionAt(page, place);
   if (!decoded) {

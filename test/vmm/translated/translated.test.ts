@@ -11,6 +11,7 @@ import type { TranslatedModule } from '../../../libs/vmm/translator/translator.j
 import { ModuleBuilder } from '../../../libs/vmm/translator/wasm/module.js';
 import { Random } from '../../random.js';
 import { CSRS, FENCE_I, MRET, b, cbo, csrw, i, jal, s, sfence } from '../assembler.js';
+import { fmvFromX } from '../float-assembler.js';
 import { TestMachine } from '../machine.js';
 import { randomProgram } from './random-code.js';
 
@@ -242,6 +243,20 @@ test('a loop that is entered in its middle becomes warm like any other', () => {
   machine.hart.run(3_000);
   const rounds = machine.hart.x(t1);
   expect([rounds, machine.hart.x(a0)]).toEqual([2_000n, 2_000n]);
+});
+
+test('so does one whose last instruction before that is none that the inner loop of the interpreter knows', () => {
+  const machine = new TestMachine();
+  machine.translateAfter(3);
+  // j middle; head: fmv.d.x f1, t1; middle: addi t1, t1, 1; bne t0, t1, head
+  machine.load([jal(0, 8), fmvFromX('d', 1, t1), i('addi', t1, t1, 1), b('bne', t0, t1, -8), jal(0, 0)]);
+  machine.hart.setCsr(CSRS.mstatus, 3n << 13n);
+  machine.hart.setX(t0, -1n);
+  machine.hart.pc = BigInt(RAM_BASE);
+  machine.hart.run(3_000);
+  expect(translatedRegions(new GuestMemory(machine.memory), 0)).toBe(1);
+  machine.hart.run(3_000);
+  expect([machine.hart.x(t1), machine.hart.f(1)]).toEqual([2_000n, 2_000n]);
 });
 
 describe('cbo.zero in a warm loop', () => {
