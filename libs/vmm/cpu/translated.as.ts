@@ -66,7 +66,7 @@ export let isStopped: bool = false;
 /** True if `hasTranslated` was the last time it was asked since the last `enter`. */
 export let isFound: bool = false;
 
-/** Counts a jump to an address that is known to have no code; true if it has become worth translating. */
+/** Counts a jump to an address that has no code; true if it has become worth translating. */
 @inline
 function becomesHot(at: u32, pc: u64): bool {
   const count = at + (((pc >> 1) as u32) & (COUNTS - 1)) * 2;
@@ -129,15 +129,22 @@ function find(at: u32, jump: u32, pc: u64, mayAsk: bool): u32 {
   if (!isEntered || isGuarded) return 0; // the run loop finds out what is there, or PMP must be asked each time
   const page: u64 = load<u32>(load<u32>(entry, H_TLB_EXEC + 8), D_PAGE);
   const place = (page << PAGE_SHIFT) | (pc & (PAGE - 1));
+  let code: u32 = 0;
   if (!isKnown(at, jump, pc)) {
-    store<u64>(jump, pc);
-    store<u32>(jump, currentKey(at), JUMP_KEY);
-    store<u32>(jump, codeAt(at, place), JUMP_CODE);
-  } else if (mayAsk && becomesHot(at, pc)) {
+    code = codeAt(at, place);
+    // Where nobody jumps to must not push out what is known of a place to which loops go back.
+    if (code || mayAsk || load<u32>(jump, JUMP_KEY) != currentKey(at)) {
+      store<u64>(jump, pc);
+      store<u32>(jump, currentKey(at), JUMP_KEY);
+      store<u32>(jump, code, JUMP_CODE);
+    }
+  }
+  // Also if it was not known: two places that push each other out become hot, too.
+  if (!code && mayAsk && becomesHot(at, pc)) {
     store<u16>(at + (((pc >> 1) as u32) & (COUNTS - 1)) * 2, 0, T_COUNTS);
     request(at, place);
   }
-  return load<u32>(jump, JUMP_CODE);
+  return code;
 }
 
 /** Posts a place to the translator. If it is too busy, this place must become hot again. */

@@ -259,6 +259,19 @@ test('so does one whose last instruction before that is none that the inner loop
   expect([machine.hart.x(t1), machine.hart.f(1)]).toEqual([2_000n, 2_000n]);
 });
 
+test('nor does it matter where in the page such an instruction stands', () => {
+  const machine = new TestMachine();
+  machine.translateAfter(3);
+  // head: j far; far: fmv.d.x f1, t1; addi t1, t1, 1, which is looked for where head is; bne t0, t1, head
+  machine.load([jal(0, 0x200)]);
+  machine.load([fmvFromX('d', 1, t1), i('addi', t1, t1, 1), b('bne', t0, t1, -0x208)], RAM_BASE + 0x200);
+  machine.hart.setCsr(CSRS.mstatus, 3n << 13n);
+  machine.hart.setX(t0, -1n);
+  machine.hart.pc = BigInt(RAM_BASE);
+  machine.hart.run(4_000);
+  expect(translatedRegions(new GuestMemory(machine.memory), 0)).toBe(1);
+});
+
 describe('cbo.zero in a warm loop', () => {
   const CBZE = 1n << 7n;
   const DATA = RAM_BASE + 0x1_2000;
