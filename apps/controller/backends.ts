@@ -1,7 +1,8 @@
 import { AgentRoles, ChangeFeed, Database, openDataSource } from '#database';
 import { chooseQueueServer, HostQueues, QUEUE_SCHEMA, RedisAccess } from '#queue';
 import { type AgentAccess, PostgresAgentAccess, RedisAgentAccess } from './agents/agent-access.js';
-import { type Config, ConfigError } from './config.js';
+import type { Config } from './config.js';
+import { ConfigError } from './config-error.js';
 import type { Log } from './log.js';
 
 /** The servers that the controller stands on, connected. */

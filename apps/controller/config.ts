@@ -1,12 +1,16 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { randomBytes } from 'node:crypto';
+import { ConfigError } from './config-error.js';
+import { type TlsFiles, tlsFilesOf } from './http/tls.js';
 
 export interface Config {
   readonly databaseUrl: string;
   readonly redisUrl: string | undefined;
   readonly bind: string;
   readonly port: number;
+  /** Undefined: it speaks HTTP. */
+  readonly tls: TlsFiles | undefined;
   readonly adminToken: string;
   /** 32 bytes: encrypts what has to be kept but must not be read in the database. */
   readonly secret: Buffer;
@@ -18,9 +22,6 @@ export interface Config {
   readonly portalDir: string | undefined;
   readonly logLevel: string;
 }
-
-/** A wrong value; the message names the variable and the remedy. */
-export class ConfigError extends Error {}
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -38,6 +39,7 @@ export function readConfig(env: Environment): Config {
     redisUrl: urlOf(env, 'REDIS_URL', ['redis:', 'rediss:']),
     bind: env.DROVER_BIND || '127.0.0.1',
     port: numberOf(env, 'DROVER_PORT', { otherwise: 7410, from: 0, to: 65_535, whole: true }),
+    tls: tlsFilesOf(env.DROVER_TLS_CERT_FILE, env.DROVER_TLS_KEY_FILE),
     adminToken: adminTokenOf(env),
     secret: secretOf(env),
     policyIntervalMs: 1000 * numberOf(env, 'DROVER_POLICY_INTERVAL_SECONDS', { otherwise: 10, from: 0.1, to: 3600 }),

@@ -1,6 +1,7 @@
 /** The controller: `node dist/apps/controller/main.js`; its settings come from the environment (config.ts). */
 import 'reflect-metadata';
-import { ConfigError, readConfig } from './config.js';
+import { readConfig } from './config.js';
+import { ConfigError } from './config-error.js';
 import { createLog } from './log.js';
 import { startServer } from './server.js';
 
@@ -9,6 +10,15 @@ try {
   const log = createLog(config.logLevel);
   const server = await startServer(config, log);
   log.info({ url: server.url, queue: config.redisUrl ? 'redis' : 'postgres' }, 'ready');
+  if (config.tls)
+    process.on('SIGHUP', () => {
+      try {
+        server.reloadCertificate();
+        log.info('certificate read again');
+      } catch (error) {
+        log.error({ err: error }, 'the certificate stays what it was');
+      }
+    });
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => {
       log.info({ signal }, 'stopping');

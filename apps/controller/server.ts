@@ -1,21 +1,30 @@
+import type { Server as TlsServer } from 'node:tls';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { appModule } from './app.module.js';
 import { type Backends, openBackends } from './backends.js';
-import { type Config, ConfigError } from './config.js';
+import type { Config } from './config.js';
+import { ConfigError } from './config-error.js';
 import type { Request } from './http/messages.js';
 import { servePortal } from './http/portal.js';
+import { readTls } from './http/tls.js';
 import { type Log, NestLog } from './log.js';
 
 export interface Server {
   readonly url: string;
+  /** Takes a renewed certificate; connections go on. Throws ConfigError if it cannot be used, and keeps the old one. */
+  reloadCertificate(): void;
   /** Stops in order: no new requests, no more ticks, then the connections. */
   close(): Promise<void>;
 }
 
 /** How long requests under way may take when the controller stops. */
 const GRACE_MS = 3000;
+
+const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', '::1', 'localhost']);
+const UNENCRYPTED =
+  'tokens cross the network unencrypted; set DROVER_TLS_CERT_FILE and DROVER_TLS_KEY_FILE, or listen on the loopback behind a proxy that speaks TLS';
 
 const isFromAgent = ({ url = '' }: Request) => url.startsWith('/api/v1/agents/');
 const isJson = ({ headers }: Request) => /^application\/([\w.-]+\+)?json\b/i.test(headers['content-type'] ?? '');
@@ -27,11 +36,20 @@ export async function startServer(config: Config, log: Log): Promise<Server> {
     const app = await createApp(config, log, backends);
     await app.listen(config.port, config.bind).catch((error: NodeJS.ErrnoException) => explainListen(error, config));
     let closing: Promise<void> | undefined;
-    return { url: await app.getUrl(), close: () => (closing ??= close(app, backends)) };
+    if (!config.tls && !LOOPBACK.has(config.bind)) log.warn({ bind: config.bind }, UNENCRYPTED);
+    return {
+      url: await app.getUrl(),
+      reloadCertificate: () => reloadCertificate(app, config),
+      close: () => (closing ??= close(app, backends)),
+    };
   } catch (error) {
     await backends.close();
     throw error;
   }
+}
+
+function reloadCertificate(app: NestExpressApplication, { tls }: Config): void {
+  if (tls) (app.getHttpServer() as unknown as TlsServer).setSecureContext(readTls(tls, new Date()));
 }
 
 async function close(app: NestExpressApplication, backends: Backends): Promise<void> {
@@ -49,6 +67,7 @@ async function createApp(config: Config, log: Log, backends: Backends): Promise<
     logger: new NestLog(log),
     bodyParser: false,
     abortOnError: false,
+    ...(config.tls && { httpsOptions: readTls(config.tls, new Date()) }),
   });
   app.disable('x-powered-by');
   app.disable('etag'); // nothing here is worth caching

@@ -15,6 +15,7 @@ export const startController = (databaseUrl: string, redisUrl?: string, more: Pa
       redisUrl,
       bind: '127.0.0.1',
       port: 0,
+      tls: undefined,
       adminToken: ADMIN_TOKEN,
       secret: SECRET,
       policyIntervalMs: 300,

@@ -1,0 +1,2 @@
+/** A wrong setting; the message names the variable and the remedy. */
+export class ConfigError extends Error {}
