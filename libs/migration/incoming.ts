@@ -1,17 +1,16 @@
 /** The destination of a migration: takes pages and state, and starts the guest when the source has let go of it. */
 import { bitmapWords, countMissing, dropPages, layout, readMissing } from '#vmm';
 import type { Checkpoint } from './checkpoint.js';
-import type { Codec } from './codec.js';
 import { Connection } from './connection.js';
 import { decompressBatch } from './compression.js';
-import type { Compressors } from './compressors.js';
 import { MigrationError, asMigrationError } from './errors.js';
 import { nothingYet, type IncomingFigures } from './incoming-figures.js';
+import type { IncomingOptions, IncomingOutcome } from './incoming-options.js';
 import { checkTotals, takePasses, type Missing } from './incoming-passes.js';
 import type { Lanes } from './lanes.js';
 import { checkOpeningMessage, type OpeningMessage } from './opening-message.js';
 import { DEFAULT_PARAMETERS } from './parameters.js';
-import type { Channel, Clock, DestinationMachine } from './ports.js';
+import type { Channel } from './ports.js';
 import { PageReceivers } from './multifd.js';
 import { PostcopyDestination } from './postcopy-destination.js';
 import type { Message, Messages } from './protocol.js';
@@ -23,28 +22,6 @@ import { SmallLanes } from './small-lanes.js';
 const OPENING_PATIENCE_MS = 5_000;
 /** In post-copy: how long a page that was asked for may take, or the second connection. */
 const POSTCOPY_PATIENCE_MS = 10_000;
-
-export interface IncomingOptions {
-  readonly machine: DestinationMachine;
-  readonly codec: Codec;
-  readonly clock: Clock;
-  /** Epoch of the newest owner that is known here; a stream must carry a greater one. */
-  readonly epoch: number;
-  /** Called at every change of status and after every pass. */
-  readonly onChange: (figures: IncomingFigures) => void;
-  readonly postcopyPatienceMs?: number;
-  /** For batches that come compressed; without these none may. */
-  readonly compressors?: Compressors;
-  /** What is here of the VM from an earlier stay; null if nothing is. */
-  readonly openCheckpoint?: () => Checkpoint | null;
-}
-
-/** What a caller turned out to be: no migration at all, one that ended, or one more connection of the one under way. */
-export type IncomingOutcome =
-  | { readonly kind: 'stranger'; readonly error: MigrationError }
-  | { readonly kind: 'joined' }
-  | { readonly kind: 'running' }
-  | { readonly kind: 'failed'; readonly error: MigrationError };
 
 export class IncomingMigration {
   private current: IncomingFigures;

@@ -1,19 +1,17 @@
 /** The source of a migration by pre-copy: protocol.ts shows the stream, precopy-rule.ts decides when to stop the guest. */
 import { until } from './abort.js';
-import { sparePages, type PageHasher } from './checkpoint.js';
-import type { Codec } from './codec.js';
-import type { CompressorPool } from './compression.js';
-import type { Compressors } from './compressors.js';
+import { sparePages } from './checkpoint.js';
 import { Connection } from './connection.js';
 import { MigrationError, asMigrationError } from './errors.js';
-import type { DowntimeBreakdown, MigrationFigures } from './figures.js';
+import type { MigrationFigures } from './figures.js';
 import { BandwidthLimiter } from './limiter.js';
 import type { PrecopyParameters } from './parameters.js';
 import { DEFAULT_PARAMETERS, stoppedPatienceMs } from './parameters.js';
 import { PendingPages } from './pending-pages.js';
-import type { Channel, Clock, SourceMachine } from './ports.js';
+import type { Channel } from './ports.js';
+import type { Patience, PrecopyOptions } from './precopy-options.js';
 import { PageConnections } from './multifd.js';
-import { PageSampler, UNSAMPLED } from './page-sampler.js';
+import { UNSAMPLED } from './page-sampler.js';
 import { PageSender } from './page-sender.js';
 import { Progress } from './progress.js';
 import { PostcopySource } from './postcopy-source.js';
@@ -21,44 +19,9 @@ import type { PostcopyStatus } from './postcopy-source.js';
 import { connectLane, joinUrgent, recoverLanes, type LaneOptions } from './postcopy-lanes.js';
 import { describeMachine } from './protocol.js';
 import { MAIN_LANE } from './scratch.js';
+import { lapTimer, type Committed } from './switchover-laps.js';
 import { GuestThrottle } from './throttle.js';
-
-/** How long the destination may keep silent. */
-export interface Patience {
-  readonly runningMs: number;
-  /** While the guest is stopped. */
-  readonly stoppedMs: number;
-}
-/** Passes may be shorter than what a look at a few pages takes. */
-const SAMPLE_EVERY_MS = 250;
-/** By which pages are sampled while none is chosen. */
-const SAMPLED_COMPRESSION = { method: 'zstd', level: 1 } as const;
-
-export interface PrecopyOptions {
-  readonly migrationId: string;
-  /** The VM's ownership at the destination: greater than here. */
-  readonly epoch: number;
-  /** What is not given is as in DEFAULT_PARAMETERS. */
-  readonly parameters: Partial<PrecopyParameters>;
-  readonly machine: SourceMachine;
-  readonly codec: Codec;
-  readonly clock: Clock;
-  /** What else follows from the parameters. */
-  readonly patience?: Patience;
-  readonly connect: (signal: AbortSignal) => Promise<Channel>;
-  /** Whether post-copy may be started: a second connection is opened for it. */
-  readonly postcopy?: boolean;
-  /** Connections for pages alone; without any they go on the one for messages. */
-  readonly channels?: number;
-  /** Called at every change of status and after every pass. */
-  readonly onChange: (figures: MigrationFigures) => void;
-  /** For parameters that ask for compression. */
-  readonly newCompressorPool?: () => CompressorPool;
-  /** For destinations that have a checkpoint of the VM; without these it is of no use. */
-  readonly newPageHasher?: () => PageHasher;
-  /** To sample what compression would gain. */
-  readonly loadCompressors?: () => Promise<Compressors>;
-}
+import { TimedSampler } from './timed-sampler.js';
 
 export class PrecopySource {
   private readonly limiter: BandwidthLimiter;
@@ -72,11 +35,10 @@ export class PrecopySource {
   private pages: PageConnections | null = null;
   /** The destination tells hashes of pages first. */
   private hasCheckpoint = false;
-  private sampler: PageSampler | null = null;
+  private readonly sampler: TimedSampler | null;
   private wantsPostcopy = false;
   private postcopy: PostcopySource | null = null;
   private parameters: PrecopyParameters;
-  private sampledAtMs = -Infinity;
   private isStopped = false;
   private isCommitted = false;
 
@@ -90,7 +52,10 @@ export class PrecopySource {
     this.throttle = new GuestThrottle(machine.memory, clock, parameters.throttle);
     const { limiter, pending } = this;
     const { memory } = machine;
-    const { newCompressorPool } = options;
+    const { newCompressorPool, loadCompressors } = options;
+    this.sampler = loadCompressors
+      ? new TimedSampler({ memory, codec, dirty: pending.bits, loadCompressors }, clock)
+      : null;
     this.sender = new PageSender({ memory, codec, clock, limiter, pending, newCompressorPool }, parameters);
   }
 
@@ -228,25 +193,10 @@ export class PrecopySource {
       connection.signal.throwIfAborted();
       this.sender.passed(this.figures.pages);
       this.throttle.passed({ writtenBytes: this.figures.remainingBytes, sentBytes: bytes });
-      if (action === 'iterate') this.sample();
+      if (action === 'iterate') this.sampler?.look(this.parameters.compression); // the guest writes on
       onChange(this.figures);
       if (action === 'stop' || this.wantsPostcopy) return iteration + 1;
     }
-  }
-
-  /** The guest writes on: some of its pages show what making them smaller would gain. */
-  private sample(): void {
-    const { machine, codec, clock, loadCompressors } = this.options;
-    if (!loadCompressors || clock.now() - this.sampledAtMs < SAMPLE_EVERY_MS) return;
-    this.sampledAtMs = clock.now();
-    if (!this.sampler) {
-      const { memory } = machine;
-      this.sampler = new PageSampler({ memory, codec, dirty: this.pending.bits, loadCompressors });
-      // Without it deltas are sampled alone, and compression is tried for what it usually gains.
-      void this.sampler.load().catch(() => undefined);
-    }
-    const { method, level } = this.parameters.compression ?? SAMPLED_COMPRESSION;
-    this.sampler.look(method, level);
   }
 
   /** Stops the guest, sends the rest, or in post-copy what the rest is, and commits as soon as that has been loaded. */
@@ -380,23 +330,4 @@ export class PrecopySource {
     this.progress.enter(status);
     this.options.onChange(this.figures);
   }
-}
-
-/** What has been measured up to COMMIT. */
-interface Committed {
-  readonly laps: Omit<DowntimeBreakdown, 'resumeMs' | 'destination'>;
-  readonly lapMs: () => number;
-  readonly destinationLoadMs: number;
-  /** Pages are still to be sent. */
-  readonly postcopy: boolean;
-}
-
-/** Milliseconds since the last call, or since the start. */
-function lapTimer(clock: Clock): () => number {
-  let lastMs = clock.now();
-  return () => {
-    const beforeMs = lastMs;
-    lastMs = clock.now();
-    return lastMs - beforeMs;
-  };
 }
