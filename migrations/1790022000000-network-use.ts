@@ -5,7 +5,9 @@ export class NetworkUse1790022000000 implements MigrationInterface {
   name = 'NetworkUse1790022000000';
 
   async up(db: QueryRunner): Promise<void> {
-    await db.query('ALTER TABLE vm ADD COLUMN network_used_mibps real, ADD COLUMN network_smoothed_mibps real');
+    await db.query(
+      'ALTER TABLE vm ADD COLUMN network_used_mibps double precision, ADD COLUMN network_smoothed_mibps double precision',
+    );
   }
 
   async down(db: QueryRunner): Promise<void> {

@@ -8,6 +8,7 @@ import { type AgentConfig, readEnrolmentToken } from './config.js';
 import { HealthWatch, sourcesOfHost } from './health/health-watch.js';
 import { ControllerLink } from './heartbeat/controller-link.js';
 import { ProcessMeter } from './host/measure.js';
+import { StorageWatch } from './host/storage.js';
 import type { Log } from './log.js';
 import { Commands } from './maintenance/commands.js';
 import { Converger } from './migration/convergence/converger.js';
@@ -48,6 +49,7 @@ export class AgentContext {
   readonly health: HealthWatch;
   readonly commands: Commands;
   readonly probes: ProbeWatch;
+  readonly storage: StorageWatch;
   readonly tunnelExit: TunnelExit;
   private publicUrl: string | null = null;
   private ports = { tunnelPort: 0, migrationPort: 0 };
@@ -90,6 +92,7 @@ export class AgentContext {
       config.probeIntervalMs,
       log,
     );
+    this.storage = new StorageWatch(dir, log);
     this.checkpoints = new Checkpoints(join(dir, 'vms'), log);
     this.transfers = new VmTransfers(this.vms, this.checkpoints, memoryMiB, log);
     this.orders = new VmOrders(this.vms, this.transfers, log);

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { Id, Timestamp } from './common.js';
 import { ConvergenceFacts, MeansWanted, MigrationDecision, MigrationStep, VmProbe } from './convergence.js';
 import { HostHealth } from './health.js';
-import { CheckpointReport, HostDriver, IsolationMeasure, Pressure } from './host.js';
+import { CheckpointReport, HostDriver, IsolationMeasure, Pressure, StorageRoom } from './host.js';
 import { CommandReport } from './maintenance-run.js';
 import { DowntimeBreakdown, Iteration, MigrationError, MigrationLogLine, MigrationProgress } from './migration.js';
 import { GuestReport, HostDeviceName, VmSpec } from './vm.js';
@@ -121,6 +121,8 @@ export const Heartbeat = z.object({
   checkpoints: z.array(CheckpointReport).default([]),
   /** What was measured of VMs since the last heartbeat, for the case that they move. */
   probes: z.array(VmProbe).max(1000).default([]),
+  /** Of the storage domains that the last answer named. */
+  storage: z.array(StorageRoom).max(100).default([]),
   /** Names of devices that guests may have. */
   hostDevices: z.array(HostDeviceName).max(64).default([]),
   /** Of the peers that the agent has (see HeartbeatAnswer); null: none yet. */
@@ -164,6 +166,8 @@ export const HeartbeatAnswer = z.object({
   forgetCheckpoints: z.array(Id).default([]),
   /** How much of it the host may keep; null: nothing is said. */
   checkpointLimitMiB: z.int().nullable().default(null),
+  /** Folders of local storage domains, of which is to be told what is free. */
+  storagePaths: z.array(z.string()).default([]),
   /** How fast migrations may go that share their hosts' links; null: as fast as they can. */
   bandwidths: z.array(z.object({ migrationId: Id, bandwidthMiBps: z.number().nullable() })).default([]),
 });

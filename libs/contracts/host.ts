@@ -60,6 +60,14 @@ export const LEAST_MAX_MEMORY_MIB = 3584;
 export const maxMemoryMiBOf = ({ hypervisor, maxMemoryMiB }: HostDriver): number =>
   maxMemoryMiB ?? (hypervisor === 'drover' ? LEAST_MAX_MEMORY_MIB : Infinity);
 
+/** What is free in a host's folder of a local storage domain. `fileSystem`: equal for folders that share their room. */
+export const StorageRoom = z.object({
+  path: z.string().max(1000),
+  fileSystem: z.string().max(100),
+  freeMiB: z.int().nonnegative(),
+});
+export type StorageRoom = z.infer<typeof StorageRoom>;
+
 /** Memory of a VM that has left a host, which is kept there for its return. */
 export const CheckpointReport = z.object({ vmId: Id, sizeMiB: z.int(), writtenAt: Timestamp });
 export type CheckpointReport = z.infer<typeof CheckpointReport>;
@@ -92,6 +100,8 @@ export const HostView = z.object({
   drivers: z.array(HostDriver),
   /** Names of its devices that guests may have. */
   hostDevices: z.array(HostDeviceName).default([]),
+  /** Of local storage domains; empty until its agent has told. */
+  storage: z.array(StorageRoom).default([]),
   /** Memory of VMs that have left it. */
   checkpoints: z.array(CheckpointReport).default([]),
   vmCount: z.int(),

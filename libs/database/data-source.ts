@@ -16,6 +16,7 @@ import { Passage1790001700000 } from '../../migrations/1790001700000-passage.js'
 import { HostDevices1790001600001 } from '../../migrations/1790001600001-host-devices.js';
 import { Scheduling1790010000000 } from '../../migrations/1790010000000-scheduling.js';
 import { Affinity1790010100000 } from '../../migrations/1790010100000-affinity.js';
+import { HostStorage1790021000000 } from '../../migrations/1790021000000-host-storage.js';
 import { HeartbeatOrder1790020200000 } from '../../migrations/1790020200000-heartbeat-order.js';
 import { NetworkUse1790022000000 } from '../../migrations/1790022000000-network-use.js';
 import { SkippedHosts1790023000000 } from '../../migrations/1790023000000-skipped-hosts.js';
@@ -63,6 +64,7 @@ export async function openDataSource({ url, poolSize = 10, onError }: Options): 
       Scheduling1790010000000,
       Affinity1790010100000,
       HeartbeatOrder1790020200000,
+      HostStorage1790021000000,
       NetworkUse1790022000000,
       Power1790001200000,
       Energy1790001300000,

@@ -96,6 +96,7 @@ export class ClusterState {
     source.migrations++;
     destination.migrations++;
     destination.memoryHeldMiB += vm.memoryMiB;
+    destination.disksArriving.reserve(vm, 1);
     this.#carry(vm, source, destination);
     this.affinity.depart(vm.id, destination.index);
     this.reservation.changed(source, destination);
@@ -111,6 +112,7 @@ export class ClusterState {
     source.migrations--;
     destination.migrations--;
     destination.memoryHeldMiB -= vm.memoryMiB;
+    destination.disksArriving.reserve(vm, -1);
     this.#carry(vm, destination, source);
     this.affinity.comeBack(vm.id, source.index);
     this.reservation.changed(source, destination);
@@ -164,6 +166,7 @@ export class ClusterState {
       return;
     }
     destination.memoryHeldMiB += vm.memoryMiB;
+    destination.disksArriving.reserve(vm, 1);
     if (vm.status === 'down') return; // It ended on the way; the destination has yet to let go.
     this.#carry(vm, source, destination);
     this.affinity.depart(vm.id, destination.index);

@@ -14,14 +14,14 @@ const ask = (more: object, hosts: Parameters<typeof cluster>[0] = { h1: {}, h2: 
 describe('disks that go with a VM', () => {
   test('are copied over the link, before its memory', () => {
     const [plain] = ask({}).moves;
-    const [withDisks] = ask({ localDisksMiB: 1120 }).moves;
+    const [withDisks] = ask({ localDisks: [{ storageDomain: 'fast', path: 'disks', sizeMiB: 1120 }] }).moves;
     expect(withDisks!.cost.bytes - plain!.cost.bytes).toBe(1120 * MIB);
     expect(withDisks!.cost.durationMs - plain!.cost.durationMs).toBeCloseTo(10_000);
     expect(withDisks!.cost.pointSeconds).toBeGreaterThan(plain!.cost.pointSeconds);
   });
 
   test('keep it where it is if copying them costs more than the move brings', () => {
-    const { moves, refusals } = ask({ localDisksMiB: 1024 * 1024 });
+    const { moves, refusals } = ask({ localDisks: [{ storageDomain: 'fast', path: 'disks', sizeMiB: 1024 * 1024 }] });
     expect(moves).toEqual([]);
     expect(refusals.map(({ reason }) => reason)).toContainEqual(
       expect.stringMatching(/^moving a to h2 would cost [\d.]+ point-seconds and bring/),

@@ -7,6 +7,7 @@
  * Resource Management: Design, Implementation and Lessons Learned", 2012).
  */
 import type { HostFacts, MigrationPrediction, VmFacts } from './facts.js';
+import { sizeOfDisksMiB } from './storage-room.js';
 
 export interface MoveCost {
   readonly bytes: number;
@@ -39,7 +40,7 @@ type Ends = readonly [source: Pick<HostFacts, 'networkMiBps'>, destination: Pick
 export function predict(vm: VmFacts, [source, destination]: Ends): MigrationPrediction {
   const link = Math.min(source.networkMiBps ?? ASSUMED_LINK_MIBPS, destination.networkMiBps ?? ASSUMED_LINK_MIBPS);
   const memory = vm.prediction ?? precopy(vm, link);
-  const disksMiB = vm.localDisksMiB ?? 0; // copied before the memory, over the same link
+  const disksMiB = sizeOfDisksMiB(vm); // copied before the memory, over the same link
   if (disksMiB === 0) return memory;
   return {
     ...memory,

@@ -105,7 +105,7 @@ function stateFor(facts: ClusterFacts, vm: NewVm, limits: Limits): ClusterState 
   return state;
 }
 
-const expectedDemand = ({ id, name, vcpus, memoryMiB, hypervisor, architecture, nics }: NewVm): Demand => ({
+const expectedDemand = ({ id, name, vcpus, memoryMiB, hypervisor, architecture, nics, localDisks }: NewVm): Demand => ({
   ...UNMEASURED,
   id,
   name,
@@ -115,6 +115,7 @@ const expectedDemand = ({ id, name, vcpus, memoryMiB, hypervisor, architecture, 
   ...(hypervisor && { hypervisor }),
   ...(architecture && { architecture }),
   ...(nics && { nics }),
+  ...(localDisks && { localDisks }),
 });
 
 const whyCannotLeave = (source: HostState, room: Room): string | null =>

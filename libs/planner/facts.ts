@@ -41,6 +41,22 @@ export interface HostFacts {
   readonly drivers?: readonly HostDriver[];
   /** Names of its devices that guests may have; absent: none. */
   readonly hostDevices?: readonly string[];
+  /** What is free in its folders of local storage domains; those that are absent: nobody knows. */
+  readonly storage?: readonly StorageRoom[];
+}
+
+/** `fileSystem`: equal for folders that share their room. */
+export interface StorageRoom {
+  readonly path: string;
+  readonly fileSystem: string;
+  readonly freeMiB: number;
+}
+
+/** `path`: the folder of its storage domain. `sizeMiB`: what it may grow to. */
+export interface LocalDisk {
+  readonly storageDomain: string;
+  readonly path: string;
+  readonly sizeMiB: number;
 }
 
 /** Percent of time: Linux pressure stall information ("some", 10 s average), and what a hypervisor below has taken. */
@@ -99,7 +115,7 @@ export interface VmFacts extends DriverNeed {
   /** Why a move would not end with all that its migration policy allows; absent: it would, or nobody knows. */
   readonly whyEndless?: string;
   /** Disks that only its host has, which go with it; absent: none. */
-  readonly localDisksMiB?: number;
+  readonly localDisks?: readonly LocalDisk[];
   /** Memory that would have to be copied, and how fast the guest writes it; null = all of its memory, and not at all. */
   readonly memoryUsedMiB: number | null;
   readonly dirtyRateMiBps: number | null;
@@ -146,6 +162,8 @@ export interface Limits {
 
 /** A VM that is to be started. */
 export interface NewVm extends DriverNeed {
+  /** Disks that are made on its host; absent: none. */
+  readonly localDisks?: readonly LocalDisk[];
   readonly id: string;
   readonly name: string;
   readonly labels: readonly string[];

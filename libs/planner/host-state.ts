@@ -1,5 +1,6 @@
 /** A host as a plan is being made. */
-import type { DriverNeed, HostFacts, VmFacts } from './facts.js';
+import type { DriverNeed, HostFacts, LocalDisk, VmFacts } from './facts.js';
+import { DisksArriving } from './storage-room.js';
 
 /** What a VM takes from its host. */
 export interface Demand extends DriverNeed {
@@ -13,6 +14,8 @@ export interface Demand extends DriverNeed {
   readonly networkUsedMiBps: number | null;
   readonly vcpus: number;
   readonly history: VmFacts['history'];
+  /** Disks that go with it, or are made where it starts; absent: none. */
+  readonly localDisks?: readonly LocalDisk[];
   readonly recentMoves: VmFacts['recentMoves'];
 }
 
@@ -66,6 +69,7 @@ export class HostState {
   version = 0;
   /** The pressure (see score.ts) of the host that is up and has least of it. */
   leastPressure = 0;
+  readonly disksArriving: DisksArriving;
   readonly percentPerCore: number;
   readonly percentPerMiB: number;
   /** 0 where the network is left out of scores. */
@@ -83,6 +87,7 @@ export class HostState {
     this.isUp = facts.status === 'up';
     this.cpuUsedCores = facts.cpuUsedCores;
     this.networkUsedMiBps = facts.networkUsedMiBps;
+    this.disksArriving = new DisksArriving(facts.storage);
     this.percentPerCore = 100 / facts.cpuCores;
     this.percentPerMiB = 100 / facts.memoryMiB;
   }

@@ -54,6 +54,7 @@ export type Obstacle =
   | 'not_up'
   | 'driver'
   | 'host_device'
+  | 'storage'
   | 'vcpus'
   | 'memory'
   | 'cpu'
@@ -81,6 +82,7 @@ export function obstacleTo(
   if (missingDevice(host.facts.hostDevices, demand) !== null) return 'host_device';
   if (demand.vcpus > wholeCores(host)) return 'vcpus';
   if (demand.memoryMiB + room.memoryReserveMiB > freeMiB(host, room)) return 'memory';
+  if (host.disksArriving.lacksFor(demand)) return 'storage';
   if (cpuPercentWith(host, demand) > room.maxCpuPercent + ROUNDING) return 'cpu';
   if (
     room.peakDeviations !== null &&
@@ -129,6 +131,10 @@ export function explainObstacle(
       return explainDriver(host.name, host.facts.drivers, demand);
     case 'host_device':
       return `${host.name} has no device ${missingDevice(host.facts.hostDevices, demand)} for guests; its agent's DROVER_HOST_DEVICES names those that it has`;
+    case 'storage': {
+      const { storageDomain, neededMiB, freeMiB: left } = host.disksArriving.lacksFor(demand)!;
+      return `${host.name} has no room for disks: ${left} MiB are free in storage domain ${storageDomain}, the VM needs ${neededMiB} MiB; make room there, or choose a shared storage domain`;
+    }
     case 'vcpus':
       return `${host.name} has ${count(wholeCores(host), 'core')}, fewer than the VM's ${demand.vcpus} vCPUs`;
     case 'memory': {

@@ -7,16 +7,19 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statfsSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Disk, PrepareIncoming } from '#contracts';
 import { makeRoom, unseenDisks } from '../../apps/agent/migration/disk-arrival.js';
 import { diskState } from '../../apps/agent/migration/disk-departure.js';
 import { newMigrationRecord } from '../../apps/agent/migration/migration-record.js';
+import { StorageWatch } from '../../apps/agent/host/storage.js';
+import { createLog } from '../../apps/agent/log.js';
 import { DiskFiles } from '../../apps/agent/vms/disk-files.js';
 
 const MIB = 2 ** 20;
@@ -45,6 +48,27 @@ test('a disk is made once, sparse and for its owner alone, and removed with its 
   await files.remove(VM_ID, [disk()]);
   await files.remove(VM_ID, [disk()]);
   expect(existsSync(dirname(path))).toBe(false);
+});
+
+test('what is free is told of the folders that are asked for, also of those that are not there yet', async () => {
+  const { dir } = host();
+  const watch = new StorageWatch(dir, createLog('silent'));
+  expect(watch.known(0)).toEqual([]);
+  const paths = ['disks', join(dir, 'not', 'there'), '/proc/self/status/never'];
+  watch.watch(paths);
+  const known = await vi.waitFor(() => {
+    const rooms = watch.known(Date.now());
+    expect(rooms).toHaveLength(2);
+    return rooms;
+  });
+  const { blocks, bsize } = statfsSync(dir);
+  for (const room of known) {
+    expect(room).toMatchObject({ path: expect.any(String), fileSystem: String(statSync(dir).dev) });
+    expect(room.freeMiB * MIB).toBeLessThan(blocks * bsize);
+    expect(room.freeMiB).toBeGreaterThan(0);
+  }
+  watch.watch([]);
+  expect(watch.known(Date.now())).toEqual([]);
 });
 
 test('a disk may begin with an image of the host', async () => {

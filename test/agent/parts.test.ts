@@ -143,6 +143,7 @@ describe('heartbeat', () => {
       hostDevices: ['fast0'],
       probes: [],
       peersDigest: null,
+      storage: [{ path: 'disks', fileSystem: '7', freeMiB: 100 }],
     };
     const vms = [reportVm(record, figures), reportVm({ ...record, phase: 'gone' }, figures), reportVm(record, figures)];
     const heartbeat = assembleHeartbeat(new Date(0), host, vms, [], []);

@@ -103,6 +103,29 @@ test('a VM with a device of its host runs where there is one, and is told to be 
   expect((await api.call('POST', '/vms', onQemu)).body.errors[0].field).toBe('nics');
 });
 
+test('a VM starts and moves only where there is room for its disks', async () => {
+  const [alpha, beta] = agents as [FakeAgent, FakeAgent];
+  const domain = await api.post('/storage-domains', { name: 'r-own', clusterId, kind: 'local', path: 'r-disks' });
+  const room = (freeMiB: number) => [{ path: 'r-disks', fileSystem: '1', freeMiB }];
+  alpha.storage = room(100);
+  beta.storage = room(1000);
+  for (const agent of [alpha, beta]) await api.until(`/hosts/${agent.hostId}`, { storage: agent.storage });
+  expect(alpha.storagePaths).toContain('r-disks');
+  const disks = [{ storageDomainId: domain.id, sizeMiB: 600 }];
+  const definition = { name: 'r-one', clusterId, image: 'echo', memoryMiB: 64, disks };
+  const there = await api.call('POST', '/vms', { ...definition, hostId: alpha.hostId });
+  const lack = 'alpha has no room for disks: 100 MiB are free in storage domain r-own, the VM needs 600 MiB';
+  expect(there).toMatchObject({ status: 409, body: { detail: expect.stringContaining(lack) } });
+  const { id } = await api.post('/vms', definition);
+  await api.until(`/vms/${id}`, { status: 'up', hostId: beta.hostId });
+  const refused = await api.call('POST', `/vms/${id}/migrate`, { destinationHostId: alpha.hostId });
+  expect(refused).toMatchObject({ status: 409, body: { detail: expect.stringContaining(lack) } });
+  alpha.storage = room(700);
+  await api.until(`/hosts/${alpha.hostId}`, { storage: alpha.storage });
+  await api.post(`/vms/${id}/migrate`, { destinationHostId: alpha.hostId });
+  await api.until(`/vms/${id}`, { status: 'up', hostId: alpha.hostId });
+});
+
 test('hosts keep the memory of VMs that left: as much as the cluster says, and of none that is gone or not to be kept', async () => {
   const [alpha] = agents as [FakeAgent];
   const [stays, leaves, secret] = await Promise.all(['c-stays', 'c-leaves', 'c-secret'].map((name) => createVm(name)));

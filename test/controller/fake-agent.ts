@@ -71,6 +71,10 @@ export class FakeAgent {
   failCode = 'stream_broken';
   /** Devices that guests may have, as it says. */
   hostDevices: string[] = [];
+  /** Folders of which it is to say what is free, as it was told last. */
+  storagePaths: string[] = [];
+  /** What is free for disks, as it says. */
+  storage: Heartbeat['storage'] = [];
   /** Memory of VMs that left, as it says. */
   checkpoints: CheckpointReport[] = [];
   /** What it may keep of it, as it was told last. */
@@ -205,6 +209,7 @@ export class FakeAgent {
       hostDevices: this.hostDevices,
       probes: [],
       peersDigest: this.peersDigest,
+      storage: this.storage,
     };
   }
 
@@ -230,6 +235,7 @@ export class FakeAgent {
       const { forgetVms, forgetMigrations, destroyVms, peers, forgetCheckpoints } = answer;
       this.checkpointLimitMiB = answer.checkpointLimitMiB;
       this.bandwidths = answer.bandwidths;
+      this.storagePaths = answer.storagePaths;
       this.checkpoints = this.checkpoints.filter(({ vmId }) => !forgetCheckpoints.includes(vmId));
       this.tunnels = peers ?? this.tunnels;
       this.peersDigest = answer.peersDigest;

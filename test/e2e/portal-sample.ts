@@ -263,6 +263,7 @@ export abstract class SampleDatacenter {
           { measure: 'limits', inForce: index !== 3, reason: index === 3 ? 'there are no control groups' : '' },
         ],
         hostDevices: [],
+        storage: [],
         checkpoints: [],
         drivers: [
           { hypervisor: 'drover', architecture: 'riscv64', accelerator: 'drover', version: '0.1.0' },

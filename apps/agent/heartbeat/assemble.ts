@@ -8,6 +8,7 @@ import type {
   IsolationMeasure,
   MigrationReport,
   Pressure,
+  StorageRoom,
   VmProbe,
   VmReport,
 } from '#contracts';
@@ -32,11 +33,12 @@ export interface HostFacts {
   readonly probes: readonly VmProbe[];
   /** Of the other hosts that its switch knows. */
   readonly peersDigest: string | null;
+  readonly storage: readonly StorageRoom[];
 }
 
 export function assembleHeartbeat(
   now: Date,
-  { promisedMiB, isolation, drivers, commands, hostDevices, probes, ...host }: HostFacts,
+  { promisedMiB, isolation, drivers, commands, hostDevices, probes, storage, ...host }: HostFacts,
   vms: readonly (VmReport | null)[],
   migrations: readonly MigrationReport[],
   checkpoints: readonly CheckpointReport[],
@@ -50,6 +52,7 @@ export function assembleHeartbeat(
     commands: [...commands],
     hostDevices: [...hostDevices],
     probes: [...probes],
+    storage: [...storage],
     cpuUsedCores: told.reduce((sum, vm) => sum + vm.cpuUsedCores, 0),
     memoryUsedMiB: promisedMiB,
     vms: told,

@@ -70,7 +70,7 @@ export class HeartbeatService {
   private async assemble(): Promise<Heartbeat> {
     const { config, vms, meter, outgoing, checkpoints, url, version, tunnelAddress, isolation, hypervisors } =
       this.agent;
-    const { health, commands, network, probes } = this.agent;
+    const { health, commands, network, probes, storage } = this.agent;
     const now = new Date();
     const measured = await Promise.all(
       vms.records().map(async (record) => [record.vmId, await meter.measure(record, now.getTime())] as const),
@@ -101,6 +101,7 @@ export class HeartbeatService {
         hostDevices: [...config.hostDevices.keys()],
         probes: probes.take(now.getTime()),
         peersDigest: this.peersDigest,
+        storage: storage.known(now.getTime()),
       },
       reports,
       outgoing.reports(),
@@ -112,6 +113,7 @@ export class HeartbeatService {
     const { forgetVms, forgetMigrations, destroyVms, finishVms, peers, steps, bandwidths } = answer;
     const { forgetCheckpoints, checkpointLimitMiB } = answer;
     const { orders, outgoing, transfers, checkpoints, network, identity } = this.agent;
+    this.agent.storage.watch(answer.storagePaths);
     if (answer.wantsHealth) this.agent.health.ask();
     for (const runId of answer.forgetCommands) this.agent.commands.forget(runId);
     if (peers) await network.setPeers(identity.enrolled!.hostId, peers);

@@ -60,6 +60,7 @@ const hostText = (host: HostView) =>
     labels: host.labels.join(', '),
     checkpoints: checkpointsOf(host),
     'devices for guests': host.hostDevices.join(', '),
+    'free for disks': host.storage.map(({ path, freeMiB }) => `${freeMiB} MiB in ${path}`).join(', '),
     agent: host.agentVersion,
     heartbeat: ago(host.lastHeartbeatAt, Date.now()),
   });

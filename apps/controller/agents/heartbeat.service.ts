@@ -86,7 +86,8 @@ export class HeartbeatService {
       const { checkpointLimitMiB } = cluster;
       const wantsHealth = host.healthWanted && beat.health === null;
       const forget = { forgetMigrations, forgetCheckpoints, forgetCommands };
-      const told = { ...copies, ...forget, finishVms, checkpointLimitMiB, wantsHealth };
+      const storagePaths = await tx.storageDomains.localPaths(cluster.id);
+      const told = { ...copies, ...forget, finishVms, checkpointLimitMiB, wantsHealth, storagePaths };
       return {
         ...{ answer: told, decided: settled, steps: toTake, news: completed, host },
         bandwidths: await bandwidthsFor(tx, beat),
@@ -119,7 +120,7 @@ export class HeartbeatService {
     const schedulingPolicy = currentPolicy(cluster);
     const cpuSmoothedCores = smooth(host.cpuSmoothedCores, beat.cpuUsedCores, weight);
     const { agentUrl, agentVersion, tunnelAddress, cpuCores, memoryMiB, cpuUsedCores } = beat;
-    const { pressure, isolation, drivers, linkMiBps, checkpoints, hostDevices } = beat;
+    const { pressure, isolation, drivers, linkMiBps, checkpoints, hostDevices, storage } = beat;
     const told = beat.health && { health: healthFrom(beat, now), healthAt: now, healthWanted: false };
     if (told) await tellHealth(tx, host, told.health, now);
     const values = {
@@ -136,6 +137,7 @@ export class HeartbeatService {
       linkMiBps,
       checkpoints,
       hostDevices,
+      storage,
       cpuSmoothedCores,
       overUtilizedSince: overUtilizedSince(host.overUtilizedSince, cpuSmoothedCores / cpuCores, schedulingPolicy, now),
       lastHeartbeatAt: now,

@@ -19,6 +19,7 @@ export const hostView = (host: Host, usage: HostUsage): HostView => ({
   health: host.health,
   drivers: host.drivers,
   hostDevices: host.hostDevices,
+  storage: host.storage,
   checkpoints: host.checkpoints,
   vmCount: usage.vmCount,
   migrationCount: usage.migrationCount,

@@ -19,6 +19,10 @@ export async function newDisks(
   return made;
 }
 
+/** Disks that its first start makes on its host. */
+export const disksToMake = ({ disks, hasDisks }: Vm): Disk[] =>
+  hasDisks ? [] : disks.filter(({ kind }) => kind === 'local');
+
 /** The one host where the VM can start, because its local disks are there; null: any. */
 export const hostOfDisks = ({ disks, hasDisks, diskHostId }: Vm): string | null =>
   hasDisks && disks.some(({ kind }) => kind === 'local') ? diskHostId : null;

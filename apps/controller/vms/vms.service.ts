@@ -10,7 +10,7 @@ import { Refused } from '../http/problems.js';
 import { beginMigration } from '../migrations/lifecycle.js';
 import { withPredictions } from '../migrations/predicted-facts.js';
 import { Orders, pauseOrder, removeDisksOrder, startOrder, stopOrder } from '../orders.js';
-import { hostOfDisks, newDisks } from './disks.js';
+import { disksToMake, hostOfDisks, newDisks } from './disks.js';
 import { checkMemory } from './memory.js';
 import { newNics } from './nics.js';
 
@@ -176,9 +176,10 @@ export class VmsService {
       const host = await tx.hosts.find(diskHostId);
       return { hostId: null, reason: `its local disks are on ${host?.name ?? 'a host that was removed'}` };
     }
+    const demand = { ...vm, localDisks: disksToMake(vm) };
     const wanted = hostId ?? diskHostId;
-    if (!wanted) return placeVm(facts, vm, schedulingPolicy, limitsOf(cluster));
-    const check = checkPlacement(facts, vm, wanted, schedulingPolicy, limitsOf(cluster));
+    if (!wanted) return placeVm(facts, demand, schedulingPolicy, limitsOf(cluster));
+    const check = checkPlacement(facts, demand, wanted, schedulingPolicy, limitsOf(cluster));
     return check.ok ? { hostId: wanted } : { hostId: null, reason: check.reason };
   }
 

@@ -1,5 +1,13 @@
 import { Check, Column, Entity, ForeignKey, Index, PrimaryGeneratedColumn } from 'typeorm';
-import type { CheckpointReport, HostDriver, HostHealth, HostStatus, IsolationMeasure, Pressure } from '#contracts';
+import type {
+  CheckpointReport,
+  HostDriver,
+  HostHealth,
+  HostStatus,
+  IsolationMeasure,
+  Pressure,
+  StorageRoom,
+} from '#contracts';
 import { Cluster } from './cluster.entity.js';
 import { CREATED, EMPTY_TEXT, HOST_STATUS, JSON_VALUE, REAL, TEXT, TIME, UUID } from './columns.js';
 
@@ -83,6 +91,10 @@ export class Host {
   /** Names of its devices that guests may have. */
   @Column({ ...JSON_VALUE, default: [] })
   hostDevices!: string[];
+
+  /** What is free in its folders of local storage domains, as its agent told last. */
+  @Column({ ...JSON_VALUE, default: [] })
+  storage!: StorageRoom[];
 
   /** Memory of VMs that left it, as its agent told last. */
   @Column({ ...JSON_VALUE, default: [] })

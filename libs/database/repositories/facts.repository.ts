@@ -71,6 +71,7 @@ export class FactsRepository {
         drivers: host.drivers,
         isEvacuationPaused: paused.some(({ hostId }) => hostId === host.id),
         hostDevices: host.hostDevices,
+        storage: host.storage,
         power: powerFacts(powerOf.get(host.id), now),
       })),
       vms: vms.map((vm) => ({
@@ -85,7 +86,7 @@ export class FactsRepository {
         networkUsedMiBps: vm.networkSmoothedMiBps,
         history: vm.loadHistory,
         prediction: null,
-        localDisksMiB: vm.disks.reduce((sum, { kind, sizeMiB }) => (kind === 'local' ? sum + sizeMiB : sum), 0),
+        localDisks: vm.disks.filter(({ kind }) => kind === 'local'),
         memoryUsedMiB: vm.memoryUsedMiB,
         dirtyRateMiBps: vm.dirtyRateMiBps,
         cooldownUntilMs: millis(vm.cooldownUntil),

@@ -24,6 +24,12 @@ export class StorageDomainRepository extends BaseRepository<StorageDomain> {
     return page(query, paging, { by: 'name', direction: 'ASC' });
   }
 
+  /** Folders that each host of the cluster has of its own. */
+  async localPaths(clusterId: string): Promise<string[]> {
+    const domains = await this.rows.find({ select: { path: true }, where: { clusterId, kind: 'local' } });
+    return [...new Set(domains.map(({ path }) => path))].toSorted();
+  }
+
   async create(values: CreateStorageDomain): Promise<StorageDomain> {
     const { id } = await this.rows.save(this.rows.create(values));
     return this.get(id);

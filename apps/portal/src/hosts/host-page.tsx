@@ -107,6 +107,11 @@ function KnownHost({ host }: { host: HostView }) {
             <IsolationList isolation={host.isolation} />
           </Fact>
           {host.hostDevices.length > 0 && <Fact name="Devices for guests">{host.hostDevices.join(', ')}</Fact>}
+          {host.storage.length > 0 && (
+            <Fact name="Free for disks">
+              {host.storage.map(({ path, freeMiB }) => `${mebibytes(freeMiB)} in ${path}`).join(', ')}
+            </Fact>
+          )}
           <Fact name="Checkpoints">
             {host.checkpoints.length === 0
               ? 'none'
