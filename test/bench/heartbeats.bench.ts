@@ -73,7 +73,16 @@ function heartbeat({ vms }: SilentHost, round: number): Heartbeat {
     sentAt: new Date().toISOString(),
     ...{ agentUrl, agentVersion: '0.0.0', tunnelAddress: '127.0.0.1:7430', cpuCores: 32, memoryMiB: 256 * 1024 },
     ...{ cpuUsedCores: 8, memoryUsedMiB: 60_000, pressure: null, linkMiBps: 1192, isolation: [], drivers: [DRIVER] },
-    ...{ health: null, commands: [], migrations: [], checkpoints: [], hostDevices: [], probes: [], peersDigest: null },
+    ...{
+      health: null,
+      commands: [],
+      migrations: [],
+      checkpoints: [],
+      hostDevices: [],
+      probes: [],
+      storage: [],
+      peersDigest: null,
+    },
     vms: vms.map(report),
   };
 }
