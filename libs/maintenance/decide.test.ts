@@ -1,6 +1,6 @@
 import { MaintenanceAction, MaintenanceProcedure, MaintenanceTrigger, type MaintenanceVm } from '#contracts';
 import { describe, expect, test } from 'vitest';
-import { decideMaintenance, type MaintenanceFacts } from './index.js';
+import { decideMaintenance, type MaintenanceFacts, withReturns } from './index.js';
 import { brief, host, NIGHTLY, NOW, policy, run, situation } from './maintenance.fixture.js';
 
 const decide = (facts: MaintenanceFacts, nowMs = NOW) => brief(decideMaintenance(facts, nowMs));
@@ -309,5 +309,50 @@ describe('a host in maintenance', () => {
     ]);
     const back = [run('a', { phase: 'returning', endsAs: 'cancelled', vms: [vm('x', { state: 'returned' })] })];
     expect(decide(situation({ hosts: [host('a'), host('b')], runs: back }))).toEqual(['run of a cancelled']);
+  });
+  test('a host waits if with it empty a VM of another could not leave, whatever else keeps that one', () => {
+    const busy = { phase: 'evacuating', procedure: MaintenanceProcedure.parse({ onBlocked: 'move_anyway' }) } as const;
+    const facts = situation({
+      hosts: [host('a'), host('b', { status: 'preparing_for_maintenance' }), host('c')],
+      runs: [run('b', { ...busy, hostsAtOnce: 2 }), run('c', { phase: 'waiting', hostsAtOnce: 2 })],
+      vms: [
+        ['b0', 'b', 512, { immovableReason: 'b0 is pinned' }],
+        ['b1', 'b', 3000],
+        ['c1', 'c', 3000],
+      ],
+    });
+    expect(decide(facts).filter((step) => step.includes('evacuating'))).toEqual([]);
+  });
+
+  test('VMs of two hosts that come back at once share the migrations of the host that they come from', () => {
+    const guests = (home: string) => [1, 2].map((n) => vm(`${home}${n}`, { state: 'left', hostId: 'c' }));
+    const runs = ['a', 'b'].map((home) => run(home, { phase: 'returning', hostsAtOnce: 2, vms: guests(home) }));
+    const vms = ['a1', 'a2', 'b1', 'b2'].map((name) => [name, 'c'] as const);
+    const decided = decide(situation({ hosts: [host('a'), host('b'), host('c')], runs, vms }));
+    expect(decided.filter((step) => step.includes('move'))).toEqual([
+      'run of a move a1 to a',
+      'run of a move a2 to a', // two at once is as many as a host may have
+    ]);
+  });
+
+  test('VMs that come back are on their way for those that plan, and for nobody else', () => {
+    const { cluster } = situation({
+      hosts: [host('a'), host('b'), host('c', { status: 'maintenance' })],
+      vms: [
+        ['x', 'b'],
+        ['moved', 'a'],
+        ['y', 'b'],
+      ],
+    });
+    const away = ['x', 'moved', 'down'].map((name) =>
+      vm(name, { state: 'left', hostId: name === 'down' ? null : 'b' }),
+    );
+    const returning = run('a', { phase: 'returning', vms: away });
+    const elsewhere = run('c', { phase: 'checking', vms: [vm('y', { state: 'left', hostId: 'b' })] });
+    const { inFlight } = withReturns(cluster, [returning, elsewhere]);
+    expect(inFlight).toEqual([{ vmId: 'x', sourceHostId: 'b', destinationHostId: 'a' }]);
+    expect(withReturns({ ...cluster, inFlight }, [returning]).inFlight).toEqual(inFlight);
+    const staying = { ...returning, procedure: { ...returning.procedure, returnVms: false } };
+    expect(withReturns(cluster, [staying])).toBe(cluster);
   });
 });

@@ -1,4 +1,5 @@
 /** One look at a cluster's maintenance: what is to be done now. */
+import type { ClusterFacts } from '#planner';
 import { emptyingPhases, type HostFacts, type MaintenanceFacts, type MaintenanceStep, type RunFacts } from './facts.js';
 import { decideActing, decideChecking, decideReturning } from './afterwards.js';
 import { decideEvacuating } from './evacuating.js';
@@ -16,14 +17,25 @@ export function decideMaintenance(facts: MaintenanceFacts, nowMs: number): Maint
   );
   for (const { hostId, phase } of facts.runs) if (emptyingPhases.has(phase)) emptying.add(hostId);
 
+  // Each run decides with the moves of those before it in mind: together they share hosts' memory and migrations.
+  let { cluster } = facts;
   const steps = facts.runs.flatMap((run) => {
     const host = hosts.get(run.hostId);
     if (!host) return run.phase === 'failed' ? [] : [change(run, 'cancelled', 'its host was removed')];
-    const decided = decideRun(run, host, facts, emptying, nowMs);
+    const decided = decideRun(run, host, { ...facts, cluster }, emptying, nowMs);
+    cluster = withMoves(cluster, decided);
     if (decided.some((step) => step.action === 'change_phase' && step.to === 'evacuating')) emptying.add(run.hostId);
     return decided;
   });
   return [...steps, ...facts.policies.flatMap((policy) => dueRollouts(policy, facts, nowMs))];
+}
+
+function withMoves(cluster: ClusterFacts, steps: readonly MaintenanceStep[]): ClusterFacts {
+  const moves = steps.flatMap((step) => {
+    const vm = step.action === 'move_vm' && cluster.vms.find(({ id }) => id === step.vmId);
+    return vm ? [{ vmId: vm.id, sourceHostId: vm.hostId, destinationHostId: step.destinationHostId }] : [];
+  });
+  return moves.length === 0 ? cluster : { ...cluster, inFlight: [...cluster.inFlight, ...moves] };
 }
 
 function decideRun(

@@ -3,6 +3,7 @@ export { decideMaintenance } from './decide.js';
 export { type LeavingVm, secondsToEmpty } from './eta.js';
 export type * from './facts.js';
 export { agentVersionCheck, clockCheck } from './health.js';
+export { withReturns } from './returns.js';
 export { dueRollouts, inGroups, inScope } from './triggers.js';
 export { type VmMoves, type VmRow, followVms, newVm } from './vms.js';
 export { type OpenWindow, nextWindow, openWindow, windowFault, windowsBetween } from './windows.js';

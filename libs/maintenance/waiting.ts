@@ -95,19 +95,19 @@ function fit(
   if (skipped) return change(run, 'skipped', `${host.name} is skipped: ${skipped.reason}`);
   const waits = choices.filter(({ choice }) => choice === 'wait');
   if (waits.length > 0) return hold(run, host, waits.map(({ reason }) => reason).join('; '), nowMs);
-  const lost = blocked.find(({ hostId }) => hostId !== host.id);
-  if (lost && emptying.has(lost.hostId) && !wasBlockedBefore(facts, emptying, lost.vmId, nowMs))
-    return note(run, `with ${host.name} empty as well, ${lost.reason}`);
+  const others = blocked.filter(({ hostId }) => hostId !== host.id && emptying.has(hostId));
+  const before = others.length > 0 ? blockedAlready(facts, emptying, nowMs) : null;
+  const lost = others.find(({ vmId }) => !before!.has(vmId));
+  if (lost) return note(run, `with ${host.name} empty as well, ${lost.reason}`);
   return { ...change(run, 'evacuating', 'its VMs leave'), host: 'deactivate' };
 }
 
-const wasBlockedBefore = (
+const blockedAlready = (
   { cluster, schedulingPolicy, limits }: MaintenanceFacts,
   emptying: ReadonlySet<string>,
-  vm: string,
   nowMs: number,
-): boolean =>
-  emptyHosts(cluster, [...emptying], schedulingPolicy, limits, nowMs).blocked.some(({ vmId }) => vmId === vm);
+): ReadonlySet<string> =>
+  new Set(emptyHosts(cluster, [...emptying], schedulingPolicy, limits, nowMs).blocked.map(({ vmId }) => vmId));
 
 const isOfSamePolicy = (a: RunFacts, b: RunFacts): boolean =>
   a.rolloutId === b.rolloutId || (a.policyId !== null && a.policyId === b.policyId);

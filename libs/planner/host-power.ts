@@ -66,6 +66,12 @@ export function hostActionsFor(
     });
   }
   const isWoken = new Set(coming);
+  // Whoever does not answer may be lost: then its VMs start elsewhere, and not after a boot.
+  const lost = state.hosts.find(({ facts: { status }, vms }) => status === 'non_responsive' && vms.length > 0);
+  if (lost) {
+    const reason = `hosts stay on: VMs of ${lost.name}, which does not answer, may need them`;
+    return { hostActions, refusals: [...refusals, { vmId: null, hostId: lost.id, reason }] };
+  }
 
   const gone = new Set<HostState>();
   const expectedOff = Math.max(expected, facts.forecastOffCores ?? 0);

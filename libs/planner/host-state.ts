@@ -109,6 +109,11 @@ export class HostState {
     return this.networkMiBps === null ? null : (100 * this.networkUsedMiBps) / this.networkMiBps;
   }
 
+  /** VMs are on their way here, by this plan or an earlier one. */
+  get isArrivedAt(): boolean {
+    return [...this.residents].some(({ hostId }) => hostId !== this.id);
+  }
+
   /** VMs here of whose use of the network nothing is known. */
   get unmetered(): number {
     return [...this.residents].filter(({ networkUsedMiBps }) => networkUsedMiBps === null).length;

@@ -13,8 +13,6 @@ interface Hop {
 }
 
 export class Packing {
-  /** Hosts that VMs were sent to by this plan: they are not emptied by it. */
-  readonly received = new Set<HostState>();
   /** Hosts in the order in which they are filled: those that have room for the smallest VM, and are not emptied. */
   readonly #order: HostOrder;
   readonly #emptied = new Set<HostState>();
@@ -64,7 +62,6 @@ export class Packing {
   move(vm: VmFacts, destination: HostState): void {
     const source = this.state.host(vm.hostId);
     this.state.move(vm, destination);
-    this.received.add(destination);
     this.start(source, destination);
     this.#place(source);
     this.#place(destination);
@@ -85,7 +82,6 @@ export class Packing {
       this.#place(destination);
       route.push({ vm, destination });
     }
-    for (const { destination } of route) this.received.add(destination);
     return route;
   }
 

@@ -2,8 +2,10 @@
 import * as fc from 'fast-check';
 import type { SchedulingPolicy } from '#contracts';
 import { describe, expect, test } from 'vitest';
-import { anyLimit, anyPolicy, crowdedFacts, facts, parameters } from './cluster.arbitrary.js';
+import { often } from '../../test/property-runs.js';
+import { anyLimit, anyOfAllPolicies, anyPolicy, crowdedFacts, facts, parameters } from './cluster.arbitrary.js';
 import { NOW, arrived, evenly, limits, started } from './cluster.fixture.js';
+import { byId, memoryHeldMiB, migrationsOf } from './holds.fixture.js';
 import {
   type ClusterFacts,
   type HostFacts,
@@ -15,29 +17,15 @@ import {
   plan,
 } from './index.js';
 
-const RUNS = { numRuns: 300 };
+const RUNS = often(100);
 const crowdedOrNot = fc.oneof(facts, crowdedFacts);
 
 const isBalance = (move: Move) => move.kind === 'balance';
 const isForLoad = (move: Move) => move.kind === 'balance' || move.kind === 'exchange';
-const byId = <T extends { id: string }>(items: readonly T[]) => new Map(items.map((item) => [item.id, item]));
-
-/** Memory held on a host while all these moves are under way. */
-function memoryHeldMiB(state: ClusterFacts, hostId: string): number {
-  const vms = byId(state.vms);
-  const here = state.vms.filter((vm) => vm.hostId === hostId && vm.status !== 'down');
-  const arriving = state.inFlight
-    .filter((move) => move.destinationHostId === hostId)
-    .map((move) => vms.get(move.vmId)!);
-  return [...here, ...arriving].reduce((sum, vm) => sum + vm.memoryMiB, 0);
-}
-
-const migrationsOf = (state: ClusterFacts, hostId: string) =>
-  state.inFlight.filter((move) => move.sourceHostId === hostId || move.destinationHostId === hostId).length;
 
 const always = (check: (state: ClusterFacts, made: Plan, policy: SchedulingPolicy, limit: number) => void) =>
   fc.assert(
-    fc.property(crowdedOrNot, anyPolicy, anyLimit, (state, policy, limit) => {
+    fc.property(crowdedOrNot, anyOfAllPolicies, anyLimit, (state, policy, limit) => {
       check(state, plan(state, policy, limits(limit), NOW), policy, limit);
     }),
     RUNS,
@@ -46,28 +34,35 @@ const always = (check: (state: ClusterFacts, made: Plan, policy: SchedulingPolic
 describe('every plan', () => {
   test('overfills no host with memory, nor its limit of migrations, however long its moves take', () => {
     fc.assert(
-      fc.property(crowdedOrNot, anyPolicy, anyLimit, fc.infiniteStream(fc.nat(1000)), (state, policy, limit, dice) => {
-        const made = plan(state, policy, limits(limit), NOW);
-        const already = new Map(state.hosts.map(({ id }) => [id, migrationsOf(state, id)]));
-        playOut(state, made.moves, dice, (now) => {
-          for (const { id, memoryMiB } of state.hosts) {
-            expect(memoryHeldMiB(now, id)).toBeLessThanOrEqual(memoryMiB);
-            expect(migrationsOf(now, id)).toBeLessThanOrEqual(Math.max(limit, already.get(id)!));
-          }
-        });
-      }),
+      fc.property(
+        crowdedOrNot,
+        anyOfAllPolicies,
+        anyLimit,
+        fc.infiniteStream(fc.nat(1000)),
+        (state, policy, limit, dice) => {
+          const made = plan(state, policy, limits(limit), NOW);
+          const already = new Map(state.hosts.map(({ id }) => [id, migrationsOf(state, id)]));
+          playOut(state, made.moves, dice, (now) => {
+            for (const { id, memoryMiB } of state.hosts) {
+              expect(memoryHeldMiB(now, id)).toBeLessThanOrEqual(memoryMiB);
+              expect(migrationsOf(now, id)).toBeLessThanOrEqual(Math.max(limit, already.get(id)!));
+            }
+          });
+        },
+      ),
       RUNS,
     );
   });
 
-  test('keeps destinations of balance moves at or below HighUtilization, and of evacuations below 100 % CPU', () => {
+  test('keeps destinations of moves by policies at or below HighUtilization, and of evacuations below 100 % CPU', () => {
     always((state, made, policy) => {
       for (let step = 1; step <= made.moves.length; step++) {
         const { destinationHostId, kind } = made.moves[step - 1]!;
         const after = arrived(state, [...flights(state), ...made.moves.slice(0, step)]);
         const host = after.hosts.find((each) => each.id === destinationHostId)!;
+        const isForPolicy = kind === 'balance' || kind === 'exchange' || kind === 'power_saving';
         const limit =
-          (kind === 'balance' || kind === 'exchange') && policy.name === 'evenly_distributed'
+          isForPolicy && (policy.name === 'evenly_distributed' || policy.name === 'power_saving')
             ? policy.parameters.HighUtilization
             : 100;
         expect((100 * host.cpuUsedCores) / host.cpuCores).toBeLessThanOrEqual(limit + 1e-6);
@@ -118,10 +113,11 @@ describe('every plan', () => {
 
   test('lowers imbalance with each balance move or exchange, by at least MinimumGain for each move', () => {
     always((state, made, policy) => {
+      if (policy.name !== 'evenly_distributed') return;
       const ordered = made.moves.filter((move) => !isForLoad(move));
       const balancing = made.moves.filter(isForLoad);
       expect(made.moves).toEqual([...ordered, ...balancing]);
-      const minimumGain = policy.name === 'evenly_distributed' ? policy.parameters.MinimumGain : Infinity;
+      const { MinimumGain: minimumGain } = policy.parameters;
       let before = imbalance(started(state, ordered));
       balancing.forEach((move, index) => {
         expect(move.gain).toBeGreaterThanOrEqual(minimumGain);

@@ -48,6 +48,32 @@ describe('consolidation', () => {
     expect(hostRefusals(made, 'h1')).toEqual(['h1 is not emptied: b has a device of h1; detach it first']);
   });
 
+  test('empties no host that VMs are on their way to: it would not become empty', () => {
+    const vms = [
+      vm('a', 'h1', { cpuUsedCores: 0.2, history: steadily(0.2) }),
+      vm('b', 'h2', { cpuUsedCores: 1, history: steadily(1) }),
+      vm('c', 'h3', { cpuUsedCores: 0.2, history: steadily(0.2) }),
+    ];
+    const facts = cluster({ h1: {}, h2: {}, h3: {} }, vms);
+    expect(routes(plan(facts, saving(), limits(2), NOW))).toEqual(['a>h2', 'c>h2']);
+    const arriving = { vmId: vms[2]!.id, sourceHostId: 'h3', destinationHostId: 'h1' };
+    expect(routes(plan({ ...facts, inFlight: [arriving] }, saving(), limits(2), NOW))).toEqual([]);
+  });
+
+  test('switches nothing off while VMs of a host that does not answer may need it', () => {
+    const policy = saving({ EnableAutomaticHostPowerManagement: true, HostsInReserve: 0 });
+    const facts = (status: 'up' | 'non_responsive') =>
+      cluster({ h1: { status }, h2: { power: power() }, h3: { power: power() } }, [
+        vm('a', 'h1', { cpuUsedCores: 1, history: steadily(1), status: status === 'up' ? 'up' : 'unknown' }),
+      ]);
+    expect(actions(plan(facts('up'), policy, limits(2), NOW))).toEqual(['deactivate h3', 'deactivate h2']);
+    const made = plan(facts('non_responsive'), policy, limits(2), NOW);
+    expect([actions(made), hostRefusals(made, 'h1')]).toEqual([
+      [],
+      ['hosts stay on: VMs of h1, which does not answer, may need them'],
+    ]);
+  });
+
   test('takes the host that does least with a watt, though another runs less', () => {
     const facts = cluster({ h1: { power: power() }, h2: { power: power({ wattsAt: [100, 300] }) }, h3: {} }, [
       vm('a', 'h1', { cpuUsedCores: 0.2, history: steadily(0.2) }),

@@ -147,7 +147,8 @@ function consolidate(
   let coresLeft = state.hostsUp.reduce((sum, { facts }) => sum + facts.cpuCores, 0);
   const low = state.hostsUp.filter((host) => isLow(host, parameters.LowUtilization));
   for (const source of worstFirst(low, seconds)) {
-    if (!isLow(source, parameters.LowUtilization) || packing.received.has(source)) continue;
+    // What arrives rests there: the host would not become empty.
+    if (!isLow(source, parameters.LowUtilization) || source.isArrivedAt) continue;
     const leaving = source.vms.filter((vm) => !state.isMoving(vm));
     const staying = leaving.map((vm) => whyStays(state, vm, nowMs)).filter((reason) => reason !== null);
     if (staying.length > 0) {

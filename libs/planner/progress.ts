@@ -16,8 +16,9 @@ export type PlanStep =
   | { readonly action: 'drop'; readonly position: number; readonly reason: string };
 
 /**
- * What is to be done now, in this order. A move whose hosts have as many migrations as they may is left for later; one
- * that cannot be made any more is dropped, with all that wait for it.
+ * What is to be done now, in this order. A move whose hosts have as many migrations as they may is left for later, and
+ * so is one without room while moves before it, which may make that room, have yet to begin. One that cannot be made any
+ * more is dropped, with all that wait for it.
  *
  * @param facts as the cluster is, without moves that have yet to begin among those under way.
  */
@@ -44,7 +45,8 @@ export function nextSteps(
     const move = now[position]!;
     // What it waited for has arrived: the facts have it.
     const obstacle = obstacleToStep(state, { ...move, waitsFor: [] }, [], policy, limits);
-    if (obstacle?.isPassing) held.add(position);
+    const mayGetRoom = now.slice(0, position).some((before) => before.state === 'approved');
+    if (obstacle && (obstacle.isPassing || mayGetRoom)) held.add(position);
     else if (obstacle) drop(position, obstacle.reason);
     else {
       state.move(state.vm(move.vmId), state.host(move.destinationHostId));

@@ -2,11 +2,13 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { SchedulingPolicy } from '#contracts';
+import { often } from '../../test/property-runs.js';
 import { anyLimit, anyOfAllPolicies, ruledFacts } from './cluster.arbitrary.js';
 import { NOW, arrived, limits, started } from './cluster.fixture.js';
+import { ruleBrokenBy, running, survives } from './holds.fixture.js';
 import { type ClusterFacts, type Move, type Plan, plan, restAfter } from './index.js';
 
-const RUNS = { numRuns: 200 };
+const RUNS = often(100);
 
 const always = (check: (state: ClusterFacts, made: Plan, policy: SchedulingPolicy, failures: number) => void) =>
   fc.assert(
@@ -16,29 +18,12 @@ const always = (check: (state: ClusterFacts, made: Plan, policy: SchedulingPolic
     RUNS,
   );
 
-const running = (state: ClusterFacts) => state.vms.filter(({ status }) => status !== 'down');
 const flights = (state: ClusterFacts) => state.inFlight as readonly Move[];
-
-/** VMs that run on a host, those on their way counted on both ends. */
-const presentOn = (state: ClusterFacts, hostId: string): Set<string> =>
-  new Set([
-    ...running(state).flatMap((vm) => (vm.hostId === hostId ? vm.id : [])),
-    ...state.inFlight.flatMap((move) => (move.destinationHostId === hostId ? move.vmId : [])),
-  ]);
 
 test('no step sends a VM to where a hard rule about hosts, or one that keeps VMs apart, forbids it', () => {
   always((state, made) => {
     made.moves.forEach((move, index) => {
-      const during = started(state, made.moves.slice(0, index));
-      for (const { vmIds, hostIds, vmsRule, hostsRule } of state.affinityGroups) {
-        if (!vmIds.includes(move.vmId)) continue;
-        if (hostsRule.enabled && hostsRule.enforcing)
-          expect(hostIds.includes(move.destinationHostId)).toBe(hostsRule.positive);
-        if (vmsRule.enabled && vmsRule.enforcing && !vmsRule.positive) {
-          const present = presentOn(during, move.destinationHostId);
-          expect(vmIds.filter((id) => id !== move.vmId && present.has(id))).toEqual([]);
-        }
-      }
+      expect(ruleBrokenBy(move, started(state, made.moves.slice(0, index)))).toBeNull();
     });
   });
 });
@@ -112,27 +97,3 @@ function remembered(state: ClusterFacts, moves: readonly Move[]): ClusterFacts {
   });
   return { ...state, vms };
 }
-
-/** Whether the VMs of any so many hosts that are up find memory on the others: placed one by one, largest first. */
-function survives(state: ClusterFacts, failures: number): boolean {
-  const up = state.hosts.filter(({ status }) => status === 'up');
-  if (failures === 0) return true;
-  if (up.length < failures) return false;
-  const sizes = (hostId: string) => running(state).flatMap((vm) => (vm.hostId === hostId ? vm.memoryMiB : []));
-  const sum = (numbers: readonly number[]) => numbers.reduce((total, each) => total + each, 0);
-  return choicesOf(up, failures).every((failed) => {
-    const free = up.filter((host) => !failed.includes(host)).map((host) => host.memoryMiB - sum(sizes(host.id)));
-    const homeless = failed.flatMap((host) => sizes(host.id)).toSorted((a, b) => b - a);
-    return homeless.every((size) => {
-      const fitting = free.filter((space) => space >= size);
-      if (fitting.length === 0) return false;
-      free[free.indexOf(Math.min(...fitting))]! -= size;
-      return true;
-    });
-  });
-}
-
-const choicesOf = <T>(items: readonly T[], size: number): T[][] =>
-  size === 0
-    ? [[]]
-    : items.flatMap((item, index) => choicesOf(items.slice(index + 1), size - 1).map((rest) => [item, ...rest]));

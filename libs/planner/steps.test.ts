@@ -107,6 +107,17 @@ describe('a plan that waits for approval', () => {
     expect(whyOutdated(crowded, moves, policy, limits(1))).toBeNull();
   });
 
+  test('stands though an evacuation beside it raises imbalance', () => {
+    const leaving = cluster({ h1: { status: 'preparing_for_maintenance' }, h2: {}, h3: {} }, [
+      vm('x', 'h1', { cpuUsedCores: 2 }),
+      ...['p', 'q'].map((name) => vm(name, 'h2')),
+      ...['r', 's'].map((name) => vm(name, 'h3')),
+    ]);
+    const { moves: both } = plan(leaving, policy, limits(4), NOW);
+    expect(new Set(both.map(({ kind }) => kind))).toEqual(new Set(['evacuation', 'balance']));
+    expect(whyOutdated(leaving, both, policy, limits(4))).toBeNull();
+  });
+
   test('does not stand when load is elsewhere', () => {
     const now = cluster({ h1: {}, h2: {} }, [
       ...['a', 'b', 'c', 'd'].map((name) => vm(name, 'h1', { cpuUsedCores: 0.1 })),

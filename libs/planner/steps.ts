@@ -7,7 +7,7 @@ import type { HostState } from './host-state.js';
 import { imbalanceOf } from './imbalance.js';
 import { whyImmovable } from './movable.js';
 import { type Room, explainBusy, explainObstacle, isBusy, obstacleTo, roomFor } from './room.js';
-import { ROUNDING, points } from './words.js';
+import { points } from './words.js';
 
 type Step = Pick<Move, 'vmId' | 'sourceHostId' | 'destinationHostId' | 'kind' | 'waitsFor'>;
 
@@ -49,28 +49,34 @@ export function whyOutdated(
   limits: Limits,
 ): string | null {
   const state = new ClusterState(facts, limits.haReservation);
-  const before = imbalanceOf(state);
-  const obstacle = playThrough(state, steps, policy, { ...limits, maxMigrationsPerHost: Infinity });
-  if (obstacle) return obstacle.reason;
-  const isForBalance = steps.some(({ kind }) => kind === 'balance' || kind === 'exchange');
-  const after = imbalanceOf(state);
-  if (policy.name === 'evenly_distributed' && isForBalance && after > before - ROUNDING)
-    return `loads have changed: its moves would bring imbalance from ${points(before)} to ${points(after)}`;
-  return null;
+  const unlimited = { ...limits, maxMigrationsPerHost: Infinity };
+  let before: number | null = null;
+  let relief = 0;
+  for (const [position, step] of steps.entries()) {
+    const obstacle = obstacleToStep(state, step, steps.slice(0, position), policy, unlimited);
+    if (obstacle) return obstacle.reason;
+    const isForBalance = step.kind === 'balance' || step.kind === 'exchange';
+    if (isForBalance && before === null) {
+      // What other moves do to imbalance is none of its own; evacuations bring load from elsewhere.
+      state.recentre();
+      before = imbalanceOf(state);
+    }
+    const relieved = move(state, step);
+    if (isForBalance) relief += relieved;
+  }
+  if (policy.name !== 'evenly_distributed' || before === null || relief > 0) return null;
+  return `loads have changed: its moves would bring imbalance from ${points(before)} to ${points(imbalanceOf(state))}`;
 }
 
-function playThrough(
-  state: ClusterState,
-  steps: readonly Step[],
-  policy: SchedulingPolicy,
-  limits: Limits,
-): StepObstacle | null {
-  for (const [position, step] of steps.entries()) {
-    const found = obstacleToStep(state, step, steps.slice(0, position), policy, limits);
-    if (found) return found;
-    state.move(state.vm(step.vmId), state.host(step.destinationHostId));
-  }
-  return null;
+/** Makes the move; returns by how much the spread of loads falls, and what soft rules held against the VM's place. */
+function move(state: ClusterState, { vmId, destinationHostId }: Step): number {
+  const vm = state.vm(vmId);
+  const [source, destination] = [state.locationOf(vm), state.host(destinationHostId)];
+  const { affinity } = state;
+  const spread = state.sumOfSquaredDeviations;
+  const held = affinity.penalty(vmId, source.index) - affinity.penalty(vmId, destination.index);
+  state.move(vm, destination);
+  return spread - state.sumOfSquaredDeviations + held;
 }
 
 /** What is in the way of a move that comes after those `before` it in its plan; null: nothing is. */

@@ -20,7 +20,7 @@ import {
   SLOT_MS,
   withForecast,
 } from '#planner';
-import { MIPS_PER_CORE, factsOf, factsToPlan, statusOf } from './facts.js';
+import { MIPS_PER_CORE, factsOf, factsToPlan, factsWithPlans, statusOf } from './facts.js';
 import { type MaintenancePolicy, maintain } from './maintain.js';
 import { type Memory, type MigrationRow, type PlanRow, type RememberedVm, NEW_VM, NOTHING_KEPT } from './memory.js';
 import type { Decision, Director, Order, Simulation } from './simulation.js';
@@ -237,7 +237,7 @@ export class Controller implements Director {
 
   #maintain(simulation: Simulation): Decision {
     const { maintenance = [] } = this.settings;
-    const facts = factsToPlan(simulation, this.memory, this.settings);
+    const facts = factsWithPlans(simulation, this.memory, this.settings);
     this.#decidingSinceMs ??= simulation.nowS * 1000;
     const asked = {
       cluster: facts,

@@ -1,5 +1,6 @@
 /** What an administrator expects of days with trouble in them. */
 import { describe, expect, test } from 'vitest';
+import type { AffinityGroup } from '#contracts';
 import { hostOf, vmOf } from './cluster.fixture.js';
 import type { Trace } from './trace.js';
 import { clusterOf, nightly, promisedMiB, runFor, settingsOf } from './watching.fixture.js';
@@ -125,10 +126,39 @@ test('when all hosts are full nothing is moved, and the reason is memory', () =>
     Array.from({ length: 8 }, (_, n) => vmOf(`${host}${n}`, cpu, { memoryMiB: 1024 }));
   const hosts = [hostOf('a'), hostOf('b'), hostOf('c')];
   const simulation = clusterOf(hosts, { a: full('a', 30), b: full('b', 5), c: full('c', 2) });
-  const { watching, memory } = runFor(12, simulation, settingsOf(EVENLY));
+  const { watching, memory } = runFor(4, simulation, settingsOf(EVENLY));
   expect(watching.ordered).toEqual([]);
   expect(simulation.hosts.map(promisedMiB)).toEqual([8192, 8192, 8192]);
   expect(memory().refusals.map(({ reason }) => reason)).toContainEqual(
     expect.stringMatching(/has 0 MiB of memory free/),
   );
 });
+
+test.each([
+  [3, 2],
+  [4, 1],
+])(
+  'of %i hosts, %i in maintenance at once: VMs that soft rules keep apart leave once and come back once',
+  (count, hostsAtOnce) => {
+    const names = ['a', 'b', 'c', 'd'].slice(0, count);
+    const vmsOf = (host: string) => [1, 2].map((n) => vmOf(`${host}${n}`, 20, { memoryMiB: 1024 }));
+    const apart = [1, 2].map((n): AffinityGroup => ({
+      ...{ id: `apart-${n}`, name: `apart-${n}`, description: '', priority: 1 },
+      ...{ vmIds: names.map((host) => `${host}${n}`), vmLabels: [], hostIds: [], hostLabels: [] },
+      vmsRule: { enabled: true, positive: false, enforcing: false },
+      hostsRule: { enabled: false, positive: true, enforcing: false },
+    }));
+    const simulation = clusterOf(
+      names.map((name) => hostOf(name)),
+      Object.fromEntries(names.map((name) => [name, vmsOf(name)])),
+    );
+    const maintenance = [nightly({ hostsAtOnce })];
+    const { watching, memory } = runFor(6, simulation, settingsOf(EVENLY, { affinityGroups: apart, maintenance }));
+    expect(memory().runs.map(({ phase }) => phase)).toEqual(names.map(() => 'done'));
+    for (const { description, host } of simulation.vms) {
+      const home = description.name[0];
+      const [out, back, ...more] = watching.movesOf(description.id);
+      expect([out?.from, back?.to, more, host.description.id], description.name).toEqual([home, home, [], home]);
+    }
+  },
+);

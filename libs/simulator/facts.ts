@@ -1,5 +1,6 @@
 /** What the planner is told of a simulated cluster. */
 import type { AffinityGroup } from '#contracts';
+import { withReturns } from '#maintenance';
 import { type ClusterFacts, type HostFacts, type HostPressure, type VmFacts, whyBound } from '#planner';
 import type { SimulatedHost, SimulatedVm } from './cluster.js';
 import { type Memory, NEW_VM } from './memory.js';
@@ -33,8 +34,12 @@ export function factsOf({ hosts, vms, nowS }: Simulation, memory: Memory, settin
   };
 }
 
+/** As policies are to see it: VMs that come back after maintenance are on their way, too. */
+export const factsToPlan = (simulation: Simulation, memory: Memory, settings: FactsSettings): ClusterFacts =>
+  withReturns(factsWithPlans(simulation, memory, settings), memory.runs);
+
 /** The same with moves of plans that have yet to begin, so that nothing is planned twice. */
-export function factsToPlan(simulation: Simulation, memory: Memory, settings: FactsSettings): ClusterFacts {
+export function factsWithPlans(simulation: Simulation, memory: Memory, settings: FactsSettings): ClusterFacts {
   const facts = factsOf(simulation, memory, settings);
   const toCome = memory.plans.flatMap(({ moves }) => moves.filter(({ state }) => state === 'approved'));
   return toCome.length === 0 ? facts : { ...facts, inFlight: [...facts.inFlight, ...toCome] };

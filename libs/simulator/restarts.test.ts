@@ -52,7 +52,7 @@ class Dying implements Director {
   }
 }
 
-const HOURS = 5;
+const HOURS = 4;
 const settings = settingsOf({ name: 'none' }, { maintenance: [nightly({ hostsAtOnce: 2 })], haReservation: 1 });
 
 /** Four hosts with three VMs each, all of which are gone through between one and three at night. */
@@ -120,3 +120,26 @@ test('it ends wherever chance wants it', () => {
     expectDone(done);
   }
 });
+
+const evenly = settingsOf({ name: 'evenly_distributed', parameters: { ImbalanceThreshold: 0 } });
+
+test.each([0, 1, 2].flatMap((step) => ENDS.map((end) => [step, end] as const)))(
+  'while VMs are spread it ends in step %i of every other turn: %s',
+  (step, end) => {
+    const eight = Array.from({ length: 8 }, (_, n) => vmOf(`vm-${n}`, 20, { memoryMiB: 512 }));
+    const hosts = ['a', 'b', 'c', 'd'].map((name) => hostOf(name));
+    const simulation = clusterOf(hosts, { a: eight });
+    let turns = 0;
+    const dying = new Dying(evenly, (now) => {
+      if (now === 0) turns++;
+      return now === step && turns % 2 === 1 ? end : null;
+    });
+    const watching = new Watching(dying, evenly);
+    simulation.run(watching, { untilS: 3600, stepS: 300, decideEveryS: 60 });
+    expect(dying.deaths).toBeGreaterThan(20);
+    expect(simulation.hosts.map(({ vms }) => vms.size)).toEqual([2, 2, 2, 2]);
+    for (const { id } of eight) expect(watching.movesOf(id).length, id).toBeLessThanOrEqual(1);
+    expect([simulation.migrationsStarted, simulation.migrationsFailed]).toEqual([watching.ordered.length, 0]);
+    expect([dying.memory.migrations, dying.memory.plans]).toEqual([[], []]);
+  },
+);

@@ -45,7 +45,8 @@ export class Watching implements Director {
   constructor(
     private readonly controller: Required<Director> & { readonly memory: Memory },
     private readonly settings: ControllerSettings,
-    private readonly alsoCheck: () => void = () => {},
+    /** What holds before a decision has to hold when it was carried out. */
+    private readonly holds: () => boolean = () => true,
   ) {}
 
   *decide(simulation: Simulation): Generator<Decision> {
@@ -66,8 +67,10 @@ export class Watching implements Director {
         );
         this.ordered.push({ vmId, from, to: destinationHostId, atS: simulation.nowS, planId: plan?.id });
       }
+      const held = this.holds();
       yield decision;
       this.#check(simulation);
+      if (held && !this.holds()) throw new Error(`what held before ${simulation.nowS} s holds no more`);
     }
   }
 
@@ -80,7 +83,6 @@ export class Watching implements Director {
       if (promisedMiB(host) > memoryMiB * memoryOvercommit) throw new Error(`${name} is overfull`);
       if (leaving + host.arriving.size > maxMigrationsPerHost) throw new Error(`${name} has too many migrations`);
     }
-    this.alsoCheck();
   }
 
   movesOf(vmId: string): readonly Ordered[] {

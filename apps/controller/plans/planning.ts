@@ -30,7 +30,7 @@ export class Planning {
   dryRun(clusterId: string, policy: SchedulingPolicy | undefined, now: Date): Promise<WholePlan> {
     return this.db.transaction(async (tx) => {
       const cluster = await tx.clusters.get(clusterId);
-      const present = await withPredictions(tx, cluster, await tx.facts.ofCluster(clusterId), now);
+      const present = await withPredictions(tx, cluster, await tx.facts.toPlan(clusterId), now);
       const facts = await forecastFor(tx, cluster, present, now);
       const result = this.ask(facts, cluster, policy ?? currentPolicy(cluster), now);
       const id = await tx.plans.create(named(result, facts, cluster, policy ?? currentPolicy(cluster), now));
@@ -45,7 +45,7 @@ export class Planning {
     const { cluster, facts, result, planIds, orders } = await this.db.transaction(async (tx) => {
       await tx.clusters.lockDecisions(clusterId);
       const decided = await tx.clusters.get(clusterId);
-      const present = await withPredictions(tx, decided, await tx.facts.ofCluster(clusterId), now);
+      const present = await withPredictions(tx, decided, await tx.facts.toPlan(clusterId), now);
       await observeLoad(tx, decided, present, now);
       const known = await forecastFor(tx, decided, present, now);
       const answer = this.ask(known, decided, currentPolicy(decided), now);

@@ -138,7 +138,7 @@ export class VmsService {
     const { clusterId, name, hostId } = await this.db.vms.get(id);
     if (hostId === null) throw new Refused(`VM ${name} is down; it has a place once it runs`);
     const cluster = await this.db.clusters.get(clusterId);
-    const facts = await withPredictions(this.db, cluster, await this.db.facts.ofCluster(clusterId), now);
+    const facts = await withPredictions(this.db, cluster, await this.db.facts.toPlan(clusterId), now);
     const policy = currentPolicy(cluster);
     const found = explainPlacement(facts, id, policy, limitsOf(cluster), now.getTime());
     const names = new Map(facts.hosts.map((host) => [host.id, host.name]));
@@ -170,7 +170,7 @@ export class VmsService {
   private async place(tx: Repositories, vm: Vm, hostId: string | null): Promise<Placement> {
     const cluster = await tx.clusters.get(vm.clusterId);
     const schedulingPolicy = currentPolicy(cluster);
-    const facts = await tx.facts.ofCluster(vm.clusterId);
+    const facts = await tx.facts.toPlan(vm.clusterId);
     const diskHostId = hostOfDisks(vm);
     if (diskHostId && hostId && hostId !== diskHostId) {
       const host = await tx.hosts.find(diskHostId);

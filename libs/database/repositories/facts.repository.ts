@@ -7,6 +7,7 @@ import {
   type InFlightMove,
   whyBound,
 } from '#planner';
+import { withReturns } from '#maintenance';
 import { AffinityGroupRow } from '../entities/affinity-group.entity.js';
 import { Host } from '../entities/host.entity.js';
 import { HostPower } from '../entities/host-power.entity.js';
@@ -25,6 +26,12 @@ export class FactsRepository {
   async ofCluster(clusterId: string, now = new Date()): Promise<ClusterFacts> {
     const facts = await this.asItIs(clusterId, now);
     return { ...facts, inFlight: [...facts.inFlight, ...(await this.movesToCome(clusterId))] };
+  }
+
+  /** As policies are to see it: VMs that come back after maintenance are on their way, too. */
+  async toPlan(clusterId: string, now = new Date()): Promise<ClusterFacts> {
+    const runs = await this.manager.getRepository(MaintenanceRun).findBy({ clusterId, phase: 'returning' });
+    return withReturns(await this.ofCluster(clusterId, now), runs);
   }
 
   /** Without those. */
