@@ -10,9 +10,10 @@
 #include "lib/guest.h"
 
 enum { NUMBER, COUNTER, SUM_A, SUM_B, CONTENT, WORDS = 512, CONTENT_WORDS = WORDS - CONTENT };
-enum { TICK_MS = 50, BEAT_MS = 1000, SWEEP_MS = 10000 };
+enum { TICK_MS = 50, BACKLOG_MS = 1000, SWEEP_MS = 10000 };
 
-static u64 region_mib = 16, rate_mib = 1, change_percent = 25, compress_percent = 50, cpu_percent = 0, used_harts = 0;
+static u64 region_mib = 16, rate_mib = 1, change_percent = 25, compress_percent = 50, cpu_percent = 0, used_harts = 0,
+           beat_ms = 1000;
 
 /* One for each hart that works; only that hart writes it, but for error checks in between. */
 static struct worker {
@@ -133,17 +134,17 @@ static void work(u64 index) {
   u64 checked_by_sweep = 0, sequence = 0;
   u64 pages_per_second = rate_mib == ~0UL ? ~0UL : rate_mib * (MIB / PAGE_SIZE) / used_harts;
   worker->begun_ms = now_ms();
-  u64 next_beat_ms = worker->begun_ms + BEAT_MS;
+  u64 next_beat_ms = worker->begun_ms + beat_ms;
   for (u64 tick_ms = worker->begun_ms;; tick_ms += TICK_MS) {
     u64 begun = now_ms(), burn_until_us = now_us() + TICK_MS * 10 * cpu_percent;
-    if (begun > tick_ms + BEAT_MS) tick_ms = begun; /* too slow for the rate: no backlog */
+    if (begun > tick_ms + BACKLOG_MS) tick_ms = begun; /* too slow for the rate: no backlog */
     u64 end = tick_ms + TICK_MS;
     if (pages_per_second == ~0UL) {
       while (now_ms() < end) for (int i = 0; i < 16; i++) write_next(worker);
     } else {
       u64 elapsed = tick_ms - worker->begun_ms + TICK_MS;
       u64 due = pages_per_second * TICK_MS / 1000 + (elapsed % 1000 < TICK_MS ? pages_per_second % (1000 / TICK_MS) : 0);
-      for (u64 i = 0; i < due && now_ms() < end + BEAT_MS; i++) write_next(worker);
+      for (u64 i = 0; i < due && now_ms() < end + BACKLOG_MS; i++) write_next(worker);
       u64 sweep_due = worker->pages * TICK_MS / SWEEP_MS + 1;
       for (checked_by_sweep = 0; checked_by_sweep < sweep_due; checked_by_sweep++) check_next(worker);
       while (now_us() < burn_until_us) {
@@ -151,8 +152,8 @@ static void work(u64 index) {
     }
     if (index == 0 && now_ms() >= next_beat_ms) {
       heartbeat(++sequence);
-      next_beat_ms += BEAT_MS;
-      if (now_ms() > next_beat_ms + BEAT_MS) next_beat_ms = now_ms() + BEAT_MS;
+      next_beat_ms += beat_ms;
+      if (now_ms() > next_beat_ms + beat_ms) next_beat_ms = now_ms() + beat_ms;
     }
     sleep_until_ms(end);
   }
@@ -187,7 +188,7 @@ static void need(const char *name, u64 *value, u64 lowest, u64 highest, const ch
 
 void main(u64 hart, const void *tree) {
   extern u8 image_end[];
-  static const char *const names[] = {"region", "rate", "change", "compress", "harts", "cpu", "selftest", 0};
+  static const char *const names[] = {"region", "rate", "change", "compress", "harts", "cpu", "beat", "selftest", 0};
   char selftest[16];
   read_device_tree(tree);
   allow_arguments("pager", names);
@@ -198,6 +199,7 @@ void main(u64 hart, const void *tree) {
   need("change", &change_percent, 0, 100, 0);
   need("compress", &compress_percent, 0, 100, 0);
   need("cpu", &cpu_percent, 0, 100, 0);
+  need("beat", &beat_ms, 10, 1000000, 0);
   need("harts", &used_harts, 1, most_harts, 0);
 
   region = (u64 *)image_end;

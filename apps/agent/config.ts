@@ -37,6 +37,8 @@ export interface AgentConfig {
   readonly isolation: boolean;
   /** Numbers of users that VMs may run as where the agent is root. */
   readonly vmUsers: { readonly from: number; readonly to: number };
+  /** How often it is looked whether there is something to tell the controller. */
+  readonly heartbeatIntervalMs: number;
   /** How often the host's health is looked at. */
   readonly healthIntervalMs: number;
   /** How often what moving a VM would take is found out without being asked; 0: never. */
@@ -158,6 +160,8 @@ export function readConfig(env: Environment, projectDir: string): AgentConfig {
     hostDevices: hostDevices(env, 'DROVER_HOST_DEVICES'),
     isolation: flag(env, 'DROVER_ISOLATION', '1'),
     vmUsers: userRange(env, 'DROVER_VM_USERS', '700000000-799999999'),
+    heartbeatIntervalMs:
+      1000 * number(env, 'DROVER_HEARTBEAT_SECONDS', 1, (n) => n >= 0.1 && n <= 5, 'a number of seconds from 0.1 to 5'),
     healthIntervalMs:
       1000 *
       number(env, 'DROVER_HEALTH_SECONDS', 60, (n) => n >= 1 && n <= 86_400, 'a number of seconds from 1 to 86400'),

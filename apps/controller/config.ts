@@ -15,6 +15,8 @@ export interface Config {
   /** 32 bytes: encrypts what has to be kept but must not be read in the database. */
   readonly secret: Buffer;
   readonly policyIntervalMs: number;
+  /** How often what is under way is looked at: plans, power, fencing, silent hosts. */
+  readonly loopIntervalMs: number;
   /** A host that has been silent for longer is non_responsive. */
   readonly hostTimeoutMs: number;
   /** Folder of programs that switch hosts on and off: the API can name no others. */
@@ -43,6 +45,7 @@ export function readConfig(env: Environment): Config {
     adminToken: adminTokenOf(env),
     secret: secretOf(env),
     policyIntervalMs: 1000 * numberOf(env, 'DROVER_POLICY_INTERVAL_SECONDS', { otherwise: 10, from: 0.1, to: 3600 }),
+    loopIntervalMs: 1000 * numberOf(env, 'DROVER_LOOP_SECONDS', { otherwise: 1, from: 0.1, to: 60 }),
     hostTimeoutMs: 1000 * numberOf(env, 'DROVER_HOST_TIMEOUT_SECONDS', { otherwise: 10, from: 1, to: 3600 }),
     powerProgramsDir: resolve(env.DROVER_POWER_DIR || '.drover/power.d'),
     portalDir: portalOf(env),

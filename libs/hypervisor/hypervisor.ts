@@ -233,8 +233,8 @@ export interface VmProcess {
   dirtyRateMiBps(): Promise<number | null>;
   stop(): Promise<void>;
   cont(): Promise<void>;
-  /** Asks the guest to shut down; it may not listen. */
-  powerdown(): Promise<void>;
+  /** Presses the power button; resolves to whether the board has one that a guest could hear. */
+  powerdown(): Promise<boolean>;
   /** Ends the process in order. */
   quit(): Promise<void>;
   /** Ends the process at once. */

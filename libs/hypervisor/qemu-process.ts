@@ -62,6 +62,11 @@ export class QemuProcess extends QmpVmProcess {
     super(handle, qmp, exit);
   }
 
+  /** By ACPI; QEMU's board for riscv64 has none (hw/riscv/virt.c). */
+  protected get hasPowerButton(): boolean {
+    return this.architecture === 'x86_64';
+  }
+
   async dirtyRateMiBps(): Promise<number | null> {
     if (!(await this.runState()).isRunning) return null;
     const { status, 'dirty-rate': rate } = await this.execute<DirtyRateInfo>('query-dirty-rate');

@@ -83,6 +83,9 @@ export abstract class QmpVmProcess implements VmProcess {
     return { isRunning: running, status };
   }
 
+  /** Whether the board has a power button that a guest could hear. */
+  protected abstract readonly hasPowerButton: boolean;
+
   abstract exportDisks(address: string, exports: readonly DiskExport[], tls: TlsCredentials | null): Promise<number>;
   abstract dirtyRateMiBps(): Promise<number | null>;
   abstract migrate(options: MigrateOptions): Promise<void>;
@@ -137,8 +140,9 @@ export abstract class QmpVmProcess implements VmProcess {
     await this.execute('cont');
   }
 
-  async powerdown(): Promise<void> {
+  async powerdown(): Promise<boolean> {
     await this.execute('system_powerdown');
+    return this.hasPowerButton;
   }
 
   async quit(): Promise<void> {

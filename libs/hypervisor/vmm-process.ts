@@ -22,6 +22,7 @@ interface QueryCheckpoint {
 }
 
 export class VmmProcess extends QmpVmProcess {
+  protected readonly hasPowerButton = false;
   private readonly dirtyRate = new DirtyRateMeter();
 
   async dirtyRateMiBps(): Promise<number | null> {

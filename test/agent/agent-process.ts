@@ -35,6 +35,7 @@ export class AgentProcess {
         DROVER_MEMORY_MIB: '256',
         DROVER_IMAGES_DIR: join(root, 'guests'),
         DROVER_LOG_LEVEL: 'debug',
+        DROVER_HEARTBEAT_SECONDS: '0.25', // tests wait for news all the time
         ...this.env,
       },
       stdio: ['ignore', log, log],

@@ -27,7 +27,9 @@ export class FakeHost {
   enrolment: Enrol | null = null;
   heartbeats: Heartbeat[] = [];
   /** What the next heartbeats are answered. */
-  answer: HeartbeatAnswer = HeartbeatAnswer.parse({ forgetVms: [], forgetMigrations: [], destroyVms: [] });
+  answer: HeartbeatAnswer = HeartbeatAnswer.parse({
+    ...{ forgetVms: [], forgetMigrations: [], destroyVms: [], nextHeartbeatMs: 250 },
+  });
 
   constructor(readonly name: string) {}
 

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { GuestAgent, type Hypervisor, type VmEnd, type VmProcess } from '#hypervisor';
 import { createLog } from '../../apps/agent/log.js';
@@ -14,6 +15,8 @@ import { Checkpoints } from '../../apps/agent/vms/checkpoints.js';
 import { VmTable } from '../../apps/agent/vms/vm-table.js';
 import { VmTransfers } from '../../apps/agent/vms/vm-transfers.js';
 import { refusing, returning, ScriptedAgent } from '../hypervisor/scripted-agent.js';
+
+vi.mock('node:timers/promises', { spy: true });
 
 const VM_ID = '00000000-0000-4000-8000-000000000002';
 const EVENTUALLY = { timeout: 10_000, interval: 5 };
@@ -67,7 +70,7 @@ describe('what a guest says', () => {
 
 describe('a VM that is to shut down', () => {
   /** A VM whose guest ends when `end` is called. */
-  function host(guestAgent: GuestAgent | null) {
+  function host(guestAgent: GuestAgent | null, hasPowerButton = true) {
     const dir = mkdtempSync(join(tmpdir(), 'drover-agent-'));
     onTestFinished(() => rmSync(dir, { recursive: true }));
     const log = createLog('silent');
@@ -87,7 +90,10 @@ describe('a VM that is to shut down', () => {
     const ended = new Promise<VmEnd>((resolve) => {
       end = () => resolve({ exitCode: 0, signal: null, byGuest: true, lastLogLine: '' });
     });
-    const powerdown = vi.fn<() => Promise<void>>(async () => end());
+    const powerdown = vi.fn<() => Promise<boolean>>(async () => {
+      if (hasPowerButton) end();
+      return hasPowerButton;
+    });
     const process = { guestAgent, powerdown, ended, handle: { pid: 1 } } as unknown as VmProcess;
     const spec = { name: 'web-1', vcpus: 1, memoryMiB: 64, image: 'linux', append: '', nics: [], disks: [] };
     vms.create(VM_ID, 4, spec, { phase: 'running' });
@@ -113,5 +119,12 @@ describe('a VM that is to shut down', () => {
     const { powerdown, stop } = host(await agent());
     await stop();
     expect(powerdown).toHaveBeenCalledOnce();
+  });
+
+  test('is ended without waiting if it has neither an agent nor a power button', async () => {
+    const { powerdown, stop } = host(null, false);
+    await stop();
+    expect(powerdown).toHaveBeenCalledOnce();
+    expect(vi.mocked(sleep).mock.lastCall?.[0]).toBe(0);
   });
 });

@@ -227,6 +227,7 @@ describe('settings', () => {
     [{ DROVER_AGENT_PORT: '70000' }, 'DROVER_AGENT_PORT=70000 is not a port'],
     [{ DROVER_CPU_CORES: '-1' }, 'DROVER_CPU_CORES=-1'],
     [{ DROVER_MEMORY_MIB: '1.5' }, 'DROVER_MEMORY_MIB=1.5'],
+    [{ DROVER_HEARTBEAT_SECONDS: '0.01' }, 'DROVER_HEARTBEAT_SECONDS=0.01'],
     [{ DROVER_IMAGES_DIR: join(dir, 'none') }, 'DROVER_IMAGES_DIR: there is no folder'],
     [{ DROVER_AGENT_BIND: '0.0.0.0' }, 'set DROVER_AGENT_URL'],
     [{ DROVER_STOP_VMS_ON_EXIT: 'yes' }, 'neither 0 nor 1'],

@@ -21,7 +21,7 @@ export const pager = (append = 'region=8 rate=1', memoryMiB = 32): StartJob => (
   kind: 'start',
   vmId: randomUUID(),
   epoch: 1,
-  spec: { name: 'web-1', vcpus: 1, memoryMiB, image: 'pager', append, nics: [], disks: [] },
+  spec: { name: 'web-1', vcpus: 1, memoryMiB, image: 'pager', append: `${append} beat=100`, nics: [], disks: [] },
 });
 
 /** Sequence number of the last line that the guest printed; fails if it saw a wrong page. */

@@ -137,7 +137,7 @@ describe.each([drover, qemu])('$name', (machine) => {
   });
 
   test.each([
-    ['ratte=5', 'there is no parameter ratte=5; use region= rate= change= compress= harts= cpu= selftest='],
+    ['ratte=5', 'there is no parameter ratte=5; use region= rate= change= compress= harts= cpu= beat= selftest='],
     ['region=400', 'region=400 needs more RAM than there is'],
     ['rate=fast', 'rate= takes a number from 0 to 100000 or max'],
     ['harts=3', 'harts= takes a number from 1 to 1'],

@@ -19,6 +19,7 @@ export const startController = (databaseUrl: string, redisUrl?: string, more: Pa
       adminToken: ADMIN_TOKEN,
       secret: SECRET,
       policyIntervalMs: 300,
+      loopIntervalMs: 200,
       hostTimeoutMs: 2e3,
       powerProgramsDir: '/nonexistent',
       portalDir: undefined,

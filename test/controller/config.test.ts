@@ -41,6 +41,7 @@ test.each([
   ['DROVER_PORT', '70000'],
   ['DROVER_PORT', '1.5'],
   ['DROVER_POLICY_INTERVAL_SECONDS', 'often'],
+  ['DROVER_LOOP_SECONDS', '0'],
   ['DROVER_HOST_TIMEOUT_SECONDS', '0'],
   ['DROVER_LOG_LEVEL', 'loud'],
   ['DROVER_PORTAL_DIR', '/nowhere'],

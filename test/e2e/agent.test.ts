@@ -160,8 +160,8 @@ describe('a VM', () => {
   });
 
   test('that ends by itself is down with its status', async () => {
-    const job = pager('exit=3');
-    await controller.order(a.host, { ...job, spec: { ...job.spec, image: 'hello' } });
+    const job = pager();
+    await controller.order(a.host, { ...job, spec: { ...job.spec, image: 'hello', append: 'exit=3' } });
     await eventually(() => {
       const vm = a.host.vm(job.vmId);
       expect(vm).toMatchObject({ status: 'down', exitCode: 3 });

@@ -29,7 +29,7 @@ export interface Running {
 
 /** The guest does what guests/README.md says of `parameters`, and stops loudly at the first page that is not right. */
 export async function startPager(parameters: string, args: readonly string[] = [], size = SIZE): Promise<Running> {
-  const vmm = new VmmProcess(PAGER, [...size, '-append', parameters, ...args]);
+  const vmm = new VmmProcess(PAGER, [...size, '-append', `${parameters} beat=100`, ...args]);
   const qmp = await vmm.connect();
   await vmm.waitForPrinted('pager seq=1 ');
   return { vmm, qmp };

@@ -63,8 +63,8 @@ export async function startSmallDatacenter({
     port: await freePort(),
     redisUrl,
     durable: false,
-    controllerEnv: { DROVER_POLICY_INTERVAL_SECONDS: String(policySeconds) },
-    agentEnv,
+    controllerEnv: { DROVER_POLICY_INTERVAL_SECONDS: String(policySeconds), DROVER_LOOP_SECONDS: '0.5' },
+    agentEnv: { DROVER_HEARTBEAT_SECONDS: '0.5', ...agentEnv },
     say: (line) => said.push(line),
   });
   const { client } = datacenter;
@@ -91,7 +91,8 @@ export async function startSmallDatacenter({
     migrations: async () => (await client.migrations.list({})).items,
     createPager: async (name, host, append = 'region=16 rate=2', ramMiB = 128) => {
       const { id } = await small.host(host);
-      await client.vms.create({ name, clusterId: cluster.id, memoryMiB: ramMiB, image: 'pager', append, hostId: id });
+      const guest = { image: 'pager', append: `${append} beat=100`, memoryMiB: ramMiB };
+      await client.vms.create({ name, clusterId: cluster.id, hostId: id, ...guest });
       await small.expectBeating(name, 0);
       return small.vm(name);
     },

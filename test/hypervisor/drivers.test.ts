@@ -57,7 +57,7 @@ const specOf = (image = 'pager', append = 'region=8 rate=1') => {
     vcpus: 1,
     memoryMiB: 64,
     kernel: join(root, `guests/${image}.elf`),
-    append,
+    append: image === 'pager' ? `${append} beat=100` : append,
     nics: [],
     disks: [],
     folder: join(dir, name),
@@ -128,6 +128,7 @@ describe.each(drivers)('driver %s', (_name, driver, loadError) => {
 
     const orderly = await driver.connect(await driver.launch(specOf()), 20_000);
     await orderly.cont();
+    expect(await orderly.powerdown()).toBe(false); // these boards have no power button
     await orderly.quit();
     expect(await orderly.ended).toMatchObject({ exitCode: 0, signal: null, byGuest: false });
   });

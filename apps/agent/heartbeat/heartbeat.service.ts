@@ -1,6 +1,6 @@
 /** Tells the controller what is on this host, and does what it answers. */
 import { Injectable } from '@nestjs/common';
-import { Interval } from '@nestjs/schedule';
+import { SchedulerRegistry } from '@nestjs/schedule';
 import type { Heartbeat, HeartbeatAnswer } from '#contracts';
 import { AgentContext } from '../agent-context.js';
 import { readLinkMiBps } from '../host/link.js';
@@ -11,25 +11,31 @@ import { assembleHeartbeat } from './assemble.js';
 import { ControllerRefusal } from './controller-link.js';
 import { isDue, type Sent } from './is-due.js';
 
-/** How often it is looked whether there is something to tell. */
-const INTERVAL_MS = 1_000;
-
 @Injectable()
 export class HeartbeatService {
   private current: Promise<void> | null = null;
   private sent: Sent | null = null;
   private peersDigest: string | null = null;
-  /** What was last wrong, so that a state is logged once and not each second. */
+  /** What was last wrong, so that a state is logged once and not each time. */
   private trouble: string | null = null;
 
-  private readonly pressure = new PressureMeter();
+  private readonly pressure: PressureMeter;
   /** As of the heartbeat before. */
   private traffic: TrafficReading | null = null;
 
-  constructor(private readonly agent: AgentContext) {}
+  constructor(
+    private readonly agent: AgentContext,
+    schedule: SchedulerRegistry,
+  ) {
+    const { heartbeatIntervalMs } = agent.config;
+    this.pressure = new PressureMeter(heartbeatIntervalMs);
+    schedule.addInterval(
+      'heartbeat',
+      setInterval(() => void this.beat(), heartbeatIntervalMs),
+    );
+  }
 
   /** Sends the present state if it is due, unless the last heartbeat is still on its way. Never throws. */
-  @Interval(INTERVAL_MS)
   async beat(): Promise<void> {
     if (this.current || !this.agent.isReady) return;
     this.current = this.send().then(
@@ -139,7 +145,7 @@ export class HeartbeatService {
     if (error.message === this.trouble) return;
     this.trouble = error.message;
     const isRefused = error instanceof ControllerRefusal && [401, 403].includes(error.status);
-    const remedy = isRefused ? '; give this host a new enrolment token' : '; VMs run on, trying again each second';
+    const remedy = isRefused ? '; give this host a new enrolment token' : '; VMs run on, trying again at each heartbeat';
     this.agent.log.warn(error.message + remedy);
   }
 }

@@ -11,12 +11,18 @@ import {
   stolenBetween,
 } from './proc.js';
 
-/** Readings of /proc/stat that are kept: over as many heartbeats as the kernel's averages are seconds long. */
-const READINGS = 10;
+/** Readings of /proc/stat are kept for as long as the kernel's averages go back. */
+const KEPT_MS = 10_000;
 
 /** How much the host makes its tasks wait. */
 export class PressureMeter {
   private readonly readings: CpuTimes[] = [];
+  private readonly most: number;
+
+  /** `intervalMs`: how often it is read. */
+  constructor(intervalMs: number) {
+    this.most = Math.max(1, Math.round(KEPT_MS / intervalMs));
+  }
 
   /** Null where the kernel has no pressure stall information (before 4.20, or switched off). */
   async read(): Promise<Pressure | null> {
@@ -27,7 +33,7 @@ export class PressureMeter {
       const now = parseCpuTimes(stat!);
       const stealPercent = stolenBetween(this.readings[0] ?? now, now);
       this.readings.push(now);
-      if (this.readings.length > READINGS) this.readings.shift();
+      if (this.readings.length > this.most) this.readings.shift();
       return pressureOf({ cpu: cpu!, memory: memory!, io: io! }, stealPercent);
     } catch {
       return null; // absent, or EOPNOTSUPP when booted with psi=0

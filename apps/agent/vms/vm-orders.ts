@@ -6,7 +6,7 @@ import type { Log } from '../log.js';
 import type { VmTable } from './vm-table.js';
 import type { VmTransfers } from './vm-transfers.js';
 
-/** How long a guest that may not even listen can take to shut down before its process is ended. */
+/** How long a guest that may not even listen to its power button can take to shut down before its process is ended. */
 const POWERDOWN_GRACE_MS = 5_000;
 /** The same for a guest whose agent has taken the order. */
 const SHUTDOWN_GRACE_MS = 30_000;
@@ -117,8 +117,8 @@ export class VmOrders {
     const refused = (error: Error) => this.log.debug({ vmId }, `the guest does not shut down: ${error.message}`);
     const isTaken = await process.guestAgent?.shutdown().then(() => true, refused);
     if (isTaken) return SHUTDOWN_GRACE_MS;
-    await process.powerdown().catch(refused);
-    return POWERDOWN_GRACE_MS;
+    const couldHear = await process.powerdown().catch(refused);
+    return couldHear ? POWERDOWN_GRACE_MS : 0;
   }
 
   private async noteArrival(vmId: string): Promise<void> {

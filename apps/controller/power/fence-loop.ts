@@ -4,13 +4,14 @@ import { type Cluster, Database, type Host, type HostPower } from '#database';
 import { IllegalTransition } from '#lifecycle';
 import { AgentClient } from '../agents/agent-client.js';
 import { Refused } from '../http/problems.js';
+import { type Config } from '../config.js';
 import { type Log, LOG } from '../log.js';
 import { Ticker } from '../ticker.js';
+import { CONFIG } from '../tokens.js';
 import { VmsService } from '../vms/vms.service.js';
 import { decideFence, FENCED_OF_LATE_MS, type FenceDecision } from './decide-fence.js';
 import { orderPower, subjectOf } from './operations.js';
 
-const INTERVAL_MS = 1000;
 /** Between why a VM is down and why it is not started yet. */
 const WAITS = '; it waits for a host: ';
 
@@ -29,13 +30,14 @@ export class FenceLoop implements OnApplicationBootstrap, OnApplicationShutdown 
     private readonly agents: AgentClient,
     private readonly vms: VmsService,
     private readonly schedule: SchedulerRegistry,
+    @Inject(CONFIG) private readonly config: Config,
     @Inject(LOG) private readonly log: Log,
   ) {}
 
   onApplicationBootstrap(): void {
     this.ticker = new Ticker(this.schedule, this.log, {
       name: 'fence loop',
-      intervalMs: INTERVAL_MS,
+      intervalMs: this.config.loopIntervalMs,
       // One controller at a time: two would tell everything twice.
       work: async () => void (await this.db.exclusively('fence', () => this.turn())),
     });

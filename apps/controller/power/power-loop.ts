@@ -2,13 +2,14 @@ import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShut
 import { SchedulerRegistry } from '@nestjs/schedule';
 import type { PowerOperation } from '#contracts';
 import { Database, type Host, type HostPower, type Repositories } from '#database';
+import { type Config } from '../config.js';
 import { type Log, LOG } from '../log.js';
 import { Ticker } from '../ticker.js';
+import { CONFIG } from '../tokens.js';
 import { type PowerStep, nextStep, retryDelayMs } from './next-step.js';
 import { giveUp, subjectOf } from './operations.js';
 import { PowerControls } from './power-controls.js';
 
-const INTERVAL_MS = 1000;
 /** Hosts at once: each holds a connection to the database, and a rack must not be switched on in one moment. */
 const AT_ONCE = 4;
 
@@ -23,13 +24,14 @@ export class PowerLoop implements OnApplicationBootstrap, OnApplicationShutdown 
     private readonly db: Database,
     private readonly controls: PowerControls,
     private readonly schedule: SchedulerRegistry,
+    @Inject(CONFIG) private readonly config: Config,
     @Inject(LOG) private readonly log: Log,
   ) {}
 
   onApplicationBootstrap(): void {
     this.ticker = new Ticker(this.schedule, this.log, {
       name: 'power loop',
-      intervalMs: INTERVAL_MS,
+      intervalMs: this.config.loopIntervalMs,
       work: () => this.turn(),
     });
   }

@@ -7,7 +7,6 @@ import { Ticker } from '../ticker.js';
 import { CONFIG } from '../tokens.js';
 import { Reconciler } from './reconciler.js';
 
-const INTERVAL_MS = 1000;
 const CLEAN_UP_EVERY_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 const KEEP_KEYS_MS = DAY_MS;
@@ -33,7 +32,7 @@ export class ReconcilerLoop implements OnApplicationBootstrap, OnApplicationShut
   onApplicationBootstrap(): void {
     this.ticker = new Ticker(this.schedule, this.log, {
       name: 'reconciler',
-      intervalMs: INTERVAL_MS,
+      intervalMs: this.config.loopIntervalMs,
       work: () => this.turn(new Date()),
     });
   }
