@@ -130,7 +130,7 @@ test('events: the newest last, page after page up to the limit', async () => {
 
 test('events --follow goes on where the list ended', async () => {
   const { said } = start(['events', '--follow', '--json', '--limit', '2']);
-  await vi.waitFor(() => expect(said.stdout.split('\n')).toHaveLength(5), 20_000);
+  await vi.waitFor(() => expect(said.stdout.split('\n')).toHaveLength(5), 90_000);
   const ids = said.stdout
     .trim()
     .split('\n')
@@ -141,7 +141,7 @@ test('events --follow goes on where the list ended', async () => {
 
 test('--watch shows it again; what changes something refuses it', async () => {
   const { said } = start(['vms', '--watch', '0.1']);
-  await vi.waitFor(() => expect(said.stdout.match(/^web-1/gm)?.length).toBeGreaterThan(2), 20_000);
+  await vi.waitFor(() => expect(said.stdout.match(/^web-1/gm)?.length).toBeGreaterThan(2), 90_000);
   expect(await drover('vms', 'migrate', 'web-1', '--watch')).toMatchObject({
     code: 2,
     stderr: expect.stringContaining('leave out --watch'),
@@ -155,12 +155,12 @@ test('console from its beginning', async () => {
 
 test('console --follow goes on across a move, and ends when the VM is down', async () => {
   const { said, code } = start(['vms', 'console', '-f', 'web-1']);
-  await vi.waitFor(() => expect(said.stdout).toBe('one\ntwo\n'), 20_000);
+  await vi.waitFor(() => expect(said.stdout).toBe('one\ntwo\n'), 90_000);
   Object.assign(now, { vm: { status: 'migrating' }, console: undefined });
   const asked = seen.length;
-  await vi.waitFor(() => expect(seen.length).toBeGreaterThan(asked + 4), 20_000);
+  await vi.waitFor(() => expect(seen.length).toBeGreaterThan(asked + 4), 90_000);
   Object.assign(now, { vm: { status: 'up', epoch: 2 }, console: 'three\n' });
-  await vi.waitFor(() => expect(said.stdout).toBe('one\ntwo\nthree\n'), 20_000);
+  await vi.waitFor(() => expect(said.stdout).toBe('one\ntwo\nthree\n'), 90_000);
   Object.assign(now, { vm: { status: 'down', epoch: 2 }, console: undefined });
   expect(await code).toBe(0);
   Object.assign(now, { vm: {}, console: 'one\ntwo\n' });

@@ -9,7 +9,7 @@ import { Fabric } from '../../apps/agent/network/fabric.js';
 import { tunnelKey } from '../../apps/agent/network/tunnel.js';
 import { BROADCAST, TestNic } from './test-nic.js';
 
-const PATIENCE = { timeout: 10_000, interval: 5 };
+const PATIENCE = { timeout: 90_000, interval: 5 };
 const MAC = (n: number) => `52:54:00:00:00:0${n}`;
 const eventually = <T>(check: () => T) => vi.waitFor(check, PATIENCE);
 

@@ -19,7 +19,7 @@ import { refusing, returning, ScriptedAgent } from '../hypervisor/scripted-agent
 vi.mock('node:timers/promises', { spy: true });
 
 const VM_ID = '00000000-0000-4000-8000-000000000002';
-const EVENTUALLY = { timeout: 10_000, interval: 5 };
+const EVENTUALLY = { timeout: 90_000, interval: 5 };
 const eth0 = [{ name: 'eth0', 'ip-addresses': [{ 'ip-address': '10.0.0.7' }] }];
 
 function agentAt(path: string): GuestAgent {

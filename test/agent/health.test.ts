@@ -129,7 +129,7 @@ describe('health', () => {
       const found = watch.take(Date.now());
       expect(found).not.toBeNull();
       return found!;
-    }, 20_000);
+    }, 90_000);
     expect(Date.parse(health.at)).toBeGreaterThanOrEqual(askedAt);
     expect(watch.take(Date.now())).toBeNull();
   });
@@ -147,7 +147,7 @@ describe('a maintenance command', () => {
       const report = commands.reports().find((each) => each.runId === runId)!;
       expect(report.status).not.toBe('running');
       return report;
-    }, 20_000);
+    }, 90_000);
 
   test('is run once for a run, however often it is ordered, and its end is told until it is known', async () => {
     script('maintenance.d/count', `echo "$@" >> ${join(dir, 'counted')}`, 'echo done');

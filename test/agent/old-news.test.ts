@@ -89,14 +89,14 @@ test('a cancelled migration waits until the process says how far it is', async (
   store.put(MIGRATION_ID, { ...record, phase: 'perform', uri: 'tcp:h:1', cancel: 'cancelled' });
   const process = vi.spyOn(vms, 'process').mockReturnValue(undefined);
   outgoing.resumeAll();
-  await vi.waitFor(() => expect(process).toHaveBeenCalled(), { timeout: 10_000 });
+  await vi.waitFor(() => expect(process).toHaveBeenCalled(), { timeout: 90_000 });
   await new Promise((resolve) => setTimeout(resolve, 50));
   expect(store.get(MIGRATION_ID)).toMatchObject({ phase: 'perform', error: null });
 
   const figures = { migrationId: MIGRATION_ID, status: 'completed', isConfirmed: false, iterations: [] };
   const queryMigration = () => Promise.resolve(figures as unknown as OutgoingFigures);
   process.mockReturnValue({ handle, queryMigration, onMigration: () => undefined } as unknown as VmProcess);
-  await vi.waitFor(() => expect(store.get(MIGRATION_ID)?.phase).toBe('finish'), { timeout: 10_000 });
+  await vi.waitFor(() => expect(store.get(MIGRATION_ID)?.phase).toBe('finish'), { timeout: 90_000 });
 });
 
 test('a VM that may have arrived is not thrown away', async () => {

@@ -13,7 +13,7 @@ import { FakeController } from './fake-controller.js';
 
 export type StartJob = Extract<HostJob, { kind: 'start' }>;
 
-export const eventually = <T>(probe: () => T | Promise<T>, timeoutMs = 30_000) =>
+export const eventually = <T>(probe: () => T | Promise<T>, timeoutMs = 90_000) =>
   vi.waitFor(probe, { timeout: timeoutMs, interval: 100 });
 
 /** An order to start a guest that checks its own memory. */

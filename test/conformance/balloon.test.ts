@@ -12,7 +12,7 @@ const MIB = 2 ** 20;
 const QEMU = 'qemu-system-riscv64';
 const hasQemu = isInstalled(QEMU, 'the balloon on QEMU');
 const GUEST = join(import.meta.dirname, '../../guests/balloon.elf');
-const PATIENCE = { timeout: 30_000, interval: 50 };
+const PATIENCE = { timeout: 90_000, interval: 50 };
 const ARGS = ['-m', '256M', '-append', 'region=128 report=32'];
 
 interface Vm {

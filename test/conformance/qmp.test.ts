@@ -23,7 +23,7 @@ async function startQemu(): Promise<QmpClient> {
     await ended;
     rmSync(folder, { recursive: true });
   });
-  return await vi.waitFor(() => QmpClient.connect({ path }), { timeout: 30_000, interval: 50 });
+  return await vi.waitFor(() => QmpClient.connect({ path }), { timeout: 90_000, interval: 50 });
 }
 
 const startDrover = () => new VmmProcess(sleeper(), ['-m', '16M', '-bios', 'none', '-S']).connect();

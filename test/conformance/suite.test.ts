@@ -43,7 +43,7 @@ interface Outcome {
 }
 
 function run(command: string, args: readonly string[]): Outcome {
-  const { status, stdout } = spawnSync(command, args, { encoding: 'latin1', timeout: 30_000 });
+  const { status, stdout } = spawnSync(command, args, { encoding: 'latin1', timeout: 90_000 });
   return { status, stdout };
 }
 

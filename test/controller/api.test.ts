@@ -19,12 +19,12 @@ beforeAll(async () => {
   server = await startController(postgres.url);
   api = new Api(server.url);
   ({ id: clusterId } = await api.post('/clusters', { name: 'main' }));
-}, 120_000);
+});
 
 afterAll(async () => {
   await server?.close();
   await postgres?.stop();
-}, 60_000);
+});
 
 const NOBODY = randomUUID();
 const vm = (more: object = {}) => ({ name: 'web', clusterId, image: 'pager', start: false, ...more });

@@ -59,7 +59,7 @@ export class Api {
   }
 
   /** Asks for `path` until `expected` is part of the answer. */
-  async until(path: string, expected: unknown, timeout = 40_000) {
+  async until(path: string, expected: unknown, timeout = 90_000) {
     return vi.waitFor(
       async () => {
         const body = await this.get(path);

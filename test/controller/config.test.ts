@@ -69,4 +69,4 @@ test('servers that are away and a port that is taken get a sentence', async () =
   await expect(startController(postgres.url, undefined, { bind: '192.0.2.1' })).rejects.toThrow(/DROVER_BIND/);
   taken.close();
   await postgres.stop();
-}, 120_000);
+});

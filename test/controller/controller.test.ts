@@ -35,7 +35,7 @@ for (const backend of ['PostgreSQL', 'Redis'] as const)
       await server?.close();
       await redis?.stop();
       await postgres?.stop();
-    }, 60_000);
+    }, 90_000);
 
     const createVm = async (name: string, more: object = {}) => {
       const vm = await api.post('/vms', { name, clusterId, image: 'pager', memoryMiB: 64, ...more });
@@ -64,7 +64,7 @@ for (const backend of ['PostgreSQL', 'Redis'] as const)
         migrationCount: 1,
         cooldownUntil: expect.any(String),
       });
-      await vi.waitFor(() => expect(agents[0]!.migrations.size + agents[0]!.copies.size).toBe(0), 40_000);
+      await vi.waitFor(() => expect(agents[0]!.migrations.size + agents[0]!.copies.size).toBe(0), 90_000);
       const { items } = await api.get(`/events?vmId=${vm.id}&type=vm.migrated`);
       expect(items[0].message).toBe('web-1 moved from alpha to beta in 345 ms, paused for 12 ms');
     });
@@ -104,7 +104,7 @@ for (const backend of ['PostgreSQL', 'Redis'] as const)
       expect((await api.call('DELETE', `/storage-domains/${domain.id}`)).status).toBe(409);
       await api.call('DELETE', `/vms/${vm.id}`);
       const removal = { kind: 'remove_disks', vmId: vm.id, disks: vm.disks };
-      await vi.waitFor(() => expect(agentOf(beta).jobs.at(-1)).toMatchObject(removal), 40_000);
+      await vi.waitFor(() => expect(agentOf(beta).jobs.at(-1)).toMatchObject(removal), 90_000);
       expect((await api.call('DELETE', `/storage-domains/${domain.id}`)).status).toBe(204);
     });
 
@@ -130,7 +130,7 @@ for (const backend of ['PostgreSQL', 'Redis'] as const)
         expect(agents[0]!.tunnels.toSorted((a, b) => (a.hostId < b.hostId ? -1 : 1))).toEqual(
           others.toSorted((a, b) => (a.hostId < b.hostId ? -1 : 1)),
         );
-      }, 40_000);
+      }, 90_000);
     });
 
     test('a VM on QEMU runs where its QEMU is, and nowhere else', async () => {
@@ -212,7 +212,7 @@ for (const backend of ['PostgreSQL', 'Redis'] as const)
       source.holdMigrations = true;
       const migration = await api.post(`/vms/${id}/migrate`);
       const told = [{ migrationId: migration.id, bandwidthMiBps: 50 }];
-      await vi.waitFor(() => expect(source.bandwidths).toEqual(told), 40_000);
+      await vi.waitFor(() => expect(source.bandwidths).toEqual(told), 90_000);
       await api.post(`/migrations/${migration.id}/cancel`);
       await api.until(`/migrations/${migration.id}`, { status: 'cancelled' });
       source.holdMigrations = false;
@@ -269,7 +269,7 @@ for (const backend of ['PostgreSQL', 'Redis'] as const)
       await api.until(`/migrations/${migration.id}`, { status: 'cancelled', endedAt: expect.any(String) });
       await api.until(`/vms/${id}`, { status: 'up', hostId, epoch: 1, migrationCount: 0 });
       const destination = agentOf(migration.destinationHostId);
-      await vi.waitFor(() => expect(destination.destroyed).toContain(`${id}@2`), 40_000);
+      await vi.waitFor(() => expect(destination.destroyed).toContain(`${id}@2`), 90_000);
       expect((await api.call('POST', `/migrations/${migration.id}/cancel`)).status).toBe(409);
       source.holdMigrations = false;
 
@@ -318,7 +318,7 @@ for (const backend of ['PostgreSQL', 'Redis'] as const)
           expect(host.statusReason).toMatch(/^new disks; .*big-1 stays for now: /);
           return host;
         },
-        { timeout: 40_000, interval: 100 },
+        { timeout: 90_000, interval: 100 },
       );
       expect(blocked.status).toBe('preparing_for_maintenance');
       expect(await api.post(`/hosts/${hostId}/activate`)).toMatchObject({ status: 'up', statusReason: '' });
@@ -344,7 +344,7 @@ for (const backend of ['PostgreSQL', 'Redis'] as const)
           expect(answer.moves.length).toBeGreaterThan(0);
           return answer;
         },
-        { timeout: 40_000, interval: 200 },
+        { timeout: 90_000, interval: 200 },
       );
       expect(dryRun).toMatchObject({ kind: 'dry_run', moves: [{ migrationId: null, sourceHostName: 'alpha' }] });
       expect(dryRun.imbalanceAfter).toBeLessThan(dryRun.imbalanceBefore);
@@ -356,7 +356,7 @@ for (const backend of ['PostgreSQL', 'Redis'] as const)
           const places = await Promise.all(vms.map(async ({ id }) => (await api.get(`/vms/${id}`)).hostId));
           expect(new Set(places).size).toBe(3);
         },
-        { timeout: 30_000, interval: 200 },
+        { timeout: 90_000, interval: 200 },
       );
       const { items } = await api.get(`/plans?kind=applied&clusterId=${clusterId}`);
       const move = items.flatMap((plan: { moves: object[] }) => plan.moves)[0];

@@ -15,7 +15,7 @@ beforeAll(async () => {
   for (const name of NAMES)
     await api.post('/vms', { name, clusterId, image: 'pager', memoryMiB: 512, hostId: alpha() });
   for (const name of NAMES) await untilVm(name, { status: 'up' });
-}, 120_000);
+});
 
 afterAll(() => small.close(), 60_000);
 
@@ -35,7 +35,7 @@ const planThat = (status: string): Promise<PlanView> =>
       if (!found) throw new Error(`no plan is ${status}`);
       return found;
     },
-    { timeout: 40_000, interval: 100 },
+    { timeout: 90_000, interval: 100 },
   );
 
 /** All VMs are on alpha, and have moved so long ago that policies may move them. */

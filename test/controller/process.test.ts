@@ -15,7 +15,7 @@ let dir: string;
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'drover-controller-'));
   postgres = await startTestPostgres();
-}, 120_000);
+});
 
 afterAll(async () => {
   await postgres?.stop();
@@ -39,14 +39,14 @@ test('a wrong setting ends it with one sentence', async () => {
   const [output, [code]] = await Promise.all([text(controller.stderr!), once(controller, 'exit')]);
   expect(code).toBe(1);
   expect(output).toMatch(/^drover controller: DATABASE_URL .*\.\n$/);
-}, 60_000);
+});
 
 test('it runs, does not start twice on one port, survives its queue connection, and stops in order', async () => {
   const port = String(await freePort());
   const controller = start({ DATABASE_URL: postgres.url, DROVER_PORT: port });
   const log = text(controller.stdout!);
   const health = () => fetch(`http://127.0.0.1:${port}/api/v1/health`);
-  await vi.waitFor(async () => expect((await health()).status).toBe(200), { timeout: 30_000, interval: 100 });
+  await vi.waitFor(async () => expect((await health()).status).toBe(200), { timeout: 90_000, interval: 100 });
 
   const second = start({ DATABASE_URL: postgres.url, DROVER_PORT: port });
   const [output, [code]] = await Promise.all([text(second.stderr!), once(second, 'exit')]);
@@ -54,9 +54,9 @@ test('it runs, does not start twice on one port, survives its queue connection, 
   expect(output).toMatch(/port \d+ on 127\.0\.0\.1 is taken; set DROVER_PORT/);
 
   await postgres.stop({ keep: true });
-  await vi.waitFor(async () => expect((await health()).status).toBe(503), { timeout: 30_000, interval: 100 });
+  await vi.waitFor(async () => expect((await health()).status).toBe(503), { timeout: 90_000, interval: 100 });
   await postgres.ensureRunning();
-  await vi.waitFor(async () => expect((await health()).status).toBe(200), { timeout: 30_000, interval: 100 });
+  await vi.waitFor(async () => expect((await health()).status).toBe(200), { timeout: 90_000, interval: 100 });
 
   controller.kill('SIGTERM');
   const [status] = await once(controller, 'exit');
@@ -64,4 +64,4 @@ test('it runs, does not start twice on one port, survives its queue connection, 
   const lines = (await log).trim().split('\n');
   for (const line of lines) expect(JSON.parse(line)).toMatchObject({ service: 'controller', time: expect.any(String) });
   expect(await log).not.toContain(new URL(postgres.url).password);
-}, 120_000);
+});

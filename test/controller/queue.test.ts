@@ -36,14 +36,14 @@ function workAndGiveOrders(queues: () => HostQueues, accessOf: (hostId: string) 
     const [forA, forB] = [startJob(), startJob()];
     await queues().add(hostA, forA);
     await queues().add(hostB, forB);
-    await vi.waitFor(() => expect(got).toEqual({ [hostA]: [forA], [hostB]: [forB] }), 40_000);
+    await vi.waitFor(() => expect(got).toEqual({ [hostA]: [forA], [hostB]: [forB] }), 90_000);
 
     // Once the first one is done, the reconciler may give the order again; until then it is the same order.
     const giveAgain = async () => {
       await queues().add(hostA, forA);
       expect(got[hostA]!.length).toBeGreaterThan(1);
     };
-    await vi.waitFor(giveAgain, 40_000);
+    await vi.waitFor(giveAgain, 90_000);
     for (const job of got[hostA]!) expect(job).toEqual(forA);
     await Promise.all(workers.map((worker) => worker.close()));
     await queues().withdraw(hostA, forA); // it may have been given once more than it was asked for
@@ -64,7 +64,7 @@ function workAndGiveOrders(queues: () => HostQueues, accessOf: (hostId: string) 
     });
     const last = startJob();
     await queues().add(hostA, last);
-    await vi.waitFor(() => expect(got).toEqual([once, last]), 40_000);
+    await vi.waitFor(() => expect(got).toEqual([once, last]), 90_000);
     await worker.close();
   });
 
@@ -80,7 +80,7 @@ function workAndGiveOrders(queues: () => HostQueues, accessOf: (hostId: string) 
       { concurrency: 1, onError: (error) => errors.push(error.message) },
     );
     await queues().add(hostA, startJob());
-    await vi.waitFor(() => expect(errors).toEqual(['no such image']), 40_000);
+    await vi.waitFor(() => expect(errors).toEqual(['no such image']), 90_000);
     expect(calls).toBe(3);
     await worker.close();
   });
@@ -188,8 +188,8 @@ describe.skipIf(!hasRedis)('on Redis', () => {
     await vi.waitFor(async () => {
       const probe = await openHostWorker(accessOf(hostB), async () => undefined, { concurrency: 1, onError: rethrow });
       await probe.close();
-    }, 40_000);
-  }, 60_000);
+    }, 90_000);
+  }, 90_000);
 
   afterAll(async () => {
     access?.close();
@@ -230,11 +230,11 @@ describe.skipIf(!hasRedis)('on Redis', () => {
           concurrency: 1,
           onError: (error) => errors.push(error),
         }),
-      { timeout: 30_000, interval: 500 },
+      { timeout: 90_000, interval: 500 },
     );
     const job = startJob();
-    await vi.waitFor(() => queues.add(hostA, job), { timeout: 30_000, interval: 500 });
-    await vi.waitFor(() => expect(got).toContainEqual(job), 40_000);
+    await vi.waitFor(() => queues.add(hostA, job), { timeout: 90_000, interval: 500 });
+    await vi.waitFor(() => expect(got).toContainEqual(job), 90_000);
     await worker.close();
   });
 });

@@ -25,7 +25,7 @@ beforeAll(async () => {
   const settings = { description: '', cooldownSeconds: 60, maxMigrationsPerHost: 2, migrationPolicyId };
   ({ id: clusterId } = await db.clusters.create({ name: 'main', schedulingPolicy: { name: 'none' }, ...settings }));
   ({ id: hostId } = await db.hosts.create({ name: 'alpha', clusterId }, 'hash'));
-}, 120_000);
+});
 
 afterAll(async () => {
   await source?.destroy();

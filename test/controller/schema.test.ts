@@ -16,7 +16,7 @@ beforeAll(async () => {
   const [first, second] = await Promise.all([1, 2].map(() => openDataSource({ url: postgres.url, onError })));
   await second!.destroy();
   db = first!;
-}, 120_000);
+});
 
 afterAll(async () => {
   await db?.destroy();

@@ -12,7 +12,7 @@ let clusterId: string;
 
 beforeAll(async () => {
   clusterId = await small.start();
-}, 120_000);
+});
 
 afterAll(() => small.close(), 60_000);
 
@@ -46,24 +46,24 @@ const kinds = ({ messages }: Listening) => new Set(messages.map(({ kind }) => ki
 
 test('it begins with what there is, and goes on with what changes', async () => {
   const stream = await listen();
-  await vi.waitFor(() => expect(kinds(stream)).toEqual(new Set(['cluster', 'host'])), 40_000);
+  await vi.waitFor(() => expect(kinds(stream)).toEqual(new Set(['cluster', 'host'])), 90_000);
 
   const vm = await api.post('/vms', { name: 'web', clusterId, image: 'pager' });
   const lastOf = (kind: string, id: string) =>
     stream.messages.findLast(({ kind: k, data }) => k === kind && data.id === id)?.data;
-  await vi.waitFor(() => expect(lastOf('vm', vm.id)).toMatchObject({ status: 'up' }), 40_000);
-  await vi.waitFor(() => expect(kinds(stream)).toContain('event'), 40_000);
+  await vi.waitFor(() => expect(lastOf('vm', vm.id)).toMatchObject({ status: 'up' }), 90_000);
+  await vi.waitFor(() => expect(kinds(stream)).toContain('event'), 90_000);
   const migration = await api.post(`/vms/${vm.id}/migrate`);
-  await vi.waitFor(() => expect(lastOf('migration', migration.id)).toMatchObject({ status: 'completed' }), 40_000);
-  await vi.waitFor(() => expect(lastOf('host', migration.destinationHostId)).toMatchObject({ vmCount: 1 }), 40_000);
+  await vi.waitFor(() => expect(lastOf('migration', migration.id)).toMatchObject({ status: 'completed' }), 90_000);
+  await vi.waitFor(() => expect(lastOf('host', migration.destinationHostId)).toMatchObject({ vmCount: 1 }), 90_000);
   await api.post(`/clusters/${clusterId}/plan`);
-  await vi.waitFor(() => expect(kinds(stream)).toContain('plan'), 40_000);
+  await vi.waitFor(() => expect(kinds(stream)).toContain('plan'), 90_000);
 
   await api.post(`/vms/${vm.id}/stop`);
   await api.until(`/vms/${vm.id}`, { status: 'down' });
   await api.call('DELETE', `/vms/${vm.id}`);
   const gone = { kind: 'deleted', data: { resource: 'vm', id: vm.id } };
-  await vi.waitFor(() => expect(stream.messages).toContainEqual(gone), 40_000);
+  await vi.waitFor(() => expect(stream.messages).toContainEqual(gone), 90_000);
   stream.stop();
   await stream.ended;
 });
@@ -75,7 +75,7 @@ test('who comes back with Last-Event-ID gets the events that were missed', async
   const stream = await listen(before);
   const missed = (message: StreamMessage) =>
     message.kind === 'event' && message.data.type === 'vm.started' && message.data.vmId === vm.id;
-  await vi.waitFor(() => expect(stream.messages.some(missed)).toBe(true), 40_000);
+  await vi.waitFor(() => expect(stream.messages.some(missed)).toBe(true), 90_000);
   expect(stream.ids.every((id) => Number(id) > Number(before))).toBe(true);
   stream.stop();
   await stream.ended;
@@ -89,17 +89,17 @@ test('an announcement that nothing belongs to deletes nothing', async () => {
   const vm = await api.post('/vms', { name: 'claimed-gone', clusterId, image: 'pager', start: false });
   const kindsAbout = () =>
     stream.messages.filter(({ data }) => 'id' in data && data.id === vm.id).map(({ kind }) => kind);
-  await vi.waitFor(() => expect(kindsAbout()).toEqual(['vm']), 40_000);
+  await vi.waitFor(() => expect(kindsAbout()).toEqual(['vm']), 90_000);
 
   const agent = new Client(small.postgres.url);
   await agent.connect();
   await agent.query("NOTIFY drover, 'no announcement at all'");
   await agent.query(`NOTIFY drover, 'vm delete ${vm.id}'`);
   await agent.end();
-  await vi.waitFor(() => expect(kindsAbout()).toEqual(['vm', 'vm']), 40_000); // looked at, and told as it is
+  await vi.waitFor(() => expect(kindsAbout()).toEqual(['vm', 'vm']), 90_000); // looked at, and told as it is
 
   await api.call('DELETE', `/vms/${vm.id}`);
-  await vi.waitFor(() => expect(kindsAbout()).toEqual(['vm', 'vm', 'deleted']), 40_000);
+  await vi.waitFor(() => expect(kindsAbout()).toEqual(['vm', 'vm', 'deleted']), 90_000);
   stream.stop();
   await stream.ended;
 });

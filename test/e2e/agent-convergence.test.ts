@@ -162,6 +162,6 @@ test.each([
   host.answer = { ...host.answer, steps: [] };
   await eventually(() => expect(hosts.b.host.vm(vm.vmId)?.status).toBe('paused'));
   await end(vm);
-  await eventually(() => expect(reportOf(migrationId)).toMatchObject(expected), 60_000);
+  await eventually(() => expect(reportOf(migrationId)).toMatchObject(expected), 90_000);
   await eventually(() => expect(hosts.a.vmmPids(vm.vmId)).toEqual([]));
 });

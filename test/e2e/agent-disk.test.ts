@@ -11,7 +11,7 @@ const MIB = 2 ** 20;
 let hosts: TwoHosts;
 beforeAll(async () => {
   hosts = await TwoHosts.start();
-}, 120_000);
+});
 afterAll(() => hosts?.stop());
 
 /** An order to start a guest that writes its disk, and checks what it has written. */
@@ -58,7 +58,7 @@ async function move(job: StartJob, to: AgentProcess, from: AgentProcess, limits:
       const report = reportOf(from, migrationId);
       expect(['completed', 'failed', 'cancelled'], from.log.slice(-2000)).toContain(report?.status);
       return report!;
-    }, 60_000);
+    }, 90_000);
   return { migrationId, ended };
 }
 
@@ -123,7 +123,7 @@ test(
   },
 );
 
-test('a VM whose disk is missing is not started with an empty one', { timeout: 60_000 }, async () => {
+test('a VM whose disk is missing is not started with an empty one', async () => {
   const job = { ...writer({ kind: 'local', path: 'disks' }), makeDisks: false };
   await hosts.controller.order(hosts.a.host, job);
   await eventually(() =>

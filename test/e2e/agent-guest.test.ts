@@ -50,7 +50,7 @@ describe.runIf(hasLinux('the tests of a Linux guest with its agent'))('a Linux g
               .at(-1) ?? 'nothing',
             agent.host.vm(vm.vmId)?.consoleTail,
           ).toMatch(new RegExp(`^online=${cpus} `));
-        }, 60_000);
+        }, 90_000);
       };
       /** As the controller decides. */
       const takesOneAway = async (id: string) => {
@@ -58,7 +58,7 @@ describe.runIf(hasLinux('the tests of a Linux guest with its agent'))('a Linux g
         await eventually(() => {
           const decisions = a.host.last.migrations.find((each) => each.migrationId === id)?.decisions;
           expect(decisions).toMatchObject([{ means: 'offline_vcpus', failure: null }]);
-        }, 60_000);
+        }, 90_000);
         a.host.answer = { ...a.host.answer, steps: [] };
       };
 
@@ -86,7 +86,7 @@ describe.runIf(hasLinux('the tests of a Linux guest with its agent'))('a Linux g
           exitCode: 0,
           message: 'the guest ended with status 0',
         });
-      }, 60_000);
+      }, 90_000);
     },
   );
 });

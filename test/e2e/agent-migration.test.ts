@@ -36,7 +36,7 @@ const ends = (agent: AgentProcess, migrationId: string, status: MigrationReport[
     const report = reportOf(agent, migrationId);
     expect(report, JSON.stringify(report.error)).toMatchObject({ status });
     return report;
-  }, 60_000);
+  }, 90_000);
 /** Orders a move from a to b. */
 const move = async (vm: StartJob, limits = {}) => {
   const migrationId = randomUUID();
@@ -102,7 +102,7 @@ async function startAsOldAgent(): Promise<StartJob> {
   const spec = { vmId: vm.vmId, vcpus, memoryMiB, append, nics: [], disks: [], devices: [], incoming: false, ...place };
   const driver = new VmmDriver(PROGRAM, Isolation.none(PROGRAM, 'an old agent knows none'));
   const { agentSocket: _, ...handle } = await driver.launch({ ...spec, kernel: PAGER });
-  const old = await driver.connect(handle, 20_000);
+  const old = await driver.connect(handle, 60_000);
   await old.cont();
   old.release();
   writeFileSync(file, JSON.stringify({ ...record, process: handle }));
@@ -210,14 +210,14 @@ test.each([
 test('survives that the agent of its destination is killed while it prepares', async () => {
   const vm = await hosts.startPager(a);
   const migrationId = await move(vm);
-  await vi.waitFor(() => expect(b.vmmPids(vm.vmId)).toHaveLength(1), { timeout: 20_000, interval: 5 });
+  await vi.waitFor(() => expect(b.vmmPids(vm.vmId)).toHaveLength(1), { timeout: 90_000, interval: 5 });
   await b.end('SIGKILL');
   b.start();
   const { status } = await eventually(() => {
     const report = reportOf(a, migrationId);
     expect(['completed', 'failed']).toContain(report.status);
     return report;
-  }, 60_000);
+  }, 90_000);
   const [home, epoch] = status === 'completed' ? ([b, 2] as const) : ([a, 1] as const);
   await hosts.expectUp(home, vm.vmId);
   await eventually(() => onlyAt(home, vm));
@@ -245,7 +245,7 @@ test('whose last message was lost is finished by the agents, for as long as one 
   await controller.order(a.host, { ...order, destination, encrypted: false }); // or the proxy could not read
   await eventually(() => expect(reportOf(a, migrationId).status).toBe('precopy'));
   await b.end('SIGKILL');
-  await eventually(() => expect(proxy.hasCut).toBe(true), 60_000);
+  await eventually(() => expect(proxy.hasCut).toBe(true), 90_000);
 
   // Nobody knows now but the destination's process; the source keeps its copy stopped and asks.
   await eventually(() => expect(a.log).toMatch(new RegExp(`"migrationId":"${migrationId}".*"action":"ask_finish"`)));

@@ -104,13 +104,13 @@ async function startWithDevice(n: number, append = ''): Promise<StartJob> {
   return job;
 }
 const expectDevice = (agent: AgentProcess, { vmId }: StartJob) =>
-  eventually(() => expect(lastEchoLine(agent.host.vm(vmId)?.consoleTail ?? '').primary).toBe(1), 60_000);
+  eventually(() => expect(lastEchoLine(agent.host.vm(vmId)?.consoleTail ?? '').primary).toBe(1), 90_000);
 
 test('a guest lets the device of its host go, moves, and has that of the other; one that keeps it stays', async () => {
   expect(a.host.last.hostDevices).toEqual(['fast0']);
   const moves = await startWithDevice(6);
   await hosts.controller.order(a.host, a.migrateTo(b, moves, randomUUID()));
-  await eventually(() => expect(b.host.vm(moves.vmId)?.status).toBe('up'), 60_000);
+  await eventually(() => expect(b.host.vm(moves.vmId)?.status).toBe('up'), 90_000);
   await expectDevice(b, moves);
 
   const stays = await startWithDevice(7, 'keep_primary=1');
@@ -124,7 +124,7 @@ test('a guest lets the device of its host go, moves, and has that of the other; 
     const report = a.host.last.migrations.find((migration) => migration.migrationId === migrationId);
     expect(report).toMatchObject({ status: 'failed', error: { code: 'host_device', side: 'source' } });
     expect(report!.error!.message).toContain('has not let device host0 of the host go within 1 s');
-  }, 60_000);
+  }, 90_000);
   expect(a.host.vm(stays.vmId)).toMatchObject({ status: 'up' });
   await expectDevice(a, stays);
 

@@ -50,7 +50,7 @@ describe.runIf(isInstalled('qemu-system-riscv64', "QEMU's guests on two hosts"))
       const report = agent.host.last.migrations.find((each) => each.migrationId === migrationId);
       expect(report, JSON.stringify(report?.error)).toMatchObject({ status });
       return report!;
-    }, 60_000);
+    }, 90_000);
   const answered = (agent: AgentProcess, { vmId }: StartJob) => answeredIn(agent.host.vm(vmId)?.consoleTail ?? '');
   const expectAnswers = async (agent: AgentProcess, vm: StartJob) => {
     const before = answered(agent, vm);

@@ -11,7 +11,7 @@ import { eventually, lastBeat, pager, type StartJob, TwoHosts } from '../agent/t
 let hosts: TwoHosts;
 beforeAll(async () => {
   hosts = await TwoHosts.start();
-}, 120_000);
+});
 afterAll(() => hosts?.stop());
 
 const reportOf = (migrationId: string): MigrationReport => {

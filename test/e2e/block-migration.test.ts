@@ -9,7 +9,7 @@ import { VmmProcess } from '../vmm/process.js';
 
 const DISK = readFileSync(join(import.meta.dirname, '../../guests/disk.elf'));
 const MIB = 2 ** 20;
-const EVENTUALLY = { timeout: 60_000, interval: 20 };
+const EVENTUALLY = { timeout: 90_000, interval: 20 };
 
 interface Job {
   readonly device: string;
@@ -107,7 +107,7 @@ test('a destination that dies takes the mirror along, and the guest goes on', as
   const { source, destination, here, mirror, isReady } = await pair();
   await mirror({ 'copy-mode': 'write-blocking' });
   await isReady();
-  const completed = here.nextEvent('BLOCK_JOB_COMPLETED', { timeoutMs: 30_000 });
+  const completed = here.nextEvent('BLOCK_JOB_COMPLETED', { timeoutMs: 90_000 });
   destination.kill('SIGKILL');
   expect((await completed).data).toMatchObject({ device: 'm0', error: expect.any(String) });
   await expectBeating(source);

@@ -117,7 +117,7 @@ describe('between two agents', () => {
         expect(report, JSON.stringify(report?.error)).toMatchObject({ status: 'completed' });
         expect(report!.log).not.toEqual([]); // its process has ended as well
         return report!;
-      }, 60_000);
+      }, 90_000);
     const move = async (from: typeof a, to: typeof a, epoch: number, checkpointLimitMiB: number) => {
       const migrationId = randomUUID();
       const order = from.migrateTo(to, { ...vm, epoch }, migrationId);

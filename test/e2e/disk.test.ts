@@ -12,7 +12,7 @@ import { VmmProcess } from '../vmm/process.js';
 const PAGER = readFileSync(join(import.meta.dirname, '../../guests/pager.elf'));
 const WRITER = readFileSync(join(import.meta.dirname, '../../guests/disk.elf'));
 const MIB = 2 ** 20;
-const EVENTUALLY = { timeout: 30_000, interval: 10 };
+const EVENTUALLY = { timeout: 90_000, interval: 10 };
 
 const image = () => imageFile(new Uint8Array(MIB).fill(7));
 const drive = (path: string) => [
@@ -77,7 +77,7 @@ test('a guest whose host has no space left is held until there is some', async (
   truncateSync(path, 4 * MIB);
   const vmm = new VmmProcess(WRITER, ['-m', '32M', '-S', '-append', 'region=1 rate=2000', ...drive(path)]);
   const qmp = await vmm.connect();
-  const held = () => qmp.nextEvent('BLOCK_IO_ERROR', { timeoutMs: 30_000 });
+  const held = () => qmp.nextEvent('BLOCK_IO_ERROR', { timeoutMs: 90_000 });
   const first = held();
   await qmp.execute('cont');
   expect((await first).data).toMatchObject({ device: 'd0', operation: 'write', action: 'stop', nospace: true });
@@ -148,7 +148,7 @@ describe.skipIf(!isInstalled('qemu-system-riscv64', 'locks that QEMU heeds'))('Q
     const path = image();
     const vmm = new VmmProcess(PAGER, ['-m', '32M', '-S', ...drive(path)]);
     await vmm.connect();
-    const refused = spawnSync('qemu-system-riscv64', using(path), { timeout: 20_000 });
+    const refused = spawnSync('qemu-system-riscv64', using(path), { timeout: 90_000 });
     expect(String(refused.stderr)).toContain('Failed to get');
     vmm.kill('SIGKILL');
     await vmm.ended;

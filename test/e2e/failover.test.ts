@@ -10,7 +10,7 @@ import { VmmProcess } from '../vmm/process.js';
 import { lastEchoLine } from './echo.js';
 
 const ECHO = readFileSync(join(import.meta.dirname, '../../guests/echo.elf'));
-const PATIENCE = { timeout: 60_000, interval: 50 };
+const PATIENCE = { timeout: 90_000, interval: 50 };
 const MAC = '52:54:00:00:00:01';
 
 class Lan {

@@ -15,12 +15,12 @@ import { hasLinux, LinuxVm } from '../vmm/linux.js';
 const MIB = 2 ** 20;
 const hasE2fsck = isInstalled('e2fsck', "the host's look at a guest's file system", '-V');
 
-const EVENTUALLY = { timeout: 60_000, interval: 100 };
+const EVENTUALLY = { timeout: 90_000, interval: 100 };
 
 const agents = new Map<LinuxVm, GuestAgent>();
 /** The agent of the guest, at the port that it has where it is now. */
 function agentOf(vm: LinuxVm): GuestAgent {
-  const agent = agents.get(vm) ?? new GuestAgent({ path: join(vm.vmm.folder, 'agent'), timeoutMs: 20_000 });
+  const agent = agents.get(vm) ?? new GuestAgent({ path: join(vm.vmm.folder, 'agent'), timeoutMs: 90_000 });
   agents.set(vm, agent);
   onTestFinished(() => agent.close());
   return agent;
@@ -74,7 +74,7 @@ describe.runIf(hasLinux('the tests of a Linux guest with a disk'))('a Linux gues
     for (let moves = 1; moves <= 2; moves++) {
       vm = await vm.move({ harts: 2, args, postcopy: moves === 2 });
       const before = await rounds();
-      await vi.waitFor(async () => expect(await rounds()).toBeGreaterThan(before), { timeout: 60_000 });
+      await vi.waitFor(async () => expect(await rounds()).toBeGreaterThan(before), { timeout: 90_000 });
     }
     const stopped = 'touch /mnt/stop; until [ -e /mnt/stopped ]; do sleep 0.2; done; [ ! -e /mnt/b ]';
     await vm.shell(`${stopped} && echo 3 > /proc/sys/vm/drop_caches && cd /mnt/a && sha256sum -c ../sums`);

@@ -27,7 +27,7 @@ test('a host that is set to maintenance is emptied by live migration, stays empt
 
   const preparing = await client.hosts.deactivate(host.id, { reason: 'new memory' });
   expect(preparing.status).toBe('preparing_for_maintenance');
-  await eventually(async () => expect((await small.host('host-1')).status).toBe('maintenance'), 60_000);
+  await eventually(async () => expect((await small.host('host-1')).status).toBe('maintenance'), 90_000);
 
   const other = await small.host('host-2');
   for (const name of ['a', 'b', 'c']) {

@@ -1,6 +1,7 @@
 /** Guests that write faster than the link carries it, and each means by which their migration ends all the same. */
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import {
+  EVENTUALLY,
   expectGuestGoesOn,
   migrationEnd,
   migrationWhen,
@@ -53,7 +54,10 @@ test('a throttle from outside; a cancelled migration leaves the guest as fast as
   const { source } = await startEndless(WRITES_TOO_FAST);
   await setParameters(source, { 'x-drover-cpu-throttle': 40, 'x-drover-park-harts': 1 });
   await migrationWhen(source, (answer) => answer['cpu-throttle-percentage'] === 40);
-  expect((await throttles(source)).toSorted((a, b) => a - b)).toEqual([40, 100]);
+  await vi.waitFor(
+    async () => expect((await throttles(source)).toSorted((a, b) => a - b)).toEqual([40, 100]),
+    EVENTUALLY,
+  );
   expect(await source.qmp.execute('query-migrate-parameters')).toMatchObject({ 'x-drover-park-harts': 1 });
   await source.qmp.execute('migrate_cancel');
   expect((await migrationEnd(source)).status).toBe('cancelled');
@@ -71,7 +75,10 @@ test('only the hart that writes is slowed down; a destination that is killed lea
   const { source, destination } = await startEndless(`${WRITES_TOO_FAST} harts=1`);
   await setParameters(source, { 'x-drover-throttle-writers': true, 'x-drover-cpu-throttle': 50 });
   await migrationWhen(source, (answer) => answer['cpu-throttle-percentage'] === 50);
-  expect((await throttles(source)).toSorted((a, b) => a - b)).toEqual([0, 50]);
+  await vi.waitFor(
+    async () => expect((await throttles(source)).toSorted((a, b) => a - b)).toEqual([0, 50]),
+    EVENTUALLY,
+  );
   destination.vmm.kill('SIGKILL');
   expect((await migrationEnd(source)).status).toBe('failed');
   expect(await throttles(source)).toEqual([0, 0]);

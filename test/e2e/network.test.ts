@@ -13,7 +13,7 @@ import { VmmProcess } from '../vmm/process.js';
 import { lastEchoLine } from './echo.js';
 
 const ECHO = join(import.meta.dirname, '../../guests/echo.elf');
-const PATIENCE = { timeout: 30_000, interval: 50 };
+const PATIENCE = { timeout: 90_000, interval: 50 };
 const MAC = (n: number) => `52:54:00:00:00:0${n}`;
 
 /** A host's switch. */

@@ -6,7 +6,7 @@ import type { QmpClient } from '#qmp';
 import { VmmProcess } from '../vmm/process.js';
 
 const PAGER = readFileSync(join(import.meta.dirname, '../../guests/pager.elf'));
-export const EVENTUALLY = { timeout: 30_000, interval: 10 };
+export const EVENTUALLY = { timeout: 90_000, interval: 10 };
 export const SIZE = ['-m', '64M', '-smp', '2'];
 
 export interface QueryMigrate {

@@ -19,7 +19,7 @@ describe.skipIf(!hasChromium)('the portal of a running datacenter', () => {
     small = await startSmallDatacenter({ hosts: 2, expectsDeaths: true });
     browser = await openBrowser();
     portal = await Portal.open(browser, small.datacenter.url, small.datacenter.token);
-    portal.page.setDefaultTimeout(50_000);
+    portal.page.setDefaultTimeout(90_000);
   });
   afterAll(async () => {
     await browser?.close();
@@ -66,7 +66,7 @@ describe.skipIf(!hasChromium)('the portal of a running datacenter', () => {
     const { id } = await small.vm('d');
     const { page } = portal;
     const becomes = (status: string) =>
-      eventually(async () => expect((await small.vm('d')).status).toBe(status), 60_000);
+      eventually(async () => expect((await small.vm('d')).status).toBe(status), 90_000);
     await portal.visit(`/vms/${id}`);
     await page.getByRole('button', { name: 'Pause', exact: true }).click();
     await becomes('paused');
@@ -177,7 +177,7 @@ describe.skipIf(!hasChromium)('the portal of a running datacenter', () => {
       const { items } = await client.plans.list({});
       const approved = items.flatMap(({ moves }) => moves).find(({ decidedBy }) => decidedBy !== null)!;
       expect((await small.vm(approved.vmName)).hostId).toBe(approved.destinationHostId);
-    }, 60_000);
+    }, 90_000);
   });
 
   test('a controller that is killed comes back, and the page goes on without being loaded again', async () => {

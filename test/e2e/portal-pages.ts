@@ -44,7 +44,7 @@ export class Portal {
   static async open(browser: Browser, url: string, token: string, view: View = {}): Promise<Portal> {
     const { width = 1440, colorScheme = 'light' } = view;
     const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
-    page.setDefaultTimeout(20_000);
+    page.setDefaultTimeout(90_000);
     return new Portal(page, url, token);
   }
 

@@ -104,7 +104,7 @@ describe.skipIf(!hasChromium)('the portal in a browser', () => {
     await console.click();
     await portal.page.keyboard.type('help');
     await portal.page.keyboard.press('Enter');
-    await vi.waitFor(() => expect(server.typed.join('')).toBe('help\r'), { timeout: 10_000 });
+    await vi.waitFor(() => expect(server.typed.join('')).toBe('help\r'), { timeout: 90_000 });
     await portal.migrateTo('host-3');
     await portal.waitForHeading('vm-5 #2');
     const migration = server.migrations[0]!;
@@ -238,7 +238,7 @@ describe.skipIf(!hasChromium)('the portal in a browser', () => {
     const isDark = () => portal.page.evaluate(() => document.documentElement.classList.contains('pf-v6-theme-dark'));
     expect(await isDark()).toBe(false);
     await portal.page.getByRole('button', { name: 'Dark theme' }).click();
-    await vi.waitFor(async () => expect(await isDark()).toBe(true), 30_000);
+    await vi.waitFor(async () => expect(await isDark()).toBe(true), 90_000);
     await portal.page.reload();
     await portal.waitForHeading('Dashboard');
     expect(await isDark()).toBe(true);

@@ -114,7 +114,7 @@ describe.skipIf(!hasIpmiSim)('a cluster that saves power', () => {
 
       // On each of the last days load has risen from this time on, by three cores every five minutes.
       await rememberRises(small.cluster.id, [1, 2, 3]);
-      await eventually(async () => expect((await small.host('host-2')).status).toBe('powering_on'), 60_000);
+      await eventually(async () => expect((await small.host('host-2')).status).toBe('powering_on'), 90_000);
       const { items: orders } = await client.events.list({ hostId: two.id, type: 'host.power_on' });
       expect(orders[0]!.message).toBe('host-2: power on, more load is expected than the hosts that are up can carry');
       const { cpuUsedCores, cpuCores } = await small.host('host-1');
@@ -124,7 +124,7 @@ describe.skipIf(!hasIpmiSim)('a cluster that saves power', () => {
       await eventually(async () => {
         const { days } = await client.energy({ clusterId: small.cluster.id });
         expect(days.find(({ hostName }) => hostName === 'host-2')?.usedKWh).toBeGreaterThan(0);
-      }, 60_000);
+      }, 90_000);
     },
   );
 
@@ -141,7 +141,7 @@ describe.skipIf(!hasIpmiSim)('a cluster that saves power', () => {
       const { id } = await small.createPager('vital', 'host-2', 'region=4 rate=1');
       await client.vms.update(id, { highAvailability: true });
       await agents.get('host-2')!.stop(0); // its VM runs on, and nobody sees it
-      await eventually(async () => expect((await small.vm('vital')).status).toBe('unknown'), 60_000);
+      await eventually(async () => expect((await small.vm('vital')).status).toBe('unknown'), 90_000);
       expect(vmPids('host-2').filter(isAlive)).toHaveLength(1);
       await eventually(async () => {
         const { status, hostId } = await small.vm('vital');

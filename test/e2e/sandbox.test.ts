@@ -8,7 +8,7 @@ import { VmmProcess } from '../vmm/process.js';
 const root = join(import.meta.dirname, '../..');
 const PAGER = join(root, 'guests/pager.elf');
 const SIZE = ['-m', '32M', '-smp', '2', '-sandbox', 'on'];
-const EVENTUALLY = { timeout: 30_000, interval: 20 };
+const EVENTUALLY = { timeout: 90_000, interval: 20 };
 const isRoot = process.getuid?.() === 0;
 
 /** Lines of /proc/PID/status that all threads of the process agree on. */

@@ -13,7 +13,7 @@ const SMALLEST_MIB = 16;
 const OVERHEAD_MIB = 100;
 /** What a move may leave behind until the next garbage collection. */
 const MOVE_MIB = 40;
-const EVENTUALLY = { timeout: 60_000, interval: 20 };
+const EVENTUALLY = { timeout: 90_000, interval: 20 };
 
 /** What it takes of the host, without the pages of Node.js itself, which all VMs of a host share. */
 const privateMiB = ({ pid }: VmmProcess) => {

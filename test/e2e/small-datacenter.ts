@@ -29,7 +29,7 @@ export function lastBeat(consoleTail: string): number {
   return Number(beats.at(-1)?.[1] ?? -1);
 }
 
-export const eventually = <T>(probe: () => Promise<T>, timeoutMs = 30_000): Promise<T> =>
+export const eventually = <T>(probe: () => Promise<T>, timeoutMs = 90_000): Promise<T> =>
   vi.waitFor(probe, { timeout: timeoutMs, interval: 200 });
 
 interface Options {

@@ -60,13 +60,13 @@ describe('a guest', () => {
     const path = join(folder, 'serial');
     const vmm = new VmmProcess(echo(), [...M_MODE, '-serial', `unix:${path}`]);
     const qmp = await vmm.connect();
-    await vi.waitFor(async () => expect((await stats(qmp))['console-bytes']).toBe(6), { timeout: 30_000 });
+    await vi.waitFor(async () => expect((await stats(qmp))['console-bytes']).toBe(6), { timeout: 90_000 });
     const client = connect(path);
     onTestFinished(() => void client.destroy());
     let heard = '';
     client.setEncoding('latin1').on('data', (text) => (heard += String(text)));
     client.write('what the host types');
-    await vi.waitFor(() => expect(heard).toBe('ready\nwhat the host types'), { timeout: 30_000 });
+    await vi.waitFor(() => expect(heard).toBe('ready\nwhat the host types'), { timeout: 90_000 });
   });
 
   test('that resets itself starts anew, with RAM as it was', async () => {
@@ -104,7 +104,7 @@ describe('over QMP', () => {
     const elapsedNs = (performance.now() - contMs) * 1e6;
     await resumed;
     expect(after['guest-ns'] - frozen['guest-ns']).toBeLessThan(elapsedNs); // the pause is not in it
-    await vi.waitFor(() => expect(vmm.printed().length).toBeGreaterThan(printed + 3), { timeout: 30_000 });
+    await vi.waitFor(() => expect(vmm.printed().length).toBeGreaterThan(printed + 3), { timeout: 90_000 });
   });
 
   test('-S holds the guest before its first instruction', async () => {
@@ -134,7 +134,7 @@ describe('over QMP', () => {
         expect(now['dirtied-pages']).toBeLessThanOrEqual(first['dirtied-pages'] + asked); // it writes to one page
         expect(now['guest-ns']).toBeGreaterThan(first['guest-ns']);
       },
-      { timeout: 30_000, interval: 50 },
+      { timeout: 90_000, interval: 50 },
     );
     const cpus = await qmp.execute<{ 'thread-id': number }[]>('query-cpus-fast');
     expect(cpus.map((cpu) => cpu['thread-id'])).toEqual([expect.any(Number), expect.any(Number)]);
@@ -157,7 +157,7 @@ describe('over QMP', () => {
     await expect(qmp.execute('system_reset')).rejects.toThrow(/-kernel .*: ENOENT/);
     expect(await qmp.execute('query-status')).toEqual({ status: 'running', running: true });
     const before = (await stats(qmp))['guest-ns'];
-    await vi.waitFor(async () => expect((await stats(qmp))['guest-ns']).toBeGreaterThan(before), { timeout: 30_000 });
+    await vi.waitFor(async () => expect((await stats(qmp))['guest-ns']).toBeGreaterThan(before), { timeout: 90_000 });
   });
 
   test('quit answers, says why, and ends the process', async () => {
@@ -177,9 +177,9 @@ describe('over QMP', () => {
     let heard = '';
     vandal.setEncoding('utf8').on('data', (text) => (heard += String(text)));
     vandal.write('GET / HTTP/1.1\r\n\r\n\0\u00ff]]]}}\n{"execute": 7}\n[1]\n"text"\n{"execute":"stop"}\n');
-    await vi.waitFor(() => expect(heard.match(/"error"/g)?.length ?? 0).toBeGreaterThanOrEqual(5), { timeout: 30_000 });
+    await vi.waitFor(() => expect(heard.match(/"error"/g)?.length ?? 0).toBeGreaterThanOrEqual(5), { timeout: 90_000 });
     vandal.write('{'.repeat(2_000_000));
-    await vi.waitFor(() => expect(vandal.readyState).toBe('closed'), { timeout: 30_000 });
+    await vi.waitFor(() => expect(vandal.readyState).toBe('closed'), { timeout: 90_000 });
     expect(await qmp.execute('query-status')).toEqual({ status: 'running', running: true });
   });
 
@@ -191,7 +191,7 @@ describe('over QMP', () => {
     }
     expect(await clients[0]!.execute('query-status')).toEqual({ status: 'running', running: true });
     const printed = vmm.printed().length;
-    await vi.waitFor(() => expect(vmm.printed().length).toBeGreaterThan(printed + 3), { timeout: 30_000 });
+    await vi.waitFor(() => expect(vmm.printed().length).toBeGreaterThan(printed + 3), { timeout: 90_000 });
     expect(vmm.stderr).toBe('');
   });
 
@@ -248,7 +248,7 @@ test('a watchdog that is not reloaded does what the owner has chosen', async () 
   expect(await qmp.execute('query-status')).toMatchObject({ status: 'watchdog', running: false });
 
   await qmp.execute('watchdog-set-action', { action: 'reset' });
-  const [reset, restart] = [expired('reset'), qmp.nextEvent('RESET', { timeoutMs: 20_000 })];
+  const [reset, restart] = [expired('reset'), qmp.nextEvent('RESET', { timeoutMs: 90_000 })];
   await qmp.execute('system_reset');
   await restart;
   await qmp.execute('cont');

@@ -14,7 +14,7 @@ const PAGER = guest('pager');
 const DISK = guest('disk');
 const SIZE = ['-m', '32M', '-smp', '1'];
 const DISK_BYTES = 8 * 2 ** 20;
-export const PATIENCE = { timeout: 60_000, interval: 20 };
+export const PATIENCE = { timeout: 90_000, interval: 20 };
 
 /** What both ends of each means have to be told before a migration. */
 const CAPABILITIES: Record<Means, readonly string[]> = {

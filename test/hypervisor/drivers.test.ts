@@ -67,10 +67,10 @@ const specOf = (image = 'pager', append = 'region=8 rate=1') => {
   };
 };
 
-const eventually = (probe: () => Promise<void>) => vi.waitFor(probe, { timeout: 30_000, interval: 20 });
+const eventually = (probe: () => Promise<void>) => vi.waitFor(probe, { timeout: 90_000, interval: 20 });
 
 async function start(driver: Hypervisor, spec = specOf()): Promise<VmProcess> {
-  const process = await driver.connect(await driver.launch(spec), 20_000);
+  const process = await driver.connect(await driver.launch(spec), 60_000);
   onTestFinished(async () => {
     process.kill();
     await process.ended;
@@ -99,12 +99,12 @@ describe.each(drivers)('driver %s', (_name, driver, loadError) => {
   test('starts a process that waits, outlives its connection, and tells how it ended', async () => {
     const spec = specOf('hello', 'exit=7');
     const handle = await driver.launch(spec);
-    const first = await driver.connect(handle, 20_000);
+    const first = await driver.connect(handle, 60_000);
     expect(await first.runState()).toEqual({ isRunning: false, status: 'prelaunch' });
     first.release();
     expect(await driver.find(spec)).toEqual(handle);
 
-    const again = await driver.connect(handle, 20_000);
+    const again = await driver.connect(handle, 60_000);
     await again.cont();
     expect(await again.ended).toMatchObject({ exitCode: 7, signal: null, byGuest: true });
     expect(driver.isAlive(handle)).toBe(false);
@@ -122,11 +122,11 @@ describe.each(drivers)('driver %s', (_name, driver, loadError) => {
   );
 
   test('ends a process that does not want to, and one in order', async () => {
-    const stubborn = await driver.connect(await driver.launch(specOf()), 20_000);
+    const stubborn = await driver.connect(await driver.launch(specOf()), 60_000);
     stubborn.kill();
     expect(await stubborn.ended).toMatchObject({ exitCode: null, signal: 'SIGKILL', byGuest: false });
 
-    const orderly = await driver.connect(await driver.launch(specOf()), 20_000);
+    const orderly = await driver.connect(await driver.launch(specOf()), 60_000);
     await orderly.cont();
     expect(await orderly.powerdown()).toBe(false); // these boards have no power button
     await orderly.quit();
@@ -135,7 +135,7 @@ describe.each(drivers)('driver %s', (_name, driver, loadError) => {
 
   test('says in one line why a process did not start', async () => {
     const handle: VmHandle = await driver.launch({ ...specOf(), kernel: join(dir, 'missing.elf') });
-    await expect(driver.connect(handle, 20_000)).rejects.toThrow(loadError);
+    await expect(driver.connect(handle, 60_000)).rejects.toThrow(loadError);
     expect(readFileSync(handle.log, 'utf8')).toContain(driver.lastLogLine(handle));
   });
 

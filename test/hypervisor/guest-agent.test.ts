@@ -40,7 +40,7 @@ describe.runIf(isInstalled('qemu-ga', "the tests of QEMU's guest agent itself"))
       await new Promise((resolve) => child.once('close', resolve));
       rmSync(folder, { recursive: true });
     });
-    await vi.waitFor(() => expect(existsSync(path)).toBe(true), { timeout: 10_000 });
+    await vi.waitFor(() => expect(existsSync(path)).toBe(true), { timeout: 90_000 });
     return { path, agent: agentAt(path) };
   }
 

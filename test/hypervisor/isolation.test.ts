@@ -36,7 +36,7 @@ const specOf = (name: string) => ({
 
 async function start(name: string) {
   const handle = await driver.launch(specOf(name));
-  const process = await driver.connect(handle, 20_000);
+  const process = await driver.connect(handle, 60_000);
   onTestFinished(async () => {
     process.kill();
     await process.ended;
@@ -54,10 +54,10 @@ describe('the process of a VM', () => {
 
   test('runs its guest and is found again', async () => {
     vm = await start('a');
-    await vi.waitFor(() => expect(readFileSync(vm.handle.consoleLog, 'utf8')).toContain('pager seq='), 20_000);
+    await vi.waitFor(() => expect(readFileSync(vm.handle.consoleLog, 'utf8')).toContain('pager seq='), 90_000);
     expect(await driver.find(specOf('a'))).toEqual(vm.handle);
     const again = new VmmDriver(program, isolation);
-    const adopted = await again.connect((await again.find(specOf('a')))!, 20_000);
+    const adopted = await again.connect((await again.find(specOf('a')))!, 60_000);
     expect(await adopted.runState()).toEqual({ isRunning: true, status: 'running' });
     adopted.release();
     await vm.process.quit();

@@ -45,7 +45,7 @@ test('memory that is given up during a migration is zero at the destination too'
     onChange: () => undefined,
   });
   const both = Promise.all([source.run(), destination.receive(far)]);
-  await vi.waitFor(() => expect(to.memory.read8(RAM_BASE + 12 * MIB)).toBe(0xa5), { timeout: 30_000, interval: 5 });
+  await vi.waitFor(() => expect(to.memory.read8(RAM_BASE + 12 * MIB)).toBe(0xa5), { timeout: 90_000, interval: 5 });
 
   inflate(driver, RAM_BASE + 4 * MIB); // sent
   report(driver, RAM_BASE + 8 * MIB);

@@ -13,7 +13,7 @@ import {
   type ReceivingMachine,
 } from './support.js';
 
-export const EVENTUALLY = { timeout: 20_000, interval: 5 };
+export const EVENTUALLY = { timeout: 90_000, interval: 5 };
 const machines: WritingMachine[] = [];
 const compressors = await loadCompressors();
 

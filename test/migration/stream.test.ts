@@ -9,7 +9,7 @@ import { ReceivingMachine, WritingMachine, channelPair, codecOf, ramHash, realCl
 import type { MemoryChannel, Tamper } from './support.js';
 
 const PATIENCE = { runningMs: 1000, stoppedMs: 1000 };
-const EVENTUALLY = { timeout: 20_000, interval: 2 };
+const EVENTUALLY = { timeout: 90_000, interval: 2 };
 
 interface Ending {
   source: MigrationFigures;

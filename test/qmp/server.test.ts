@@ -27,7 +27,7 @@ function join() {
   const ask = async (message: unknown) => {
     const seen = heard.length;
     session.receive(typeof message === 'string' ? message : JSON.stringify(message));
-    await vi.waitFor(() => expect(heard.length).toBeGreaterThan(seen), 30_000);
+    await vi.waitFor(() => expect(heard.length).toBeGreaterThan(seen), 90_000);
     return heard[seen] as unknown;
   };
   return { heard, state, session, ask };
@@ -64,7 +64,7 @@ test('echoes any id, and keeps the order of a session', async () => {
   server.register('fast', {}, () => 'soon');
   client.session.receive('{"execute":"slow","id":{"deep":[1]}}{"execute":"fast","id":null}');
   client.session.receive('{"execute":"fast"}');
-  await vi.waitFor(() => expect(client.heard).toHaveLength(3), 30_000);
+  await vi.waitFor(() => expect(client.heard).toHaveLength(3), 90_000);
   expect(client.heard).toEqual([
     { return: 'late', id: { deep: [1] } },
     { return: 'soon', id: null },
@@ -130,7 +130,7 @@ test('errors of a command reach the client; those that are bugs are noted as wel
 test('a client that sends nothing but garbage is closed, and others are not', async () => {
   const [vandal, other] = [await joinNegotiated(), await joinNegotiated()];
   vandal.session.receive('x\n'.repeat(100));
-  await vi.waitFor(() => expect(vandal.state.closed).toBe(true), 30_000);
+  await vi.waitFor(() => expect(vandal.state.closed).toBe(true), 90_000);
   expect(vandal.heard.length).toBeLessThan(40);
   server.emit('STOP');
   expect(other.heard).toHaveLength(1);

@@ -93,7 +93,7 @@ export class BlkDriver {
         }
         if (this.waiting.size > 0) throw new Error(`${this.waiting.size} requests are not answered`);
       },
-      { timeout: 10_000, interval: 1 },
+      { timeout: 90_000, interval: 1 },
     );
   }
 

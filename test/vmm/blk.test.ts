@@ -61,7 +61,7 @@ test('data may lie in many buffers, of any size', async () => {
   ];
   driver.virtio.add(0, [...header, ...spread, { address: BUFFERS + 0x100, size: 1, writable: true }]);
   driver.virtio.notify(0);
-  await vi.waitFor(() => expect(driver.virtio.used(0)).toEqual([{ head: 0, written: 3 * SECTOR + 1 }]), 30_000);
+  await vi.waitFor(() => expect(driver.virtio.used(0)).toEqual([{ head: 0, written: 3 * SECTOR + 1 }]), 90_000);
   expect(spread.map(({ address, size }) => memory.readBytes(address, size))).toEqual(
     [1, 1, 2, 2, 2, 3].map((byte, index) => filled(sizes[index]!, byte)),
   );

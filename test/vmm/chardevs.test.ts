@@ -10,7 +10,7 @@ import { bareHost } from './bare-host.js';
 import { ConsoleDriver, receiveQueue } from './console-driver.js';
 
 const nothing = () => undefined;
-const EVENTUALLY = { timeout: 10_000, interval: 2 };
+const EVENTUALLY = { timeout: 90_000, interval: 2 };
 
 function folder(): string {
   const path = mkdtempSync(join(tmpdir(), 'drover-chardev-'));

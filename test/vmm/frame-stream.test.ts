@@ -60,7 +60,7 @@ test('frames go both ways in order; what the guest has no room for waits', async
   const { stream, guest, taken } = newStream(bridge.path);
   await stream.open();
   for (let i = 0; i < 100; i++) stream.send([frameOf(i, 60 + i)]);
-  await vi.waitFor(() => expect(bridge.received).toHaveLength(100), 30_000);
+  await vi.waitFor(() => expect(bridge.received).toHaveLength(100), 90_000);
   expect(bridge.received.every((frame, i) => Buffer.compare(frame, frameOf(i, 60 + i)) === 0)).toBe(true);
 
   guest.hasRoom = false;
@@ -69,7 +69,7 @@ test('frames go both ways in order; what the guest has no room for waits', async
   expect(taken).toEqual([]);
   guest.hasRoom = true;
   stream.retry();
-  await vi.waitFor(() => expect(taken).toHaveLength(100), 30_000);
+  await vi.waitFor(() => expect(taken).toHaveLength(100), 90_000);
   expect(taken.map(([first]) => first)).toEqual(Array.from({ length: 100 }, (_, i) => i));
 });
 
@@ -78,7 +78,7 @@ test('a switch that does not read stops the guest from sending, and lets it go o
   await bridge.listen();
   const { stream, guest } = newStream(bridge.path);
   await stream.open();
-  await vi.waitFor(() => expect(bridge.socket).not.toBeNull(), 30_000);
+  await vi.waitFor(() => expect(bridge.socket).not.toBeNull(), 90_000);
   bridge.socket!.pause();
   let sent = 0;
   const sendAll = () => {
@@ -91,7 +91,7 @@ test('a switch that does not read stops the guest from sending, and lets it go o
   const before = sent;
   guest.sent.mockImplementation(() => undefined);
   bridge.socket!.resume();
-  await vi.waitFor(() => expect(bridge.received.length).toBeGreaterThanOrEqual(before), 30_000);
+  await vi.waitFor(() => expect(bridge.received.length).toBeGreaterThanOrEqual(before), 90_000);
   expect(guest.sent).toHaveBeenCalled();
 });
 
@@ -101,7 +101,7 @@ test('a guest that sends without end leaves others their turn', async () => {
   let sent = 0;
   while (stream.send([frameOf(1)])) sent += 1; // to nobody
   expect(sent).toBe(255);
-  await vi.waitFor(() => expect(guest.sent).toHaveBeenCalledOnce(), 30_000);
+  await vi.waitFor(() => expect(guest.sent).toHaveBeenCalledOnce(), 90_000);
   expect(stream.send([frameOf(1)])).toBe(true);
 });
 
@@ -109,13 +109,13 @@ test('a lost connection is made again if that is wanted; what is sent meanwhile 
   const bridge = new FakeSwitch();
   const { stream, guest } = newStream(bridge.path, 10);
   await stream.open();
-  await vi.waitFor(() => expect(guest.log).toHaveBeenCalledWith(expect.stringContaining('not connected')), 30_000);
+  await vi.waitFor(() => expect(guest.log).toHaveBeenCalledWith(expect.stringContaining('not connected')), 90_000);
   stream.send([frameOf(1)]);
   await bridge.listen();
-  await vi.waitFor(() => expect(bridge.socket).not.toBeNull(), 30_000);
+  await vi.waitFor(() => expect(bridge.socket).not.toBeNull(), 90_000);
   expect(guest.log).toHaveBeenCalledTimes(2);
   stream.send([frameOf(2)]);
-  await vi.waitFor(() => expect(bridge.received).toEqual([frameOf(2)]), 30_000);
+  await vi.waitFor(() => expect(bridge.received).toEqual([frameOf(2)]), 90_000);
   await bridge.close();
   await bridge.listen();
   await vi.waitFor(() => {
@@ -130,7 +130,7 @@ test('without reconnect-ms the switch must be there, and garbage ends the connec
   await bridge.listen();
   const { stream, guest } = newStream(bridge.path);
   await stream.open();
-  await vi.waitFor(() => expect(bridge.socket).not.toBeNull(), 30_000);
+  await vi.waitFor(() => expect(bridge.socket).not.toBeNull(), 90_000);
   bridge.socket!.write(Uint8Array.of(255, 255, 255, 255));
   await vi.waitFor(
     () => expect(guest.log).toHaveBeenCalledWith(expect.stringMatching(/a frame of 4294967295 bytes/)),
@@ -147,5 +147,5 @@ test('with the cable out nothing is sent', async () => {
   stream.send([frameOf(1)]);
   guest.isLinkUp = true;
   stream.send([frameOf(2)]);
-  await vi.waitFor(() => expect(bridge.received).toEqual([frameOf(2)]), 30_000);
+  await vi.waitFor(() => expect(bridge.received).toEqual([frameOf(2)]), 90_000);
 });

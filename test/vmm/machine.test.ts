@@ -11,7 +11,7 @@ import { cpuModule } from './machine.js';
 
 const HART_WORKER = join(import.meta.dirname, '../../dist/apps/vmm/hart-worker.js');
 const MIB = 2 ** 20;
-const PATIENCE = { timeout: 30_000, interval: 5 };
+const PATIENCE = { timeout: 90_000, interval: 5 };
 
 interface Options {
   harts?: number;

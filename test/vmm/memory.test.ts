@@ -285,7 +285,7 @@ describe('atomics', () => {
     expect(machine.hart.x(8)).toBe(1n);
   });
 
-  it('hold between harts on two threads', { timeout: 60_000 }, async () => {
+  it('hold between harts on two threads', { timeout: 90_000 }, async () => {
     const rounds = 100_000;
     const memory = newMemory(2);
     const [t0, t1, a0, a1] = [5, 6, 10, 11] as const;

@@ -73,7 +73,7 @@ test('a VM that is still being paused is not taken for stopped', async () => {
 test('a migration whose thread never came to life has failed, and the VM runs on', async () => {
   const { vm, qmp } = slowVm();
   const migration = stillborn(vm, qmp);
-  await vi.waitFor(() => expect(migration.isOver).toBe(true), { timeout: 10_000 });
+  await vi.waitFor(() => expect(migration.isOver).toBe(true), { timeout: 90_000 });
   expect(migration.describe()).toMatchObject({ status: 'failed', 'error-desc': expect.stringContaining('thread') });
   expect(vm.runState).toBe('running');
 });
@@ -92,7 +92,7 @@ test.each([
   expect(vm.runState).toBe('finish-migrate'); // its harts are still parking
   park();
   await stopped;
-  await vi.waitFor(() => expect(migration.isOver).toBe(true), { timeout: 10_000 });
+  await vi.waitFor(() => expect(migration.isOver).toBe(true), { timeout: 90_000 });
   expect(migration.figures).toMatchObject({
     status,
     error: { code: 'machine', message: expect.stringContaining('thread') },
@@ -126,8 +126,8 @@ test.each([
   const slow = slowVm();
   slow.park();
   const { arrival, told } = doomedArrival(slow, before);
-  await vi.waitFor(() => expect(told).toEqual([expect.stringContaining('thread failed')]), { timeout: 10_000 });
-  await vi.waitFor(() => expect(slow.vm.runState).toBe(runState), { timeout: 10_000 });
+  await vi.waitFor(() => expect(told).toEqual([expect.stringContaining('thread failed')]), { timeout: 90_000 });
+  await vi.waitFor(() => expect(slow.vm.runState).toBe(runState), { timeout: 90_000 });
   expect(arrival.figures.status).toBe(after);
 });
 
@@ -140,7 +140,7 @@ test.each([
     const slow = slowVm({ incoming: true });
     const { arrival, told, failures } = doomedArrival(slow, 'loaded');
     await arrival['servant'].restoreState({ state: new Uint8Array(), running });
-    await vi.waitFor(() => expect(told).toEqual([expect.stringContaining('thread failed')]), { timeout: 10_000 });
+    await vi.waitFor(() => expect(told).toEqual([expect.stringContaining('thread failed')]), { timeout: 90_000 });
     expect(arrival.figures).toMatchObject({ status: 'loaded', isConnected: false, error: { code: 'machine' } });
     expect([slow.vm.runState, failures]).toEqual(['inmigrate', []]);
     await expect(arrival.recover({ path: '/nowhere' })).rejects.toThrow('no pause to recover from');
@@ -161,7 +161,7 @@ test('the same with the order to finish, or COMMIT, on its way: the guest begins
   const other = doomedArrival(committed, 'loaded');
   await other.arrival['servant'].restoreState({ state: new Uint8Array(), running: true });
   await other.arrival['servant'].start(true);
-  await vi.waitFor(() => expect(other.arrival.figures.status).toBe('running'), { timeout: 10_000 });
+  await vi.waitFor(() => expect(other.arrival.figures.status).toBe('running'), { timeout: 90_000 });
   expect(committed.begun()).toBe(1);
 });
 
@@ -170,7 +170,7 @@ test('a thread that fails before everything is here, or with pages still to come
   const late = slowVm({ incoming: true });
   dropPages(late.vm.machine.memory, new Uint32Array(bitmapWords(late.vm.machine.memory)).fill(1));
   for (const { arrival, failures } of [doomedArrival(early, 'active'), doomedArrival(late, 'loaded')]) {
-    await vi.waitFor(() => expect(failures).toEqual([expect.stringContaining('thread failed')]), { timeout: 10_000 });
+    await vi.waitFor(() => expect(failures).toEqual([expect.stringContaining('thread failed')]), { timeout: 90_000 });
     expect(arrival.figures.status).toBe('failed');
     await expect(arrival.finish()).rejects.toThrow('has failed');
   }

@@ -19,7 +19,7 @@ const hasQemuNbd = isInstalled('qemu-nbd', 'a mirror to qemu-nbd');
 const MIB = 2 ** 20;
 const SIZE = 4 * MIB;
 const MODES: readonly CopyMode[] = ['background', 'write-blocking'];
-const EVENTUALLY = { timeout: 20_000, interval: 5 };
+const EVENTUALLY = { timeout: 90_000, interval: 5 };
 
 function emptyFile(sizeBytes = SIZE): string {
   const path = imageFile(new Uint8Array(0));

@@ -3,7 +3,7 @@ import { expect, vi } from 'vitest';
 import type { QmpClient } from '#qmp';
 import { VmmProcess } from './process.js';
 
-const PATIENCE = { timeout: 60_000, interval: 10 };
+const PATIENCE = { timeout: 90_000, interval: 10 };
 
 interface Figures {
   readonly status?: string;

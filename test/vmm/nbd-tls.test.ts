@@ -110,7 +110,7 @@ describe.runIf(hasQemu)('QEMU', () => {
     const credentials = endOf('client', await credentialsOf(authority, 'host-a'));
     const { client } = await vi.waitFor(
       () => new NbdNodes().open('node', { path: socket }, 'disk', { credentials, hostname: HOST }),
-      { timeout: 10_000 },
+      { timeout: 90_000 },
     );
     const read = new Uint8Array(MIB);
     await client.read(0, read);

@@ -95,7 +95,7 @@ describe.runIf(hasQemu)('QEMU', () => {
     const child = spawn('qemu-nbd', ['-f', 'raw', '-x', 'disk', '-k', socket, '-t', '--discard=unmap', path]);
     onTestFinished(() => void child.kill('SIGKILL'));
     const client = await vi.waitFor(() => NbdClient.open(socketStream(connect({ path: socket })), 'disk'), {
-      timeout: 10_000,
+      timeout: 90_000,
     });
     expect(client.disk).toMatchObject({ sizeBytes: SIZE, isReadOnly: false, canTrim: true, structuredReplies: true });
     const before = readFileSync(path);

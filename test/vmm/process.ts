@@ -7,7 +7,7 @@ import { onTestFinished, vi } from 'vitest';
 import { QmpClient } from '#qmp';
 
 const MAIN = join(import.meta.dirname, '../../dist/apps/vmm/main.js');
-const PATIENCE = { timeout: 30_000, interval: 20 };
+const PATIENCE = { timeout: 90_000, interval: 20 };
 
 export class VmmProcess {
   readonly folder = mkdtempSync(join(tmpdir(), 'drover-vmm-'));
@@ -58,7 +58,7 @@ export class VmmProcess {
   }
 
   async connect(): Promise<QmpClient> {
-    const client = await vi.waitFor(() => QmpClient.connect({ path: this.qmp }, { timeoutMs: 30_000 }), PATIENCE);
+    const client = await vi.waitFor(() => QmpClient.connect({ path: this.qmp }, { timeoutMs: 90_000 }), PATIENCE);
     onTestFinished(() => client.close());
     return client;
   }

@@ -7,7 +7,7 @@ import { encrypt, lock } from '../../apps/vmm/migration-tls.js';
 import { createAuthority, type Authority } from '../../apps/controller/certificates/x509.js';
 import { credentialsOf } from '../certificates.js';
 
-const EVENTUALLY = { timeout: 20_000 };
+const EVENTUALLY = { timeout: 90_000 };
 const NEVER = new AbortController().signal;
 
 async function endOf(authority: Authority, endpoint: 'client' | 'server') {
