@@ -11,9 +11,15 @@ export class SmallCluster {
   readonly tokens = new Map<FakeAgent, string>();
   postgres!: TestPostgres;
   private server: Server | undefined;
+  private redisUrl: string | undefined;
 
   /** @param cluster What the cluster is made with, beside its name `main`. @returns its id. */
-  async start(cluster: object = {}, hostNames: readonly string[] = ['alpha', 'beta']): Promise<string> {
+  async start(
+    cluster: object = {},
+    hostNames: readonly string[] = ['alpha', 'beta'],
+    redisUrl?: string,
+  ): Promise<string> {
+    this.redisUrl = redisUrl;
     this.postgres = await startTestPostgres();
     await this.startController();
     const { id: clusterId } = await this.api.post('/clusters', { name: 'main', ...cluster });
@@ -24,9 +30,15 @@ export class SmallCluster {
     return clusterId;
   }
 
+  /** One that is up. */
+  async createVm(vm: { readonly name: string; readonly clusterId: string }) {
+    const { id } = await this.api.post('/vms', { image: 'pager', memoryMiB: 64, ...vm });
+    return this.api.until(`/vms/${id}`, { status: 'up' });
+  }
+
   /** A new one may be on another port: the agents that are there turn to it. */
   async startController(): Promise<void> {
-    this.server = await startController(this.postgres.url);
+    this.server = await startController(this.postgres.url, this.redisUrl);
     this.api.base = this.server.url;
     for (const agent of this.agents) agent.begin(this.server.url);
   }

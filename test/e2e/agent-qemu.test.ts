@@ -89,8 +89,8 @@ describe.runIf(isInstalled('qemu-system-riscv64', "QEMU's guests on two hosts"))
       ...{ name: 'data', sizeMiB: 16, storageDomainId: randomUUID(), storageDomain: 'main', sourceImage: null },
       ...{ kind: 'local' as const, path: 'disks' },
     };
-    const vm = onQemu({ ...pager('region=2 rate=200', 64), makeDisks: true });
-    const job: StartJob = { ...vm, spec: { ...vm.spec, image: 'disk', disks: [disk] } };
+    const vm = onQemu({ ...pager('', 64), makeDisks: true });
+    const job: StartJob = { ...vm, spec: { ...vm.spec, image: 'disk', append: 'region=2 rate=200', disks: [disk] } };
     const beats = (agent: AgentProcess) => {
       const { consoleTail = '' } = agent.host.vm(job.vmId) ?? {};
       expect(consoleTail).not.toContain('ERROR');
@@ -160,7 +160,7 @@ describe.runIf(isInstalled('qemu-system-riscv64', "QEMU's guests on two hosts"))
     const qmp = await a.monitor(vm.vmId);
     await eventually(async () => expect(await qmp.execute('query-status')).toMatchObject({ status: 'postmigrate' }));
     qmp.close();
-    expect(b.host.vm(vm.vmId)).toMatchObject({ status: 'incoming', epoch: 3 });
+    await eventually(() => expect(b.host.vm(vm.vmId)).toMatchObject({ status: 'loaded', epoch: 3 }));
     a.start();
     await ends(a, migrationId, 'completed');
     await hosts.expectUp(b, vm.vmId, beat);
