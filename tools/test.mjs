@@ -4,7 +4,7 @@
  * The last line counts: N passed, N failed, N skipped.
  */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { accessSync, chmodSync, constants, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join, relative } from 'node:path';
 import { root, setUp } from './set-up.mjs';
@@ -84,7 +84,10 @@ fetchGuest();
 /** Which tests are run instead of the usual ones. */
 const OTHERS = { '--soak': { DROVER_SOAK: '1' }, '--faults': { DROVER_FAULTS: '1' } };
 const wanted = Object.keys(OTHERS).filter((option) => process.argv.includes(option));
-const folder = mkdtempSync(join(tmpdir(), 'drover-test-'));
+/** All temporary files of this run, by which its processes are known too. The name is short: it begins the paths of sockets. */
+const folder = mkdtempSync(join(tmpdir(), 'drover-'));
+chmodSync(folder, 0o755); // PostgreSQL and VMs run as other users when the tests run as root
+for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => undefined); // Vitest ends, then what it left is ended here
 const report = join(folder, 'report.json');
 const { status } = spawnSync(
   join(root, 'node_modules', '.bin', 'vitest'),
@@ -98,13 +101,20 @@ const { status } = spawnSync(
   {
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit'],
-    env: Object.assign({}, process.env, ...wanted.map((option) => OTHERS[option])),
+    env: Object.assign({}, process.env, { TMPDIR: folder }, ...wanted.map((option) => OTHERS[option])),
   },
 );
+const { endProcessesOf } = await import(join(root, 'dist/tools/leftovers.js'));
+for (const { pid, command } of endProcessesOf(folder)) console.log(`was left behind, and is ended: ${pid} ${command}`);
+if (!existsSync(report)) {
+  rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
+  console.log('the tests did not end');
+  process.exit(1);
+}
 const { numPassedTests, numFailedTests, numPendingTests, success, testResults } = JSON.parse(
   readFileSync(report, 'utf8'),
 );
-rmSync(folder, { recursive: true });
+rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
 for (const { name, status: result, message, assertionResults } of testResults) {
   if (result === 'failed' && message) console.log(`failed: ${relative(root, name)}: ${message.split('\n')[0]}`);
   for (const { fullName, status: outcome } of assertionResults)
