@@ -145,7 +145,9 @@ export class HeartbeatService {
     if (error.message === this.trouble) return;
     this.trouble = error.message;
     const isRefused = error instanceof ControllerRefusal && [401, 403].includes(error.status);
-    const remedy = isRefused ? '; give this host a new enrolment token' : '; VMs run on, trying again at each heartbeat';
+    const remedy = isRefused
+      ? '; give this host a new enrolment token'
+      : '; VMs run on, trying again at each heartbeat';
     this.agent.log.warn(error.message + remedy);
   }
 }
