@@ -17,6 +17,7 @@ import { HostDevices1790001600001 } from '../../migrations/1790001600001-host-de
 import { Scheduling1790010000000 } from '../../migrations/1790010000000-scheduling.js';
 import { Affinity1790010100000 } from '../../migrations/1790010100000-affinity.js';
 import { HostStorage1790021000000 } from '../../migrations/1790021000000-host-storage.js';
+import { PresetCache1790021100000 } from '../../migrations/1790021100000-preset-cache.js';
 import { HeartbeatOrder1790020200000 } from '../../migrations/1790020200000-heartbeat-order.js';
 import { NetworkUse1790022000000 } from '../../migrations/1790022000000-network-use.js';
 import { SkippedHosts1790023000000 } from '../../migrations/1790023000000-skipped-hosts.js';
@@ -65,6 +66,7 @@ export async function openDataSource({ url, poolSize = 10, onError }: Options): 
       Affinity1790010100000,
       HeartbeatOrder1790020200000,
       HostStorage1790021000000,
+      PresetCache1790021100000,
       NetworkUse1790022000000,
       Power1790001200000,
       Energy1790001300000,

@@ -36,3 +36,21 @@ test('migrations can be undone and done again', async () => {
   const { upQueries } = await db.driver.createSchemaBuilder().log();
   expect(upQueries).toEqual([]);
 });
+
+test('a preset of an earlier release gets its larger cache, unless somebody has changed it', async () => {
+  const policy = async () => (await db.query(`SELECT * FROM migration_policy WHERE name = 'predictive'`))[0];
+  const today = await policy();
+  const earlierText = 'The mildest means that ends the migration within two minutes, chosen by measurement';
+  const earlier = JSON.stringify(today.convergence).replace('1024', '64');
+  const upgraded = async (convergence: string, description: string) => {
+    const set = `UPDATE migration_policy SET convergence = $1, description = $2 WHERE name = 'predictive'`;
+    await db.query(set, [convergence, description]);
+    await db.query(`DELETE FROM migrations WHERE name = 'PresetCache1790021100000'`);
+    await db.runMigrations();
+    return policy();
+  };
+  expect(await upgraded(earlier, earlierText)).toEqual(today);
+  expect(await upgraded(earlier, 'ours')).toEqual({ ...today, description: 'ours' });
+  const own = earlier.replace('"deadlineSeconds":120', '"deadlineSeconds":300');
+  expect((await upgraded(own, earlierText)).convergence).toEqual(JSON.parse(own));
+});

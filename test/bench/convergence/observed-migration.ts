@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConvergenceFacts, MeansAtHand, MigrationDecision } from '#contracts';
 import { decide } from '#convergence';
+import type { PageShares } from '#hypervisor';
 import { Observation } from '../../../apps/agent/migration/convergence/observation.js';
 import { DirtyRateMeter } from '../../../libs/hypervisor/dirty-rate-meter.js';
 import { applyMeans, type Execute, listMeans } from '../../../libs/hypervisor/migration-means.js';
@@ -143,7 +144,10 @@ class Move {
     const figures = this.approach.program === DROVER ? own : { ...own, iterations: ended };
     const nowMs = Date.now();
     const policy = policyOf(this.approach, this.guest);
+    if (policy && this.approach.program === DROVER && this.observation.isInFirstPass)
+      this.observation.shares = await executeOf(this.source)<PageShares>('x-drover-sample-pages');
     this.observation.note(figures, policy ? await this.rate.read() : null, nowMs);
+    const { shares } = this.observation;
     if (figures.iterations.length > 0 && !this.isFirstPassOver) {
       this.isFirstPassOver = true;
       await this.afterFirstPass();
@@ -155,7 +159,9 @@ class Move {
       ...{ totalBytes: figures.totalBytes, remainingBytes: figures.remainingBytes },
       usedBytes: this.source.residentMiB() * MIB,
       ...{ downtimeLimitMs: this.downtimeLimitMs, bandwidthMiBps: BANDWIDTH_MIBPS },
-      ...{ compressedShare: figures.compressedShare, deltaShare: figures.deltaShare, decisions: this.decisions },
+      compressedShare: figures.compressedShare ?? shares?.compressedShare ?? null,
+      deltaShare: figures.deltaShare ?? shares?.deltaShare ?? null,
+      decisions: this.decisions,
     };
     const { step, reason, figures: because } = decide(facts, policy, nowMs);
     if (!step) return answer;
