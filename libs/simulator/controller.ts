@@ -23,7 +23,8 @@ import {
 import { MIPS_PER_CORE, factsOf, factsToPlan, factsWithPlans, statusOf } from './facts.js';
 import { type MaintenancePolicy, maintain } from './maintain.js';
 import { type Memory, type MigrationRow, type PlanRow, type RememberedVm, NEW_VM, NOTHING_KEPT } from './memory.js';
-import type { Decision, Director, Order, Simulation } from './simulation.js';
+import type { Decision, Order } from './decision.js';
+import type { Director, Simulation } from './simulation.js';
 
 const LOAD_SLOTS = (21 * 86_400_000) / SLOT_MS;
 /** The longest time over which maintenance counts failed migrations. */

@@ -16,5 +16,6 @@ export { reportHtml, reportText } from './report.js';
 export { dice } from './random.js';
 export { type Scenario, ScenarioError, parseScenario } from './scenario.js';
 export { type SimulationResult, runScenario, simulate } from './simulate.js';
-export { type Decision, type Director, Simulation } from './simulation.js';
+export type { Decision } from './decision.js';
+export { type Director, Simulation } from './simulation.js';
 export { parseCsvTraces, percentAt } from './trace.js';

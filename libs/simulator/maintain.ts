@@ -16,7 +16,8 @@ import {
 import type { SimulatedHost } from './cluster.js';
 import { statusOf } from './facts.js';
 import type { Memory, MigrationRow, RunRow } from './memory.js';
-import type { Decision, Order, Simulation } from './simulation.js';
+import type { Decision, Order } from './decision.js';
+import type { Simulation } from './simulation.js';
 
 export interface MaintenancePolicy extends PolicyFacts {
   readonly procedure: RunFacts['procedure'];

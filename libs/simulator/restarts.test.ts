@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 import { hostOf, vmOf } from './cluster.fixture.js';
 import { Controller, type ControllerSettings } from './controller.js';
 import { dice } from './random.js';
-import type { Decision, Director, Simulation } from './simulation.js';
+import type { Decision } from './decision.js';
+import type { Director, Simulation } from './simulation.js';
 import { Watching, clusterOf, nightly, settingsOf } from './watching.fixture.js';
 
 /** Where it ends: before anything was stored, after that and before any order was sent, or between two orders. */

@@ -6,7 +6,8 @@ import { PRESETS } from '#convergence';
 import { hostOf, STRAIGHT, vmOf } from './cluster.fixture.js';
 import { Controller, type ControllerSettings } from './controller.js';
 import { metricsOf } from './metrics.js';
-import { type Decision, type Director, Simulation } from './simulation.js';
+import type { Decision } from './decision.js';
+import { type Director, Simulation } from './simulation.js';
 import { Watching } from './watching.fixture.js';
 
 const HOURS = 3;

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { hostOf, nobody, vmOf } from './cluster.fixture.js';
 import { metricsOf } from './metrics.js';
-import { type Decision, type Director, Simulation } from './simulation.js';
+import type { Decision } from './decision.js';
+import { type Director, Simulation } from './simulation.js';
 
 const HOUR = { untilS: 3600, stepS: 300, decideEveryS: 300 };
 

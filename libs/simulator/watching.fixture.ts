@@ -4,7 +4,8 @@ import type { HostDescription, VmDescription } from './cluster.js';
 import { Controller, type ControllerSettings } from './controller.js';
 import type { MaintenancePolicy } from './maintain.js';
 import type { Memory } from './memory.js';
-import { type Decision, type Director, type SimulationSetUp, Simulation } from './simulation.js';
+import type { Decision } from './decision.js';
+import { type Director, type SimulationSetUp, Simulation } from './simulation.js';
 
 export interface Ordered {
   readonly vmId: string;
