@@ -3,11 +3,25 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { CreateAffinityGroup } from '#contracts';
+import { CreateAffinityGroup, MigrationDecision } from '#contracts';
 import { hasChromium, openBrowser, Portal } from './portal-pages.js';
 import { PORTAL, PortalServer } from './portal-server.js';
 
 if (!hasChromium) console.log('The portal is not tested: there is no /usr/bin/chromium.');
+
+const throttled = MigrationDecision.parse({
+  ...{ number: 1, at: new Date().toISOString(), by: 'controller', means: 'throttle', value: 70, pass: 2 },
+  reason:
+    'the guest writes 200.0 MiB/s, the link carries 100.0 MiB/s, 512.0 MiB remain: as it goes it would not end, 50.0 s are left; vCPUs throttled by 70 %: expected to end in about 9.0 s with a pause of 120 ms, 6.3 s of the guest’s time lost',
+  figures: {
+    ...{ elapsedMs: 10_000, leftMs: 50_000, remainingBytes: 2 ** 29, bandwidthMiBps: 100, dirtyRateMiBps: 200 },
+    ...{ expectedTotalMs: null, expectedDowntimeMs: null },
+    candidates: [
+      { means: 'throttle', value: 70, totalMs: 9000, downtimeMs: 120, lostMs: 6300, verdict: '' },
+      { means: 'xbzrle', value: 64, totalMs: null, downtimeMs: null, lostMs: null, verdict: 'would not end it' },
+    ],
+  },
+});
 
 describe.skipIf(!hasChromium)('the portal in a browser', () => {
   let browser: Browser;
@@ -195,6 +209,7 @@ describe.skipIf(!hasChromium)('the portal in a browser', () => {
 
   test("a VM's page tells its migrations, and what a move would take; a migration's page its log", async () => {
     const vm = server.vm('vm-3');
+    server.migrations.find(({ vmId }) => vmId === vm.id)!.decisions = [throttled];
     await portal.arriveWithToken(`/vms/${vm.id}`);
     const hops = portal.page.getByRole('list', { name: 'Migrations across hosts' });
     await hops.getByText('controller 1.2.3').first().waitFor();
@@ -202,6 +217,11 @@ describe.skipIf(!hasChromium)('the portal in a browser', () => {
     await portal.page.getByText('pre-copy alone ends').waitFor();
     await hops.getByRole('link').first().click();
     await portal.waitForHeading('vm-3 #1');
+    const reasons = portal.page.getByRole('grid', { name: 'What decision 1 was taken from' });
+    expect(await reasons.getByRole('row').nth(1).getByRole('gridcell').allInnerTexts()).toEqual([
+      ...['Slower vCPUs (auto-converge), 70 %', '9 s', '120 ms', '6.3 s', 'chosen'],
+    ]);
+    expect(await reasons.getByRole('row').nth(2).innerText()).toMatch(/never.*would not end it/s);
     await portal.page.getByRole('button', { name: 'Show log' }).click();
     await portal.page.getByText('what the destination said').waitFor();
     await portal.page.getByText('source, vmm').waitFor();

@@ -21,7 +21,7 @@ export function Decisions({ decisions, status }: Pick<MigrationDetail, 'decision
   if (decisions.length === 0)
     return <p className="quiet">{withoutDecisions[status] ?? 'Nothing has had to be done so far.'}</p>;
   return (
-    <ol className="timeline" aria-label="Decisions">
+    <ol className="timeline decisions" aria-label="Decisions">
       {decisions.map((decision) => {
         const { number, at, by, reason, figures, failure } = decision;
         const { bandwidthMiBps, dirtyRateMiBps, leftMs } = figures;
