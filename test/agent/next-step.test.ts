@@ -127,6 +127,10 @@ describe('before the point of no return the VM stays here', () => {
       action: 'abort',
       error: { code: 'destination_unreachable' },
     });
+    const hurried = inPhase('prepare');
+    const record = { ...hurried, order: { ...hurried.order, timeoutSeconds: 2 } };
+    expect(step(record, { destination: unreachable, afterMs: 1_000 }).action).toBe('ask_prepare');
+    expect(step(record, { destination: unreachable, afterMs: 3_000 }).action).toBe('abort');
   });
 
   test('an engine that failed says why, and on which side', () => {

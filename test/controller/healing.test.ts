@@ -46,13 +46,13 @@ test('an order that got lost is given again', async () => {
   const migration = await api.post(`/vms/${vm.id}/migrate`);
   await vi.waitFor(() => expect(alpha().jobs.at(-1)).toMatchObject({ migrationId: migration.id }), 90_000);
   alpha().isDeaf = false; // the first order went to no effect
-  await api.until(`/migrations/${migration.id}`, { status: 'completed' }, 40_000);
+  await api.until(`/migrations/${migration.id}`, { status: 'completed' });
 
   beta().isDeaf = true;
   const { id } = await api.post('/vms', { name: 'web-3', clusterId, image: 'pager', hostId: beta().hostId });
   await vi.waitFor(() => expect(beta().jobs.at(-1)).toMatchObject({ kind: 'start', vmId: id }), 90_000);
   beta().isDeaf = false;
-  await api.until(`/vms/${id}`, { status: 'up' }, 40_000);
+  await api.until(`/vms/${id}`, { status: 'up' });
 });
 
 test('a start that was given up is not carried out later: the VM may run elsewhere by then', async () => {
@@ -110,7 +110,7 @@ test('of two copies the one with the higher epoch owns the VM', async () => {
 test('a VM whose process is gone is down, with the reason; one that ended tells its status', async () => {
   const gone = await createVm('web-5');
   alpha().copies.delete(gone.id);
-  await api.until(`/vms/${gone.id}`, { status: 'down', statusReason: expect.stringMatching(/alpha is gone/) }, 40_000);
+  await api.until(`/vms/${gone.id}`, { status: 'down', statusReason: expect.stringMatching(/alpha is gone/) });
   const ended = await createVm('web-6');
   alpha().report(ended.id, ended.epoch, 'down', { exitCode: 3 });
   await api.until(`/vms/${ended.id}`, { status: 'down', exitCode: 3 });
@@ -131,7 +131,7 @@ test('a host that is silent is non_responsive and its VMs unknown, until it is b
 
 test('a host in maintenance that falls silent is in maintenance when it is back', async () => {
   await api.post(`/hosts/${beta().hostId}/deactivate`, { reason: 'new fans' });
-  await api.until(`/hosts/${beta().hostId}`, { status: 'maintenance' }, 40_000);
+  await api.until(`/hosts/${beta().hostId}`, { status: 'maintenance' });
   beta().fallSilent();
   await api.until(`/hosts/${beta().hostId}`, { status: 'non_responsive' });
   beta().begin();

@@ -227,7 +227,7 @@ test('survives that the agent of its destination is killed while it prepares', a
 test('to a host whose agent is away fails after a while; what it may have is thrown away when it returns', async () => {
   const vm = await hosts.startPager(a);
   await b.end('SIGKILL');
-  const migrationId = await move(vm);
+  const migrationId = await move(vm, { timeoutSeconds: 2 });
   const { error } = await ends(a, migrationId, 'failed');
   expect(error).toMatchObject({ code: 'destination_unreachable', phase: 'prepare' });
   await hosts.expectUp(a, vm.vmId, lastBeat(a, vm.vmId));

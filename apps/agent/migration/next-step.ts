@@ -74,7 +74,7 @@ export type Step = { readonly reason: string } & (
   | { readonly action: 'end_stays' }
 );
 
-/** How long a destination's agent may be away before the point of no return. */
+/** How long a destination's agent may be away at the beginning, if the migration may take as long at all. */
 const PREPARE_PATIENCE_MS = 15_000;
 /** How long after a migration's time is up its destination is asked to throw away what it has. */
 const DISCARD_PATIENCE_MS = 300_000;
@@ -133,7 +133,7 @@ function prepareStep({ cancel, startedAt, order }: MigrationRecord, { source, de
       return { action: 'abort', error, reason: `the destination refused: ${message}` };
     }
     case 'unreachable':
-      if (nowMs - Date.parse(startedAt) > PREPARE_PATIENCE_MS) {
+      if (nowMs - Date.parse(startedAt) > Math.min(PREPARE_PATIENCE_MS, order.timeoutSeconds * 1000)) {
         const message = `the destination's agent does not answer: ${destination.message}`;
         const error = { code: 'destination_unreachable', phase: 'prepare', side: 'destination', message } as const;
         return { action: 'abort', error, reason: message };
