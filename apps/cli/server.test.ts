@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { EventView } from '#contracts';
 import { id } from './test-answers.js';
-import { hosts, now, seen, TOKEN, vm } from './test-controller.js';
+import { now, seen, TOKEN } from './test-controller.js';
+import { hosts, vm } from './test-sample.js';
 import { begin, cwd, drover, end, posted, start, tidy, url } from './test-drover.js';
 
 beforeAll(begin);
@@ -86,6 +87,22 @@ test('an affinity group is checked before it is made', async () => {
     stdout: expect.stringContaining('web-1 breaks it (hard): web-2 is on host-1, too'),
   });
   expect(posted().at(-1)).toMatchObject({ name: 'web', vmsRule: { enabled: true, positive: false, enforcing: true } });
+});
+
+test('an affinity group is changed in what is said; the rest stays', async () => {
+  const { code, stdout } = await drover('affinity', 'update', 'db', '--soft', '--host-label', '--vm-label', 'db');
+  expect([code, stdout]).toEqual([0, expect.stringMatching(/^db +apart \(soft\)/m)]);
+  const vmsRule = { enabled: true, positive: false, enforcing: false };
+  expect(posted().at(-1)).toEqual({ vmsRule, vmLabels: ['db'], hostLabels: [] });
+  await drover('affinity', 'update', 'db', '--vms', 'none', '--hosts', 'on', '--rename', 'data', '--check');
+  expect(posted().at(-1)).toMatchObject({
+    ...{ id: id(70), name: 'data', vmIds: [vm.id], hostLabels: ['ssd'], vmsRule: { enabled: false } },
+    hostsRule: { enabled: true, positive: true, enforcing: true },
+  });
+  expect(await drover('affinity', 'update', 'db')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('nothing to change'),
+  });
 });
 
 test('plan shows moves and refusals with their reasons', async () => {

@@ -22,11 +22,6 @@ async function createVm(name: string, host = alpha()) {
   return api.until(`/vms/${id}`, { status: 'up', hostId: host.hostId });
 }
 
-async function restartController(): Promise<void> {
-  await small.stopController();
-  await small.startController();
-}
-
 test('a controller that was restarted takes up the migrations under way', async () => {
   const vm = await createVm('web-1');
   alpha().holdMigrations = true;
@@ -149,7 +144,7 @@ test('an agent may enrol again; its old token is worth nothing', async () => {
 });
 
 test('a restart of the controller is not held against the hosts', async () => {
-  await restartController();
+  await small.restartController();
   const { items } = await api.get('/hosts');
   expect(items.map(({ status }: { status: string }) => status)).toEqual(['up', 'up']);
 });

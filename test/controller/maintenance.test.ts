@@ -285,8 +285,7 @@ test('a run is paused, resumed, and cancelled, and its VMs come back; a controll
   const other = await createVm('waits', ALPHA);
   expect((await api.get(`/hosts/${hostId}`)).status).toBe('preparing_for_maintenance');
 
-  await small.stopController();
-  await small.startController();
+  await small.restartController();
   for (const each of agents) {
     each.holdMigrations = false;
   }

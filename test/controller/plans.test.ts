@@ -62,8 +62,7 @@ test('a plan of more moves than its hosts may have at once goes on move by move,
   });
   expect((await api.get('/migrations')).items).toHaveLength(1);
 
-  await small.stopController();
-  await small.startController();
+  await small.restartController();
   agents[0]!.holdMigrations = false;
 
   const done: PlanView = await api.until(`/plans/${made.id}`, { status: 'completed', endedAt: expect.any(String) });

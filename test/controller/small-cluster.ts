@@ -43,6 +43,11 @@ export class SmallCluster {
     for (const agent of this.agents) agent.begin(this.server.url);
   }
 
+  async restartController(): Promise<void> {
+    await this.stopController();
+    await this.startController();
+  }
+
   async stopController(): Promise<void> {
     await this.server?.close();
   }

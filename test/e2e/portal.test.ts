@@ -83,6 +83,23 @@ describe.skipIf(!hasChromium)('the portal in a browser', () => {
     await portal.page.getByText('Nothing moves.').waitFor();
   });
 
+  test('a long list is shown by page, and found by name and status', async () => {
+    for (let n = 7; n <= 120; n++) server.vms.push({ ...server.vm('vm-2'), id: randomUUID(), name: `vm-${n}` });
+    await portal.arriveWithToken('/vms');
+    const rows = portal.page.getByRole('grid', { name: 'Virtual machines' }).locator('tbody tr');
+    await portal.page.getByRole('link', { name: 'vm-50', exact: true }).waitFor();
+    expect(await rows.count()).toBe(50);
+    await portal.page.getByRole('button', { name: 'Go to next page' }).press('Enter');
+    await portal.page.getByRole('link', { name: 'vm-51', exact: true }).waitFor();
+    await portal.page.getByLabel('Filter by name').fill('vm-12');
+    await portal.page.getByText('2 of 120 VMs').waitFor();
+    expect(await rows.count()).toBe(2);
+    await portal.visit('/hosts?status=maintenance');
+    await portal.page.getByText('No host matches').waitFor();
+    await portal.page.getByRole('button', { name: 'Clear filters' }).first().click();
+    await portal.page.getByText('3 hosts', { exact: true }).waitFor();
+  });
+
   test('a lost connection is told, comes back by itself, and what was missed is caught up', async () => {
     await portal.arriveWithToken();
     await portal.waitForVmOn('vm-4', 'host-1');
@@ -147,7 +164,7 @@ describe.skipIf(!hasChromium)('the portal in a browser', () => {
     const token = portal.page.getByRole('textbox', { name: 'Enrolment token' });
     expect(await token.inputValue()).toBe('enrol-0123456789abcdef');
     await portal.page.getByRole('button', { name: 'I have copied the token' }).click();
-    await portal.page.getByText('Waits for agent').waitFor();
+    await portal.page.getByRole('grid', { name: 'Hosts' }).getByText('Waits for agent').waitFor();
     expect(await portal.page.content()).not.toContain('enrol-0123456789abcdef');
   });
 

@@ -1,6 +1,12 @@
 import type { Command } from 'commander';
 import type { DroverClient } from '#client';
-import type { AffinityCheck, AffinityGroupView, AffinityRule } from '#contracts';
+import {
+  type AffinityCheck,
+  AffinityGroup,
+  type AffinityGroupView,
+  type AffinityRule,
+  type UpdateAffinityGroup,
+} from '#contracts';
 import { wholeNumber } from '../arguments.js';
 import { NotFound, UsageError } from '../failure.js';
 import { all, findCluster, findHost, findVm } from '../lookup.js';
@@ -47,6 +53,57 @@ function ruleOf(word: string | undefined, words: readonly [string, string], isSo
   if (word === undefined) return undefined;
   if (!words.includes(word)) throw new UsageError(`${word}: use ${words.join(' or ')}`);
   return { enabled: true, positive: word === words[0], enforcing: !isSoft };
+}
+
+interface UpdateOptions {
+  readonly cluster?: string;
+  readonly rename?: string;
+  readonly vms?: string;
+  readonly hosts?: string;
+  readonly soft?: true;
+  readonly hard?: true;
+  readonly priority?: number;
+  /** True: named without any, so none from now on. */
+  readonly vm?: string[] | true;
+  readonly vmLabel?: string[] | true;
+  readonly host?: string[] | true;
+  readonly hostLabel?: string[] | true;
+  readonly check?: true;
+}
+
+/** The rule as it was, but for what was said; undefined if that is nothing. */
+function changedRule(
+  word: string | undefined,
+  words: readonly [string, string],
+  { soft, hard }: UpdateOptions,
+  before: AffinityRule,
+): AffinityRule | undefined {
+  const enforcing = hard ? true : soft ? false : before.enabled ? before.enforcing : true;
+  if (word === 'none') return { ...before, enabled: false };
+  if (word === undefined) return before.enabled && (soft || hard) ? { ...before, enforcing } : undefined;
+  return ruleOf(word, words, !enforcing);
+}
+
+const listOf = (given: string[] | true | undefined): string[] | undefined => (given === true ? [] : given);
+
+const idsOf = async (given: string[] | true | undefined, find: (name: string) => Promise<{ id: string }>) =>
+  given && Promise.all(listOf(given)!.map(async (name) => (await find(name)).id));
+
+async function changesOf(client: DroverClient, options: UpdateOptions, before: AffinityGroupView) {
+  if (options.soft && options.hard) throw new UsageError('give --soft or --hard, not both');
+  const changes: UpdateAffinityGroup = {
+    name: options.rename,
+    priority: options.priority,
+    vmsRule: changedRule(options.vms, ['together', 'apart'], options, before.vmsRule),
+    hostsRule: changedRule(options.hosts, ['on', 'off'], options, before.hostsRule),
+    vmIds: await idsOf(options.vm, (vm) => findVm(client, vm)),
+    hostIds: await idsOf(options.host, (host) => findHost(client, host)),
+    vmLabels: listOf(options.vmLabel),
+    hostLabels: listOf(options.hostLabel),
+  };
+  const said = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
+  if (Object.keys(said).length === 0) throw new UsageError('nothing to change; --help tells what can be');
+  return said as UpdateAffinityGroup;
 }
 
 async function findGroup(client: DroverClient, clusterName: string | undefined, name: string) {
@@ -104,6 +161,34 @@ export function affinityCommands(program: Command): void {
           return { value, text: checkText(value) };
         }
         const value = await client.affinityGroups.create(group);
+        return { value, text: groupsText([value]) };
+      }),
+    );
+  affinity
+    .command('update <name>')
+    .description('what is given; the rest stays. Members that are given take the place of those before')
+    .option('--cluster <cluster>', 'where it belongs')
+    .option('--rename <name>', 'what it is called from now on')
+    .option('--vms <how>', 'the VMs run together, or apart, or have no such rule (none)')
+    .option('--hosts <how>', 'the VMs run on these hosts, or off them, or have no such rule (none)')
+    .option('--vm [vm...]', 'its VMs; without any: none is named')
+    .option('--vm-label [label...]', 'labels of its VMs; without any: none')
+    .option('--host [host...]', 'its hosts; without any: none is named')
+    .option('--host-label [label...]', 'labels of its hosts; without any: none')
+    .option('--soft', 'the rules are wishes')
+    .option('--hard', 'the rules are orders')
+    .option('--priority <n>', 'of soft rules the higher wins', wholeNumber)
+    .option('--check', 'only tells who would break its rules then, and which rules it would contradict')
+    .action((name: string, options: UpdateOptions, command: Command) =>
+      change<AffinityGroupView | AffinityCheck>(command, async (client) => {
+        const group = await findGroup(client, options.cluster, name);
+        const changes = await changesOf(client, options, group);
+        if (options.check) {
+          const { clusterId } = group;
+          const value = await client.affinityGroups.check({ ...AffinityGroup.parse(group), clusterId, ...changes });
+          return { value, text: checkText(value) };
+        }
+        const value = await client.affinityGroups.update(group.id, changes);
         return { value, text: groupsText([value]) };
       }),
     );

@@ -1,5 +1,5 @@
 /** Each host as a lane: its load, and the VMs that run on it. VMs are seen to move from lane to lane. */
-import { type ReactNode, useRef } from 'react';
+import { type ReactNode, useMemo, useRef } from 'react';
 import { Link } from 'react-router';
 import type { HostView, MigrationView, VmView } from '#contracts';
 import { Nothing } from '../parts/feedback.js';
@@ -8,7 +8,12 @@ import { ArrowIcon, HostIcon } from '../parts/icons.js';
 import { LinkButton } from '../parts/link-button.js';
 import { Meter } from '../parts/meter.js';
 import { HostStatusLabel, VmStatusLabel, vmStatusWord } from '../parts/status.js';
+import { lanesOf } from './lanes.js';
 import { useGlide } from './use-glide.js';
+
+/** What a page shows at once; a browser takes a minute for the hosts and VMs of a large datacenter. */
+const MOST_LANES = 24;
+const MOST_CHIPS = 40;
 
 interface BoardProps {
   readonly hosts: readonly HostView[];
@@ -19,20 +24,22 @@ interface BoardProps {
 export function HostBoard({ hosts, vms, moving }: BoardProps) {
   const board = useRef<HTMLDivElement>(null);
   useGlide(board);
+  const vmsOf = useMemo(() => Map.groupBy(vms, ({ hostId }) => hostId), [vms]);
   if (hosts.length === 0)
     return (
       <Nothing title="No hosts yet" icon={HostIcon} action={<LinkButton to="/hosts">Add a host</LinkButton>}>
         A host is a machine on which an agent runs. Add one, then start its agent with the token that is shown.
       </Nothing>
     );
-  const homeless = vms.filter(({ hostId }) => hostId === null);
+  const homeless = vmsOf.get(null) ?? [];
+  const shown = lanesOf(hosts, moving, MOST_LANES);
   return (
     <div className="board" ref={board}>
-      {hosts.map((host) => (
+      {shown.map((host) => (
         <Lane
           key={host.id}
           host={host}
-          vms={vms.filter(({ hostId }) => hostId === host.id)}
+          vms={vmsOf.get(host.id) ?? []}
           leaving={moving.filter(({ sourceHostId }) => sourceHostId === host.id)}
           arriving={moving.filter(({ destinationHostId }) => destinationHostId === host.id)}
         />
@@ -43,14 +50,24 @@ export function HostBoard({ hosts, vms, moving }: BoardProps) {
             <span className="subtle">On no host</span>
           </div>
           <Chips>
-            {homeless.map((vm) => (
+            {homeless.slice(0, MOST_CHIPS).map((vm) => (
               <Chip key={vm.id} vm={vm} />
             ))}
+            <MoreVms count={homeless.length} to="/vms" />
           </Chips>
         </div>
       )}
+      {shown.length < hosts.length && (
+        <p className="quiet">
+          {shown.length} of {hosts.length} hosts: those that are not up, then those with migrations, then the fullest.
+        </p>
+      )}
     </div>
   );
+}
+
+function MoreVms({ count, to }: { count: number; to: string }) {
+  return count > MOST_CHIPS ? <Link to={to}>and {count - MOST_CHIPS} more</Link> : null;
 }
 
 interface LaneProps {
@@ -90,7 +107,7 @@ function Lane({ host, vms, leaving, arriving }: LaneProps) {
         />
       </div>
       <Chips>
-        {vms.map((vm) => (
+        {vms.slice(0, MOST_CHIPS).map((vm) => (
           <Chip key={vm.id} vm={vm} to={leaving.find(({ vmId }) => vmId === vm.id)?.destinationHostName} />
         ))}
         {arriving
@@ -100,6 +117,7 @@ function Lane({ host, vms, leaving, arriving }: LaneProps) {
               <ArrowIcon /> {migration.vmName} <span className="sr-only">arrives</span>
             </Link>
           ))}
+        <MoreVms count={vms.length} to={`/vms?host=${host.id}`} />
         {vms.length === 0 && arriving.length === 0 && <span className="subtle">no VMs</span>}
       </Chips>
     </div>

@@ -1,11 +1,12 @@
-import { Button } from '@patternfly/react-core';
+import { Button, SearchInput } from '@patternfly/react-core';
 import { useMemo, useState } from 'react';
 import { Link } from 'react-router';
-import type { HostView } from '#contracts';
+import { HostStatus, type HostView } from '#contracts';
 import { useInventory } from '../live/inventory.js';
 import { type Column, DataTable } from '../parts/data-table.js';
 import { Nothing } from '../parts/feedback.js';
-import { cores, mebibytes } from '../parts/figures.js';
+import { FilterBar, optionsOf, useFilters } from '../parts/filters.js';
+import { cores, mebibytes, plural } from '../parts/figures.js';
 import { AddIcon, HostIcon } from '../parts/icons.js';
 import { Meter } from '../parts/meter.js';
 import { PageFrame } from '../parts/page.js';
@@ -17,9 +18,26 @@ import { HostActions } from './host-actions.js';
 export function HostsPage() {
   const { hosts, clusters } = useInventory();
   const [adds, setAdds] = useState(false);
+  const filters = useFilters();
+  const text = filters.get('name') ?? '';
+  const [inStatus, inCluster] = [filters.get('status'), filters.get('cluster')];
+  const shown = hosts.filter(
+    (host) =>
+      host.name.toLowerCase().includes(text.toLowerCase()) &&
+      (!inStatus || host.status === inStatus) &&
+      (!inCluster || host.clusterId === inCluster),
+  );
   const columns = useMemo<Column<HostView>[]>(
     () => [
-      { title: 'Name', render: ({ id, name }) => <Link to={`/hosts/${id}`}>{name}</Link>, sortBy: ({ name }) => name },
+      {
+        title: 'Name',
+        render: ({ id, name }) => (
+          <Link to={`/hosts/${id}`} className="nowrap">
+            {name}
+          </Link>
+        ),
+        sortBy: ({ name }) => name,
+      },
       {
         title: 'Status',
         render: ({ status, statusReason }) => (
@@ -92,18 +110,57 @@ export function HostsPage() {
   );
   return (
     <PageFrame title="Hosts" description="Machines on which an agent runs VMs." actions={hosts.length > 0 && add}>
+      {hosts.length > 0 && (
+        <FilterBar
+          filters={filters}
+          choices={[
+            {
+              name: 'status',
+              any: 'Any status',
+              options: HostStatus.options.map((value) => ({ value, label: hostStatusWord(value) })),
+            },
+            ...(clusters.length > 1 ? [{ name: 'cluster', any: 'Any cluster', options: optionsOf(clusters) }] : []),
+          ]}
+          aside={
+            shown.length === hosts.length
+              ? plural(hosts.length, 'host')
+              : `${shown.length} of ${plural(hosts.length, 'host')}`
+          }
+        >
+          <SearchInput
+            aria-label="Filter by name"
+            placeholder="Filter by name"
+            value={text}
+            onChange={(_, value) => filters.set('name', value)}
+            onClear={() => filters.set('name', '')}
+          />
+        </FilterBar>
+      )}
       <DataTable
         label="Hosts"
-        rows={hosts}
+        rows={shown}
         columns={columns}
         rowKey={({ id }) => id}
         sortedBy={0}
         empty={
-          <Nothing title="No hosts yet" icon={HostIcon} action={add}>
-            {clusters.length === 0
-              ? 'First create a cluster, on the dashboard.'
-              : 'Add a host, then start its agent with the token that is shown.'}
-          </Nothing>
+          hosts.length === 0 ? (
+            <Nothing title="No hosts yet" icon={HostIcon} action={add}>
+              {clusters.length === 0
+                ? 'First create a cluster, on the dashboard.'
+                : 'Add a host, then start its agent with the token that is shown.'}
+            </Nothing>
+          ) : (
+            <Nothing
+              title="No host matches"
+              action={
+                <Button variant="link" onClick={filters.clear}>
+                  Clear filters
+                </Button>
+              }
+            >
+              Change the name or the status.
+            </Nothing>
+          )
         }
       />
       {adds && <AddHostDialog onClose={() => setAdds(false)} />}

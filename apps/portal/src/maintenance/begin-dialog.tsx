@@ -86,7 +86,7 @@ export function BeginDialog({ hostName = '', onClose }: { hostName?: string; onC
         name="hostsAtOnce"
         label="At once"
         step={1}
-        help="It stops at the first group that fails."
+        help="So many hosts are a group; the next one follows when it is done."
       />
       <ProcedureFields form={form} />
       {report.data && <ReportView report={report.data} choices={choices} onChoose={choose} />}

@@ -106,7 +106,11 @@ function RunVms({ run }: { run: MaintenanceRunView }) {
   const columns: Column<MaintenanceVm>[] = [
     {
       title: 'VM',
-      render: ({ vmId, vmName }) => <Link to={`/vms/${vmId}`}>{vmName}</Link>,
+      render: ({ vmId, vmName }) => (
+        <Link to={`/vms/${vmId}`} className="nowrap">
+          {vmName}
+        </Link>
+      ),
       sortBy: ({ vmName }) => vmName,
     },
     { title: 'State', render: ({ state }) => VM_STATE_WORDS[state], sortBy: ({ state }) => state },

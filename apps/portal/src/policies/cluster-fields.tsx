@@ -106,7 +106,7 @@ const FencingFields = ({ form }: { form: Form }) => (
         <NumberField
           form={form}
           name="hostsAtOnce"
-          label="Fenced"
+          label="Hosts fenced"
           unit="at once"
           isRequired
           step={1}

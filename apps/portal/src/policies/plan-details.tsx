@@ -34,14 +34,18 @@ const ACTION_WORDS: Record<PlannedHostAction['action'], string> = {
 export const HOST_ACTIONS: Column<PlannedHostAction>[] = [
   { title: 'Host', render: ({ hostName, hostId }) => <Link to={`/hosts/${hostId}`}>{hostName}</Link> },
   { title: 'Is', render: ({ action }) => ACTION_WORDS[action] },
-  { title: 'Why', render: ({ reason }) => reason },
+  { title: 'Why', render: ({ reason }) => <div className="cell-why">{reason}</div> },
   { title: 'Saves', render: ({ savedWatts }) => `${Math.round(savedWatts)} W`, align: 'right' },
 ];
 
 export const REFUSALS: Column<Refusal>[] = [
-  { title: 'VM', render: ({ vmName }) => vmName ?? '–', sortBy: ({ vmName }) => vmName ?? '' },
+  {
+    title: 'VM',
+    render: ({ vmName }) => <span className="nowrap">{vmName ?? '–'}</span>,
+    sortBy: ({ vmName }) => vmName ?? '',
+  },
   { title: 'Destination', render: ({ hostName }) => hostName ?? 'any', sortBy: ({ hostName }) => hostName ?? '' },
-  { title: 'Why not', render: ({ reason }) => reason },
+  { title: 'Why not', render: ({ reason }) => <div className="cell-why">{reason}</div> },
 ];
 
 /** What has become of a move, and why. */
@@ -66,7 +70,14 @@ export function PlanDetails({ plan }: { plan: PlanView }) {
     const isWaiting = plan.status === 'waiting' || plan.status === 'running';
     return [
       { title: 'Move', render: (move) => numberOf(move), sortBy: numberOf, align: 'right' },
-      { title: 'VM', render: ({ vmName, vmId }) => <Link to={`/vms/${vmId}`}>{vmName}</Link> },
+      {
+        title: 'VM',
+        render: ({ vmName, vmId }) => (
+          <Link to={`/vms/${vmId}`} className="nowrap">
+            {vmName}
+          </Link>
+        ),
+      },
       {
         title: 'Route',
         render: ({ sourceHostName, destinationHostName }) => (
@@ -78,12 +89,12 @@ export function PlanDetails({ plan }: { plan: PlanView }) {
       {
         title: 'Why',
         render: ({ reason, waitsFor }) => (
-          <>
+          <div className="cell-why">
             {reason}
             {waitsFor.length > 0 && (
               <div className="subtle">after {waitsFor.map((position) => `move ${position}`).join(', ')}</div>
             )}
-          </>
+          </div>
         ),
       },
       {

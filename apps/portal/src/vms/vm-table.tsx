@@ -18,14 +18,23 @@ interface VmTableProps {
 export function VmTable({ vms, withoutHost, empty }: VmTableProps) {
   const { hosts } = useInventory();
   const columns = useMemo<Column<VmView>[]>(() => {
-    const hostName = (id: string | null) => hosts.find((host) => host.id === id)?.name ?? '';
+    const names = new Map(hosts.map(({ id, name }) => [id, name]));
+    const hostName = (id: string | null) => (id === null ? '' : (names.get(id) ?? ''));
     const host: Column<VmView> = {
       title: 'Host',
       render: ({ hostId }) => <HostLink id={hostId} />,
       sortBy: ({ hostId }) => hostName(hostId),
     };
     return [
-      { title: 'Name', render: ({ id, name }) => <Link to={`/vms/${id}`}>{name}</Link>, sortBy: ({ name }) => name },
+      {
+        title: 'Name',
+        render: ({ id, name }) => (
+          <Link to={`/vms/${id}`} className="nowrap">
+            {name}
+          </Link>
+        ),
+        sortBy: ({ name }) => name,
+      },
       {
         title: 'Status',
         render: ({ status, statusReason }) => <VmStatusLabel status={status} reason={statusReason} />,
