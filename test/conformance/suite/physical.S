@@ -15,18 +15,40 @@
 _start:
   csrr a0, mhartid
 1:bnez a0, 1b
-  la t0, trap
+  # What a machine does not have traps, to where the suites go on; Smrnmi's mnstatus is such a thing.
+  la t0, 1f
   csrw mtvec, t0
-  li t0, -1
+  csrwi 0x744, 8
+  .balign 4
+1:la t0, 1f
+  csrw mtvec, t0
+  csrwi satp, 0
+  .balign 4
+1:la t0, 1f
+  csrw mtvec, t0
+  li t0, (1 << 53) - 1   # all memory, NAPOT
   csrw pmpaddr0, t0
   li t0, 0x1f
   csrw pmpcfg0, t0
+  .balign 4
+1:csrwi mie, 0
+  la t0, 1f
+  csrw mtvec, t0
+  csrwi medeleg, 0
+  csrwi mideleg, 0
+  .balign 4
+1:la t0, trap
+  csrw mtvec, t0
+  li t0, 0xb109          # to S-mode, which no test gets to
+  csrw medeleg, t0
+  csrwi medeleg, 0
+  csrwi mstatus, 0
   la t0, tests
   csrw mepc, t0
-  li t0, 0x1800
-  csrc mstatus, t0
   li t0, 0x2000          # FS: Initial
   csrs mstatus, t0
+  csrwi fcsr, 0
+  csrr a0, mhartid
   mret
 
   .balign 4
