@@ -9,7 +9,7 @@ export interface Acceleration {
 }
 
 /** High, since a translation costs milliseconds of a core: most code of a guest that boots never pays that back. */
-const TRANSLATE_AFTER = 4000;
+const TRANSLATE_AFTER = 8000;
 const MOST_JUMPS = 60_000;
 
 /** Reads `drover[,translate=on|off][,x-translate-after=JUMPS]`. Throws a UsageError. */

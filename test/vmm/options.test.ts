@@ -19,7 +19,7 @@ test('the line of QEMU that agents use is understood', () => {
     watchdogAction: 'reset',
     sandbox: false,
     chardevs: [],
-    acceleration: { translate: true, translateAfter: 4000 },
+    acceleration: { translate: true, translateAfter: 8000 },
     drives: [],
     serial: { kind: 'unix', path: '/run/vm/serial' },
     qmp: [{ path: '/run/vm/qmp' }],
@@ -50,7 +50,7 @@ test("firmware of one's own needs no kernel", () => {
 });
 
 test('-accel says whether code is translated', () => {
-  const off = { translate: false, translateAfter: 4000 };
+  const off = { translate: false, translateAfter: 8000 };
   expect(parse('-kernel k -accel drover,translate=off')).toMatchObject({ acceleration: off });
   expect(parse('-kernel k -accel drover,x-translate-after=7')).toMatchObject({ acceleration: { translateAfter: 7 } });
 });
