@@ -50,6 +50,15 @@ test.each([
     row({ status: 'down', hostId: null, statusReason: 'no memory' }),
     'stayed: no memory',
   ],
+  // Whoever has started it may have ended before it could say so.
+  [
+    'was stopped, and starts',
+    vm({ state: 'stopped' }),
+    row({ status: 'starting' }),
+    'coming_back: it is started again',
+  ],
+  ['was stopped, and is not started yet', vm({ state: 'stopped' }), row({ status: 'down', hostId: null }), 'stopped'],
+  ['is still being stopped', vm({ state: 'stopped' }), row({ status: 'stopping' }), 'stopped'],
   ['was brought back by somebody', vm({ state: 'left', hostId: 'b' }), row(), 'returned on a'],
 ])('on the way back a VM that %s', (_, known, now, expected) => expect(follow(known, now, 'returning')).toBe(expected));
 

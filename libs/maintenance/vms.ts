@@ -72,10 +72,10 @@ function stateOf(vm: MaintenanceVm, row: VmRow | undefined, moves: VmMoves, host
       if (returns && moves.byPeople) return { state: 'stayed', hostId: vm.hostId, reason: 'a person has moved it' };
       return { state: 'left', hostId: row ? row.hostId : null, reason: moves.lastError };
     case 'stopped':
+      if (!row || row.status === 'down' || row.status === 'stopping') return vm;
       // Somebody has started it meanwhile.
-      if (row && row.status !== 'down' && row.status !== 'stopping' && row.hostId !== hostId)
-        return { state: 'stayed', hostId: row.hostId, reason: 'it was started elsewhere' };
-      return vm;
+      if (row.hostId !== hostId) return { state: 'stayed', hostId: row.hostId, reason: 'it was started elsewhere' };
+      return returns ? { state: 'coming_back', hostId: null, reason: 'it is started again' } : vm;
     case 'coming_back':
       if (!row || row.status === 'down')
         return { state: 'stayed', ...gone, reason: row?.statusReason || 'it does not run any more' };

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { MaintenanceProcedure, type MaintenanceVm, type Severity } from '#contracts';
 import { Database, type MaintenanceRun, type Repositories } from '#database';
+import { IllegalTransition } from '#lifecycle';
 import { decideMaintenance, type MaintenanceStep, newVm } from '#maintenance';
 import { activateHost, deactivateHost } from '../hosts/maintenance.js';
 import { Refused } from '../http/problems.js';
@@ -83,8 +84,9 @@ export class Maintaining {
         return mark(tx, run, step.vmId, { state: 'stopped', reason: step.reason });
       }
       case 'start_vm':
+        // Its own row tells that it has begun: whoever ends before that begins anew.
         afterwards.starts.push({ runId: run.id, vmId: step.vmId, hostId: run.hostId });
-        return mark(tx, run, step.vmId, { state: 'coming_back', reason: step.reason });
+        return;
       case 'leave_vm':
         return mark(tx, run, step.vmId, { state: 'stayed', reason: step.reason });
       case 'act':
@@ -160,6 +162,7 @@ export class Maintaining {
     try {
       await this.vms.start(vmId, hostId, now);
     } catch (error) {
+      if (error instanceof IllegalTransition) return; // it is still being stopped: tried again in the next turn
       this.log.warn({ err: error, runId, vmId }, 'a VM that was stopped for maintenance does not start');
       await this.db.transaction(async (tx) => {
         const run = await tx.maintenance.lock(runId);
