@@ -45,8 +45,8 @@ export function nextSteps(
     const move = now[position]!;
     // What it waited for has arrived: the facts have it.
     const obstacle = obstacleToStep(state, { ...move, waitsFor: [] }, [], policy, limits);
-    const mayGetRoom = now.slice(0, position).some((before) => before.state === 'approved');
-    if (obstacle && (obstacle.isPassing || mayGetRoom)) held.add(position);
+    const mayGetRoom = () => now.slice(0, position).some((before) => before.state === 'approved');
+    if (obstacle && (obstacle.isPassing || mayGetRoom())) held.add(position);
     else if (obstacle) drop(position, obstacle.reason);
     else {
       state.move(state.vm(move.vmId), state.host(move.destinationHostId));
