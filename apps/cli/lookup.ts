@@ -66,3 +66,7 @@ export async function all<T>(list: Parameters<typeof allOf<T>>[0]): Promise<T[]>
   for await (const item of allOf(list)) items.push(item);
   return items;
 }
+
+/** Id of the host of that name; null: no name was given. */
+export const hostIdOf = async (client: DroverClient, name: string | undefined): Promise<string | null> =>
+  name ? (await findHost(client, name)).id : null;

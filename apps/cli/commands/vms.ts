@@ -1,15 +1,16 @@
 import { type Command, Option } from 'commander';
 import type { DroverClient } from '#client';
 import { Architecture, HypervisorName, VmPlacement, VmStatus, type VmView } from '#contracts';
-import { limit, oneOf, wholeNumber } from '../arguments.js';
+import { oneOf, wholeNumber } from '../arguments.js';
 import { diskOption } from '../disk-option.js';
-import { all, findCluster, findHost, findMigrationPolicy, findStorageDomain, findVm, first } from '../lookup.js';
-import { meansText, moveText } from '../means.js';
+import { all, findCluster, findHost, findStorageDomain, findVm, hostIdOf } from '../lookup.js';
+import { moveText } from '../means.js';
 import { followConsole, printConsole } from '../console.js';
 import { change, refuseWatch, show } from '../output.js';
 import { connect, type ConnectionOptions } from '../connection.js';
 import { UsageError } from '../failure.js';
-import { ago, mibps, ms, record, table } from '../table.js';
+import { ago, mibps, record, table } from '../table.js';
+import { vmMigrationCommands } from './vm-migration.js';
 
 async function hostNames(client: DroverClient): Promise<Map<string, string>> {
   return new Map((await all((cursor) => client.hosts.list({ cursor }))).map((host) => [host.id, host.name]));
@@ -64,8 +65,6 @@ async function oneVm(client: DroverClient, vm: VmView) {
   };
   return { value: vm, text: record(fields) };
 }
-
-const shareText = (share: number | null) => (share === null ? 'not sampled' : `to ${Math.round(share * 100)} %`);
 
 /** Whether it is started elsewhere when its host was fenced. */
 const highAvailabilityOption = () =>
@@ -234,12 +233,10 @@ export function vmCommands(program: Command): void {
       change(command, async (client) => oneVm(client, await action(client, await findVm(client, vm), given))),
     );
   };
-  const hostOf = async (client: DroverClient, name: string | undefined) =>
-    name ? (await findHost(client, name)).id : null;
   onOne(
     'start',
     'starts it',
-    async (client, vm, { host }) => client.vms.start(vm.id, { hostId: await hostOf(client, host) }),
+    async (client, vm, { host }) => client.vms.start(vm.id, { hostId: await hostIdOf(client, host) }),
     [['--host <host>', 'where; the scheduler chooses otherwise']],
   );
   onOne(
@@ -251,87 +248,7 @@ export function vmCommands(program: Command): void {
   onOne('pause', 'holds its harts', (client, vm) => client.vms.pause(vm.id));
   onOne('resume', 'lets its harts go on', (client, vm) => client.vms.resume(vm.id));
 
-  vms
-    .command('history <vm>')
-    .description('all its migrations, over every host that it has ever been on')
-    .addOption(limit())
-    .action((name: string, options: { limit: number }, command: Command) =>
-      show(command, async (client) => {
-        const { id } = await findVm(client, name);
-        const value = await first(options.limit, (page) => client.vms.migrations(id, page));
-        const rows = value.map((m) => [
-          m.ordinal,
-          m.sourceHostName,
-          m.destinationHostName,
-          m.status,
-          ms(m.totalMs),
-          ms(m.downtimeMs),
-          m.means.map((each) => meansText(each)).join(', '),
-          m.versions?.sourceAgent,
-          m.versions?.destinationAgent,
-          m.id,
-        ]);
-        const heading = ['#', 'FROM', 'TO', 'STATUS', 'TOTAL', 'DOWNTIME', 'MEANS', 'FROM VERSION', 'TO VERSION', 'ID'];
-        return { value, text: table(heading, rows) };
-      }),
-    );
-
-  vms
-    .command('predict <vm>')
-    .description('what moving it would take, measured now')
-    .action((name: string, _options, command: Command) =>
-      show(command, async (client) => {
-        const { id } = await findVm(client, name);
-        const value = await client.vms.migrationPrediction(id);
-        const text = record({
-          time: value.totalMs === null ? 'would not end' : ms(value.totalMs),
-          downtime: ms(value.downtimeMs),
-          transferred: value.transferredMiB === null ? null : `${value.transferredMiB.toFixed(1)} MiB`,
-          means: value.means.map((each) => meansText(each)).join(', ') || 'none needed',
-          'dirty rate': `${value.dirtyRateMiBps.toFixed(1)} MiB/s`,
-          'page compressed': shareText(value.compressedShare),
-          'page changes': shareText(value.deltaShare),
-          bandwidth: `${value.bandwidthMiBps.toFixed(1)} MiB/s (${value.bandwidthFrom})`,
-          'memory used': `${value.usedMiB.toFixed(1)} MiB`,
-          reason: value.reason,
-        });
-        return { value, text };
-      }),
-    );
-
-  vms
-    .command('policy <vm> [policy]')
-    .description("migration policy of its own; without one, its cluster's holds again")
-    .action((name: string, policy: string | undefined, _options, command: Command) =>
-      change(command, async (client) => {
-        const vm = await findVm(client, name);
-        const migrationPolicyId = policy === undefined ? null : (await findMigrationPolicy(client, policy)).id;
-        const value = await client.vms.update(vm.id, { migrationPolicyId });
-        return { value, text: `${vm.name} migrates by ${policy ?? "its cluster's policy"}` };
-      }),
-    );
-
-  vms
-    .command('migrate <vm>')
-    .description('moves it while it runs')
-    .option('--host <host>', 'where to; the scheduler chooses otherwise')
-    .option('--reason <text>', 'why')
-    .option('--policy <policy>', 'migration policy for this move alone')
-    .action((name: string, options: { host?: string; reason?: string; policy?: string }, command: Command) =>
-      change(command, async (client) => {
-        const vm = await findVm(client, name);
-        const destinationHostId = await hostOf(client, options.host);
-        const value = await client.vms.migrate(vm.id, {
-          destinationHostId,
-          reason: options.reason,
-          migrationPolicyId: options.policy && (await findMigrationPolicy(client, options.policy)).id,
-        });
-        return {
-          value,
-          text: `migration ${value.id}: ${vm.name} from ${value.sourceHostName} to ${value.destinationHostName}`,
-        };
-      }),
-    );
+  vmMigrationCommands(vms);
   vms
     .command('console <vm>')
     .description('prints its console')
