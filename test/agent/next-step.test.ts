@@ -335,3 +335,11 @@ test('a migration is begun anew with what its process cannot change in flight', 
   const cancelled = { ...restarting, cancel: 'cancelled' as const };
   expect(nextStep(cancelled, seen({ migration: { status: 'cancelled' } })).action).toBe('abort');
 });
+
+test('a cancelled migration may end as failed, since QEMU closes the channel that it writes to', () => {
+  const failed = seen({ migration: { status: 'failed', code: 'failed', message: 'Cannot write to TLS channel' } });
+  expect(nextStep(inPhase('perform', { isRestarting: true }), failed).action).toBe('begin_anew');
+  const cancelled = inPhase('perform', { isRestarting: true, cancel: 'cancelled' });
+  expect(nextStep(cancelled, failed)).toMatchObject({ action: 'abort', error: { code: 'cancelled' } });
+  expect(nextStep(inPhase('perform', {}), failed)).toMatchObject({ action: 'abort', error: { code: 'failed' } });
+});

@@ -177,6 +177,9 @@ function performStep(record: MigrationRecord, facts: Facts): Step {
       if (isRestarting && !cancel) return { action: 'begin_anew', reason: 'it is begun anew with other means' };
       return cancelled('perform', cancel ?? 'cancelled');
     case 'failed': {
+      // To cancel closes the channel; QEMU may tell that it could not write to it instead.
+      if (cancel) return cancelled('perform', cancel);
+      if (isRestarting) return { action: 'begin_anew', reason: 'it is begun anew with other means' };
       const { code, message } = migration;
       const side = code.startsWith('remote_') ? 'destination' : 'source';
       return { action: 'abort', error: { code, phase: 'perform', side, message }, reason: message };
