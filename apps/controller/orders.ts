@@ -114,7 +114,8 @@ export class Orders {
   /** Takes back and sends what the reconciler has decided; after its transaction, as with `send`. */
   async follow({ orders, withdrawn, cancelling }: Decided): Promise<void> {
     for (const order of withdrawn) await this.withdraw(order);
-    for (const { hostId, migrationId } of cancelling) await this.cancel(hostId, migrationId);
+    // A heartbeat waits for this: agents that do not answer must not add up.
+    await Promise.all(cancelling.map(({ hostId, migrationId }) => this.cancel(hostId, migrationId)));
     await this.send(orders);
   }
 

@@ -17,6 +17,7 @@ const situation = (
   statusSinceMs: NOW - 5000,
   bootSeconds: null,
   hasVms: false,
+  isAwaited: false,
   ...more,
   operation: {
     ...{ kind: 'test', reason: '', statusAfter: 'maintenance', requestedAt: at(60), wakes: true, fences: false },
@@ -48,6 +49,24 @@ describe('the next step', () => {
       { status: 'powered_off', hasVms: true },
       { kind: 'cycle', fences: true },
       { action: 'wait' },
+    ],
+    [
+      'however long that takes',
+      { status: 'powered_off', statusSinceMs: NOW - 1_000_000, hasVms: true },
+      { kind: 'cycle', fences: true },
+      { action: 'wait' },
+    ],
+    [
+      'sources in their switchover have a minute to tell how it went',
+      { status: 'powered_off', statusSinceMs: NOW - 60_000, hasVms: true, isAwaited: true },
+      { kind: 'cycle', fences: true },
+      { action: 'wait' },
+    ],
+    [
+      'then it is turned around: they can only ask its agent',
+      { status: 'powered_off', statusSinceMs: NOW - 60_001, hasVms: true, isAwaited: true },
+      { kind: 'cycle', fences: true },
+      { action: 'turn_around' },
     ],
     ['what is to come back is turned around', { status: 'powered_off' }, { kind: 'cycle' }, { action: 'turn_around' }],
     ['it is switched on', { status: 'powering_on' }, {}, { action: 'switch_on' }],

@@ -364,6 +364,19 @@ test('a fenced host is switched on again; migrations from and to it end at once,
   await back();
   // As if its process had outlived the host.
   await vi.waitFor(() => expect(agents[0]!.destroyed).toContain(`${id}@${epoch}`), 40_000);
+
+  // In post-copy it ran there: what its source still has is no VM, though its agent goes on to tell of it.
+  agents[1]!.holdMigrations = true;
+  const lost = await api.post(`/vms/${id}/migrate`, { destinationHostId: idOf(0) });
+  await api.until(`/migrations/${lost.id}`, { status: 'precopy' });
+  agents[0]!.report(id, lost.epoch, 'up');
+  agents[1]!.migrations.get(lost.id)!.report.status = 'postcopy';
+  await api.until(`/migrations/${lost.id}`, { status: 'postcopy' });
+  agents[0]!.fallSilent();
+  agents[0]!.copies.delete(id); // with the power
+  await api.until(`/migrations/${lost.id}`, { status: 'failed', error: { code: 'destination_lost' } });
+  await api.until(`/vms/${id}`, { status: 'up', hostId: idOf(1), epoch: lost.epoch + 1 });
+  await vi.waitFor(() => expect(agents[1]!.destroyed).toContain(`${id}@${lost.epoch - 1}`), 40_000);
   const { items: told } = await api.get(`/events?hostId=${idOf(0)}&type=host.fenced`);
   expect(told[0].message).toBe('alpha is fenced: its power is off, and nothing runs there');
   expect(await api.get(beta)).toMatchObject({ status: 'up' });

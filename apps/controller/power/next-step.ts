@@ -13,6 +13,8 @@ export interface Situation {
   readonly bootSeconds: number | null;
   /** Its VMs and migrations are not known to have ended yet. */
   readonly hasVms: boolean;
+  /** All of those are migrations to it in their switchover: only its agent can tell their sources what became of them. */
+  readonly isAwaited: boolean;
 }
 
 export type PowerStep =
@@ -27,6 +29,8 @@ export type PowerStep =
   | { readonly action: 'give_up'; readonly to: HostStatus; readonly reason: string };
 
 const ATTEMPTS = 3;
+/** How long sources may take to tell that their VMs had arrived before the power was cut. */
+const LAST_WORD_MS = 60_000;
 /** A host may take so many times as long as the last time, and at least so long, until it counts as lost. */
 const BOOT_FACTOR = 3;
 const LEAST_BOOT_PATIENCE_MS = 900_000;
@@ -50,7 +54,8 @@ export function nextStep(situation: Situation, nowMs: number): PowerStep {
     case 'powered_off':
       if (operation.kind === 'off') return { action: 'forget' };
       // That it has no power proves that its VMs are down; on again, it would prove nothing.
-      return { action: situation.hasVms ? 'wait' : 'turn_around' };
+      if (!situation.hasVms) return { action: 'turn_around' };
+      return { action: situation.isAwaited && nowMs - statusSinceMs > LAST_WORD_MS ? 'turn_around' : 'wait' };
     case 'powering_on': {
       if (operation.switchedOnAt === null) {
         if (hasFailed)

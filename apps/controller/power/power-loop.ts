@@ -6,7 +6,7 @@ import { type Config } from '../config.js';
 import { type Log, LOG } from '../log.js';
 import { Ticker } from '../ticker.js';
 import { CONFIG } from '../tokens.js';
-import { type PowerStep, nextStep, retryDelayMs } from './next-step.js';
+import { type PowerStep, nextStep, retryDelayMs, type Situation } from './next-step.js';
 import { giveUp, subjectOf } from './operations.js';
 import { PowerControls } from './power-controls.js';
 
@@ -65,8 +65,7 @@ export class PowerLoop implements OnApplicationBootstrap, OnApplicationShutdown 
     const power = await this.db.hostPower.find(hostId);
     if (!power?.operation) return false;
     const host = await this.db.hosts.get(hostId);
-    const { vmCount, migrationCount } = (await this.db.hosts.usage([hostId]))(hostId);
-    const step = decide(host, power, power.operation, vmCount + migrationCount > 0);
+    const step = decide(host, power, power.operation, await occupationOf(this.db, hostId));
     if (step.action === 'wait') return false;
     if (step.action !== 'switch_off' && step.action !== 'switch_on') {
       await this.inRow(hostId, power.operation, (tx, now) => note(tx, host, power, step, now));
@@ -108,9 +107,20 @@ export class PowerLoop implements OnApplicationBootstrap, OnApplicationShutdown 
   }
 }
 
-function decide(host: Host, { bootSeconds }: HostPower, operation: PowerOperation, hasVms: boolean): PowerStep {
+type Occupation = Pick<Situation, 'hasVms' | 'isAwaited'>;
+
+async function occupationOf({ hosts, migrations }: Repositories, hostId: string): Promise<Occupation> {
+  const { vmCount, migrationCount } = (await hosts.usage([hostId]))(hostId);
+  const hasVms = vmCount + migrationCount > 0;
+  if (vmCount > 0 || migrationCount === 0) return { hasVms, isAwaited: false };
+  const own = (await migrations.active()).filter((one) => [one.sourceHostId, one.destinationHostId].includes(hostId));
+  const areAwaiting = own.every(({ status, sourceHostId }) => status === 'switchover' && sourceHostId !== hostId);
+  return { hasVms, isAwaited: areAwaiting && own.length === migrationCount }; // else one has ended in this moment
+}
+
+function decide(host: Host, { bootSeconds }: HostPower, operation: PowerOperation, occupation: Occupation): PowerStep {
   const { name: hostName, status, statusSince } = host;
-  const situation = { hostName, status, statusSinceMs: statusSince.getTime(), operation, bootSeconds, hasVms };
+  const situation = { hostName, status, statusSinceMs: statusSince.getTime(), operation, bootSeconds, ...occupation };
   return nextStep(situation, Date.now());
 }
 

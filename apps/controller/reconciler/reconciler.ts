@@ -120,6 +120,8 @@ export class Reconciler {
         await failMigration(tx, migration!, errorOf(decision, migration!.status), {}, now);
         if (decision.isLost) {
           const { reason } = decision;
+          // What the source still has of it is no VM any more: the owner was the copy that is lost.
+          await tx.vms.update(await tx.vms.lock(vm.id), { epoch: migration!.epoch });
           await this.setStatus(tx, { action: 'set_status', to: 'down', reason, isLost: true }, vm, now);
         }
         return null;
