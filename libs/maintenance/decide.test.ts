@@ -116,6 +116,19 @@ describe('a run that waits', () => {
     ]);
   });
 
+  test('is not held by its own host while another one of its policy has the turn', () => {
+    const hosts = [host('a', { status: 'preparing_for_maintenance' }), host('b', { status: 'non_responsive' })];
+    const first = run('a', { phase: 'evacuating', startedMs: NOW - 1000, vms: [vm('x', { state: 'leaving' })] });
+    const second = run('b', { heldSinceMs: NOW - HOUR, phaseReason: 'waits until b is up' });
+    const facts = (runs: MaintenanceFacts['runs']) => situation({ hosts, runs, vms: [['x', 'a']] });
+    const ofSecond = (runs: MaintenanceFacts['runs']) =>
+      decideMaintenance(facts(runs), NOW).filter((step) => 'runId' in step && step.runId === second.id);
+    expect(ofSecond([first, second])).toEqual([
+      { action: 'note', runId: 'run of b', reason: 'waits for a: 1 at once', isHeld: false },
+    ]);
+    expect(ofSecond([second])).toMatchObject([{ to: 'skipped' }]);
+  });
+
   test('goes on after a host that was skipped or has failed, or not, as its procedure says', () => {
     const second = (first: 'skipped' | 'failed', stopRolloutOn: MaintenanceProcedure['stopRolloutOn']) => {
       const procedure = MaintenanceProcedure.parse({ stopRolloutOn });
@@ -350,7 +363,7 @@ describe('a host in maintenance', () => {
     const returning = run('a', { phase: 'returning', vms: away });
     const elsewhere = run('c', { phase: 'checking', vms: [vm('y', { state: 'left', hostId: 'b' })] });
     const { inFlight } = withReturns(cluster, [returning, elsewhere]);
-    expect(inFlight).toEqual([{ vmId: 'x', sourceHostId: 'b', destinationHostId: 'a' }]);
+    expect(inFlight).toEqual([{ vmId: 'x', sourceHostId: 'b', destinationHostId: 'a', isPromised: true }]);
     expect(withReturns({ ...cluster, inFlight }, [returning]).inFlight).toEqual(inFlight);
     const staying = { ...returning, procedure: { ...returning.procedure, returnVms: false } };
     expect(withReturns(cluster, [staying])).toBe(cluster);

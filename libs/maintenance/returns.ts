@@ -5,6 +5,7 @@ import type { RunFacts } from './facts.js';
 /**
  * The cluster as policies are to see it: VMs that come back to a host that is up again count as on their way there. Else
  * a policy fills the place first, say with another VM that a soft rule keeps apart from its like, and both move twice.
+ * Only their place is kept: until they move, which may take long, others may migrate from and to these hosts.
  */
 export function withReturns(
   cluster: ClusterFacts,
@@ -18,7 +19,7 @@ export function withReturns(
     .flatMap(({ hostId: destinationHostId, vms }) =>
       vms.flatMap(({ vmId, state, hostId }): InFlightMove[] =>
         state === 'left' && hostId !== null && up.has(hostId) && placeOf.get(vmId) === hostId && !moving.has(vmId)
-          ? [{ vmId, sourceHostId: hostId, destinationHostId }]
+          ? [{ vmId, sourceHostId: hostId, destinationHostId, isPromised: true }]
           : [],
       ),
     );

@@ -39,7 +39,6 @@ export function decideWaiting(
     );
   if (run.waitsForWindow && policy && !openWindow(policy.windows, nowMs))
     return note(run, whenItMayBegin(policy, nowMs));
-  if (host.status !== 'up') return hold(run, host, `waits until ${host.name} is up; it is ${host.status}`, nowMs);
 
   const others = facts.runs.filter(
     (other) =>
@@ -52,6 +51,7 @@ export function decideWaiting(
       run,
       `waits for ${others.map(({ hostId }) => nameOf(facts, hostId)).join(', ')}: ${run.hostsAtOnce} at once`,
     );
+  if (host.status !== 'up') return hold(run, host, `waits until ${host.name} is up; it is ${host.status}`, nowMs);
   const guests = guestsOf(run, facts);
   if (guests.length > 0) return note(run, `waits until ${guests.join(', ')}`);
   return fit(run, host, facts, emptying, nowMs);

@@ -152,13 +152,15 @@ export class ClusterState {
     else this.#routes.set(vmId, [destination]);
   }
 
-  #resume({ vmId, sourceHostId, destinationHostId }: InFlightMove): void {
+  #resume({ vmId, sourceHostId, destinationHostId, isPromised = false }: InFlightMove): void {
     const source = this.host(sourceHostId);
     const destination = this.host(destinationHostId);
     const vm = this.#vmsById.get(vmId);
     const isFirst = !this.#routes.has(vmId);
-    source.migrations++;
-    destination.migrations++;
+    if (!isPromised) {
+      source.migrations++;
+      destination.migrations++;
+    }
     this.#route(vmId, destination);
     if (!vm) return;
     if (vm.hostId === destinationHostId && isFirst) {

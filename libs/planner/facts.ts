@@ -150,6 +150,8 @@ export interface InFlightMove {
   readonly vmId: string;
   readonly sourceHostId: string;
   readonly destinationHostId: string;
+  /** Its place is kept for it, but it has not begun: it is none of its hosts' migrations. Absent: it counts as one. */
+  readonly isPromised?: boolean;
 }
 
 /** What binds every plan of a cluster, whatever its policy. */

@@ -29,7 +29,8 @@ export function hostActionsFor(
   const { HighUtilization, HostsInReserve, MinimumOnMinutes, MinimumOffMinutes } = parameters;
   const hostActions: HostAction[] = [];
   const refusals: Refusal[] = [];
-  const isEmpty = (host: HostState) => host.residents.size === 0 && host.migrations === 0;
+  // A VM that is to leave later is there yet, though no migration is under way.
+  const isEmpty = (host: HostState) => host.residents.size === 0 && host.migrations === 0 && host.vms.length === 0;
   const hasBeen = (host: HostState, minutes: number) => nowMs - host.facts.power!.sinceMs >= minutes * MINUTE_MS;
   const isComing = (host: HostState) => host.facts.status === 'powering_on';
 

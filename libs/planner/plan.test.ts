@@ -229,6 +229,19 @@ describe('evacuation', () => {
     expect(perHost(facts)).toEqual([0, 3, 3]);
   });
 
+  test('is not kept waiting by VMs that have yet to move themselves, but leaves them their place', () => {
+    const made = (memoryMiB: number, isPromised: boolean) => {
+      const away = ['x', 'y'].map((name) => vm(name, 'h3', { memoryMiB: 1500 }));
+      const vms = [vm('a', 'h1', { memoryMiB }), vm('b', 'h2'), ...away];
+      const facts = cluster({ h1: leaving, h2: {}, h3: { memoryMiB: 3100 } }, vms);
+      const inFlight = away.map(({ id }) => ({ vmId: id, sourceHostId: 'h3', destinationHostId: 'h2', isPromised }));
+      return routes(plan({ ...facts, inFlight }, none, limits(2), NOW));
+    };
+    expect(made(512, true)).toEqual(['a>h2']);
+    expect(made(512, false)).toEqual([]); // h2 has as many migrations as it may have
+    expect(made(1024, true)).toEqual([]); // 840 MiB are left
+  });
+
   test('goes before balancing, which waits for it where hosts may have no more migrations at once', () => {
     const facts = cluster({ h1: leaving, h2: {}, h3: {} }, [
       vm('a', 'h1'),

@@ -144,6 +144,15 @@ describe('host power', () => {
     expect(actions(plan(facts, on, limits(2), NOW))).toEqual(['power_off h2']);
   });
 
+  test('a host that a VM is to leave later is not empty yet', () => {
+    const facts = cluster({ h1: { power: power() }, h2: { power: power() } }, [
+      busy,
+      vm('b', 'h2', { cpuUsedCores: 1, history: steadily(1) }),
+    ]);
+    const promised = { vmId: facts.vms[1]!.id, sourceHostId: 'h2', destinationHostId: 'h1', isPromised: true };
+    expect(actions(plan({ ...facts, inFlight: [promised] }, on, limits(2), NOW))).toEqual([]);
+  });
+
   test('HostsInReserve stay on, and are woken if they are too few', () => {
     const facts = cluster({ h1: { power: power() }, h2: { power: power() }, h3: { power: power() } }, [busy]);
     const reserve = (HostsInReserve: number) => saving({ EnableAutomaticHostPowerManagement: true, HostsInReserve });

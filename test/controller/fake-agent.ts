@@ -56,6 +56,8 @@ export class FakeAgent {
   holdMigrations = false;
   /** While set, migrations fail in pre-copy with this message. */
   failMigrations = '';
+  /** While true, VMs are down again as soon as they have started. */
+  endsVmsAtOnce = false;
   /** While true, orders have no effect. */
   isDeaf = false;
   cpuOf: (vmId: string) => number = () => 0.1;
@@ -264,7 +266,9 @@ export class FakeAgent {
     }
     const copy = this.copies.get(job.vmId);
     if (job.kind === 'start') {
-      if ((copy?.epoch ?? -1) < job.epoch) this.report(job.vmId, job.epoch, 'up');
+      if ((copy?.epoch ?? -1) >= job.epoch) return;
+      this.report(job.vmId, job.epoch, this.endsVmsAtOnce ? 'down' : 'up');
+      if (this.endsVmsAtOnce) await this.beat();
     } else if (job.kind === 'migrate') {
       if (this.migrations.has(job.migrationId)) return;
       const { migrationId, vmId } = job;

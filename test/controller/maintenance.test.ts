@@ -228,6 +228,18 @@ test('a report tells what would happen; VMs that fail to move end it with their 
   const [again] = (await api.post('/maintenance-runs', stop)).runs;
   await api.until(`/maintenance-runs/${again.id}`, { phase: 'done', vms: [{ state: 'returned' }] });
   expect(await api.get(`/vms/${stuck.id}`)).toMatchObject({ status: 'up', hostId });
+
+  // One that starts and is down again before the next turn is left alone.
+  agent(BETA).endsVmsAtOnce = true;
+  const epochs = () =>
+    new Set(agent(BETA).jobs.flatMap((job) => (job.kind === 'start' && job.vmId === stuck.id ? job.epoch : []))).size;
+  const epochsBefore = epochs();
+  const [once] = (await api.post('/maintenance-runs', stop)).runs;
+  await api.until(`/maintenance-runs/${once.id}`, { phase: 'done', vms: [{ state: 'stayed' }] });
+  expect(epochs()).toBe(epochsBefore + 1);
+  agent(BETA).endsVmsAtOnce = false;
+  await api.post(`/vms/${stuck.id}/start`, { hostId });
+  await api.until(`/vms/${stuck.id}`, { status: 'up', hostId });
   await api.call('PATCH', `/vms/${stuck.id}`, { placement: 'migratable' });
 });
 

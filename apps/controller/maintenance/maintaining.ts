@@ -17,8 +17,18 @@ import { maintenanceFacts } from './facts.js';
 /** What comes after the transaction. */
 interface Afterwards {
   readonly orders: Order[];
-  readonly starts: { readonly runId: string; readonly vmId: string; readonly hostId: string }[];
+  readonly starts: Start[];
 }
+
+/** A VM that was stopped for a host's maintenance, and is to run there again. */
+interface Start {
+  readonly runId: string;
+  readonly vmId: string;
+  readonly hostId: string;
+}
+
+/** What is noted of a run's VM. */
+type Marks = Pick<MaintenanceVm, 'state' | 'reason'>;
 
 type Step<A extends MaintenanceStep['action']> = Extract<MaintenanceStep, { action: A }>;
 
@@ -54,7 +64,7 @@ export class Maintaining {
       return afterwards;
     });
     await this.orders.send(orders);
-    for (const start of starts) await this.start(start, now);
+    for (const start of starts) await this.start(clusterId, start, now);
   }
 
   /** The one place where decisions become effects. */
@@ -84,7 +94,7 @@ export class Maintaining {
         return mark(tx, run, step.vmId, { state: 'stopped', reason: step.reason });
       }
       case 'start_vm':
-        // Its own row tells that it has begun: whoever ends before that begins anew.
+        // Marked once it has begun (see start): whoever ends before that begins anew.
         afterwards.starts.push({ runId: run.id, vmId: step.vmId, hostId: run.hostId });
         return;
       case 'leave_vm':
@@ -157,17 +167,30 @@ export class Maintaining {
     if (destinationHostId === run.hostId) await mark(tx, run, vmId, { state: 'coming_back', reason });
   }
 
-  /** A VM that was stopped for maintenance; it has a transaction of its own. */
-  private async start({ runId, vmId, hostId }: Afterwards['starts'][number], now: Date): Promise<void> {
+  /**
+   * A VM that was stopped for maintenance; it has a transaction of its own. It is started once: one that is down again
+   * before the next turn stays so. If the controller ends before that is noted, the VM's own row tells what was done.
+   */
+  private async start(clusterId: string, start: Start, now: Date): Promise<void> {
+    const outcome = await this.tryToStart(start, now);
+    if (!outcome) return;
+    await this.db.transaction(async (tx) => {
+      await tx.clusters.lockDecisions(clusterId);
+      const run = await tx.maintenance.lock(start.runId);
+      const { state } = run.vms.find(({ vmId }) => vmId === start.vmId)!;
+      if (state === 'stopped') await mark(tx, run, start.vmId, outcome);
+    });
+  }
+
+  /** Null: it is still being stopped, and is tried again in the next turn. */
+  private async tryToStart({ runId, vmId, hostId }: Start, now: Date): Promise<Marks | null> {
     try {
       await this.vms.start(vmId, hostId, now);
+      return { state: 'coming_back', reason: 'it is started again' };
     } catch (error) {
-      if (error instanceof IllegalTransition) return; // it is still being stopped: tried again in the next turn
+      if (error instanceof IllegalTransition) return null;
       this.log.warn({ err: error, runId, vmId }, 'a VM that was stopped for maintenance does not start');
-      await this.db.transaction(async (tx) => {
-        const run = await tx.maintenance.lock(runId);
-        await mark(tx, run, vmId, { state: 'stayed', reason: (error as Error).message });
-      });
+      return { state: 'stayed', reason: (error as Error).message };
     }
   }
 }
@@ -209,12 +232,7 @@ async function vmsToLeave(tx: Repositories, run: MaintenanceRun): Promise<Mainte
   }));
 }
 
-async function mark(
-  tx: Repositories,
-  run: MaintenanceRun,
-  vmId: string,
-  values: Pick<MaintenanceVm, 'state' | 'reason'>,
-): Promise<void> {
+async function mark(tx: Repositories, run: MaintenanceRun, vmId: string, values: Marks): Promise<void> {
   run.vms = run.vms.map((vm) => (vm.vmId === vmId ? { ...vm, ...values } : vm));
   await tx.maintenance.update(run.id, { vms: run.vms });
 }
