@@ -167,7 +167,7 @@ export const HeartbeatAnswer = z.object({
   /** How much of it the host may keep; null: nothing is said. */
   checkpointLimitMiB: z.int().nullable().default(null),
   /** Folders of local storage domains, of which is to be told what is free. */
-  storagePaths: z.array(z.string()).default([]),
+  storagePaths: z.array(z.string()).nullable().default([]),
   /** How fast migrations may go that share their hosts' links; null: as fast as they can. */
   bandwidths: z.array(z.object({ migrationId: Id, bandwidthMiBps: z.number().nullable() })).default([]),
 });

@@ -237,7 +237,7 @@ export class FakeAgent {
       const { forgetVms, forgetMigrations, destroyVms, peers, forgetCheckpoints } = answer;
       this.checkpointLimitMiB = answer.checkpointLimitMiB;
       this.bandwidths = answer.bandwidths;
-      this.storagePaths = answer.storagePaths;
+      this.storagePaths = answer.storagePaths ?? this.storagePaths;
       this.checkpoints = this.checkpoints.filter(({ vmId }) => !forgetCheckpoints.includes(vmId));
       this.tunnels = peers ?? this.tunnels;
       this.peersDigest = answer.peersDigest;

@@ -1,11 +1,16 @@
 /** A run of the tests ends what it has started, also if it was cut short. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { mkdtempSync, readlinkSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { endProcessesOf, processesOf } from '../../tools/leftovers.js';
+
+test('processes that were there before are left alone', () => {
+  const folder = readlinkSync(`/proc/${process.ppid}/cwd`);
+  expect(processesOf(folder).map(({ pid }) => pid)).not.toContain(process.ppid);
+});
 
 test('processes that name a folder or work in it are found, and ended; others are left alone', async () => {
   const [folder, other] = ['drover-left-', 'drover-other-'].map((name) =>

@@ -1,4 +1,5 @@
 /** Tells the controller what is on this host, and does what it answers. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import type { Heartbeat, HeartbeatAnswer } from '#contracts';
@@ -10,6 +11,9 @@ import { NO_FIGURES, reportVm } from '../vms/report.js';
 import { assembleHeartbeat } from './assemble.js';
 import { ControllerRefusal } from './controller-link.js';
 import { isDue, type Sent } from './is-due.js';
+
+/** A switch that is busy must not hold up the news: its figures are unknown then. */
+const SWITCH_PATIENCE_MS = 500;
 
 @Injectable()
 export class HeartbeatService {
@@ -83,7 +87,8 @@ export class HeartbeatService {
     );
     const figures = new Map(measured);
     const pressure = await this.pressure.read();
-    const [before, traffic] = [this.traffic, await network.traffic()];
+    const before = this.traffic;
+    const traffic = await Promise.race([network.traffic(), sleep(SWITCH_PATIENCE_MS, before, { ref: false })]);
     this.traffic = traffic;
     // From here on nothing waits: VMs and migrations are told as of the same moment.
     const reports = vms.records().map((record) => {
@@ -119,7 +124,7 @@ export class HeartbeatService {
     const { forgetVms, forgetMigrations, destroyVms, finishVms, peers, steps, bandwidths } = answer;
     const { forgetCheckpoints, checkpointLimitMiB } = answer;
     const { orders, outgoing, transfers, checkpoints, network, identity } = this.agent;
-    this.agent.storage.watch(answer.storagePaths);
+    if (answer.storagePaths) this.agent.storage.watch(answer.storagePaths);
     if (answer.wantsHealth) this.agent.health.ask();
     for (const runId of answer.forgetCommands) this.agent.commands.forget(runId);
     if (peers) await network.setPeers(identity.enrolled!.hostId, peers);

@@ -19,12 +19,12 @@ export function networkMiBpsOf(
   vmId: string,
   { nics }: Pick<VmSpec, 'nics'>,
   before: TrafficReading | null,
-  now: TrafficReading,
+  now: TrafficReading | null,
 ): number | null {
   if (nics.length === 0) return 0;
   if (nics.some(({ hostDevice }) => hostDevice !== undefined)) return null;
-  const [was, is] = [before?.vms.get(vmId), now.vms.get(vmId)];
-  if (!before || !was || !is || now.atMs <= before.atMs) return null;
+  const [was, is] = [before?.vms.get(vmId), now?.vms.get(vmId)];
+  if (!before || !now || !was || !is || now.atMs <= before.atMs) return null;
   const sent = is.sentBytes - was.sentBytes;
   const received = is.receivedBytes - was.receivedBytes;
   if (sent < 0 || received < 0) return null; // it was plugged in anew

@@ -117,7 +117,10 @@ export class VmOrders {
     const refused = (error: Error) => this.log.debug({ vmId }, `the guest does not shut down: ${error.message}`);
     const isTaken = await process.guestAgent?.shutdown().then(() => true, refused);
     if (isTaken) return SHUTDOWN_GRACE_MS;
-    const couldHear = await process.powerdown().catch(refused);
+    const couldHear = await process.powerdown().catch((error: Error) => {
+      refused(error);
+      return true; // it may have heard all the same
+    });
     return couldHear ? POWERDOWN_GRACE_MS : 0;
   }
 

@@ -29,8 +29,12 @@ import { isOvertaken } from './heartbeat-order.js';
 import { bandwidthsFor } from './bandwidths.js';
 import { Peers } from './peers.js';
 
-/** Who sent it waits for no answer any more. */
-const NO_NEWS = HeartbeatAnswer.parse({ forgetVms: [], forgetMigrations: [], destroyVms: [] });
+/** Who sent it waits for no answer any more, or has a clock that was set back: all stays as it is. */
+const NO_NEWS = HeartbeatAnswer.parse({
+  ...{ forgetVms: [], forgetMigrations: [], destroyVms: [] },
+  ...{ peers: null, storagePaths: null },
+});
+
 
 /** News from a host: stores it, acts on it at once, and tells the agent what it may forget or must end. */
 @Injectable()

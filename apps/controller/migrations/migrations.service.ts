@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { z } from 'zod';
-import type { MigrationDetail, MigrationLogView, MigrationParameters } from '#contracts';
+import type { MigrationDecision, MigrationDetail, MigrationLogView, MigrationParameters } from '#contracts';
 import { Database, type Migration, NotFound } from '#database';
 import { hasEnded, IllegalTransition } from '#lifecycle';
 import { AgentClient } from '../agents/agent-client.js';
@@ -27,7 +27,7 @@ export class MigrationsService {
       convergence: migration.convergence,
       encryption: migration.encryption,
       tunnelled: migration.tunnelled,
-      decisions: migration.decisions,
+      decisions: migration.decisions.map(withLostTime),
       versions: migration.versions,
       timeline: timeline.map(({ at, status, message }) => ({ at: at.toISOString(), status, message })),
     };
@@ -103,4 +103,10 @@ export class MigrationsService {
       );
     }
   }
+}
+
+/** A decision that an older version has stored does not say what the guest would have lost. */
+function withLostTime({ figures, ...decision }: MigrationDecision): MigrationDecision {
+  const candidates = figures.candidates.map((each) => ({ ...each, lostMs: each.lostMs ?? null }));
+  return { ...decision, figures: { ...figures, candidates } };
 }
