@@ -35,11 +35,7 @@ async function measure({ guest, approach }: Run): Promise<Measured> {
       timeoutMs: 120_000,
     });
     const before = beatsOf(source.console);
-    const outcome = await moveBy(approach, guest, source, destination).catch((error: Error) => {
-      if (program !== QEMU) throw error;
-      return { ...NOT_MOVED, complaint: `it failed: ${source.lastWords || destination.lastWords || error.message}` };
-    });
-    if ('complaint' in outcome) return outcome;
+    const outcome = await moveBy(approach, guest, source, destination);
     const home = outcome.hasEnded ? destination : source;
     const count = () => beatsOf(source.console + (outcome.hasEnded ? destination.console : ''));
     const seen = count().length;
@@ -51,6 +47,10 @@ async function measure({ guest, approach }: Run): Promise<Measured> {
     const { pauseMs, totalMs } = outcome;
     const slowdown = complaint === '' ? slowdownPercent(before, after, pauseMs ?? 0, totalMs) : null;
     return { ...outcome, slowdownPercent: slowdown, complaint };
+  } catch (error) {
+    if (program !== QEMU) throw error;
+    const words = source.lastWords || destination.lastWords || (error as Error).message;
+    return { ...NOT_MOVED, complaint: `it failed: ${words}` };
   } finally {
     await Promise.all([source.end(), destination.end()]);
   }
