@@ -25,7 +25,10 @@ interface Stat {
 /** Fields 7 and 22 of /proc/PID/stat, proc(5); the second one is a name in brackets that may hold anything. */
 function statOf(pid: string | number): Stat | null {
   const stat = orNull(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ').map(Number);
+  const fields = stat
+    ?.slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .map(Number);
   return fields ? { terminal: fields[4]!, startedAt: fields[19]! } : null;
 }
 
@@ -38,7 +41,9 @@ function mayBeOurs(pid: string): boolean {
 
 /** Processes begun after this one that have something of that folder in their arguments, or work in it. */
 export function processesOf(folder: string): Leftover[] {
-  const pids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry) && Number(entry) !== process.pid && mayBeOurs(entry));
+  const pids = readdirSync('/proc').filter(
+    (entry) => /^\d+$/.test(entry) && Number(entry) !== process.pid && mayBeOurs(entry),
+  );
   return pids.flatMap((pid) => {
     const command = orNull(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim()) ?? '';
     const place = orNull(() => readlinkSync(`/proc/${pid}/cwd`)) ?? '';

@@ -35,7 +35,6 @@ const NO_NEWS = HeartbeatAnswer.parse({
   ...{ peers: null, storagePaths: null },
 });
 
-
 /** News from a host: stores it, acts on it at once, and tells the agent what it may forget or must end. */
 @Injectable()
 export class HeartbeatService {
