@@ -71,12 +71,12 @@ const nameOf = ({ ramMiB, writes }: Guest) =>
   `${ramMiB < 1024 ? `${ramMiB} MiB` : `${ramMiB / 1024} GiB`}, ${WRITES[writes]}`;
 
 function rowOf({ guest, approach }: Run, { hasEnded, totalMs, pauseMs, sentMiB, ...rest }: Measured): string[] {
-  const seconds = totalMs > 0 ? formatFigure(totalMs / 1000) : 'any time';
+  const seconds = formatFigure(totalMs / 1000);
   return [
     nameOf(guest),
     approach.program.name,
     approach.name,
-    hasEnded ? seconds : `not in ${seconds}`,
+    hasEnded ? seconds : totalMs > 0 ? `not in ${seconds}` : '–',
     pauseMs === null ? '–' : formatFigure(pauseMs),
     formatFigure(sentMiB),
     ...(rest.slowdownPercent === null
