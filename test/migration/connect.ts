@@ -3,7 +3,7 @@ import { expect, vi } from 'vitest';
 import { compressInPlace, IncomingMigration, loadCompressors, PrecopySource } from '#migration';
 import type { Checkpoint, CompressionJob, CompressorPool, MigrationFigures, PageHasher } from '#migration';
 import type { PrecopyParameters } from '#migration';
-import type { GuestMemory } from '#vmm';
+import { type GuestMemory, layout } from '#vmm';
 import {
   channelPair,
   codecOf,
@@ -61,6 +61,12 @@ export function connect(
   { newPageHasher, openCheckpoint, postcopy = false }: CheckpointPorts & { readonly postcopy?: boolean } = {},
 ) {
   const [near, far] = channelPair();
+  // With a limit of 0 the test says when it ends: a device writes, too, in case the guest's thread gets no CPU for a pass.
+  if (parameters.downtimeLimitMs === 0)
+    near.tamper = (chunk) => {
+      if (from.running) Atomics.or(from.memory.words, layout.DIRTY / 4, 1);
+      return chunk;
+    };
   /** The source's ends of connections beside the first; the destination takes those in by itself. */
   const others: MemoryChannel[] = [];
   let isConnected = false;
